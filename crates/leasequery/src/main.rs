@@ -1,0 +1,2 @@
+//! The `leasequery` program.
+fn main() {}
