@@ -1,1 +1,35 @@
-#![doc = "leasequery-store"]
+//! The store: what is known now about each address, in the orders in which leasequery asks for it.
+//!
+//! A [`Binding`] is the present knowledge about one address. The store keeps bindings ordered by key (a bulk query is a
+//! cursor over keys), ordered by recency (each binding once, at its last change: catching up is a cursor over
+//! revisions) and indexed by the identifiers that queries name. Both kinds of cursor are plain values that stay valid
+//! while the store changes, so that nobody has to hold a lock, or a copy, for longer than a bite.
+//!
+//! The store is one machine for both protocols, generic over the [`Key`]. It knows neither wire formats nor sockets,
+//! and the time is what its owner says it is ([`Store::advance`]).
+
+mod arena;
+mod attributes;
+mod binding;
+mod commit;
+mod image;
+mod index;
+mod key;
+mod network;
+mod recency;
+mod records;
+mod scan;
+mod store;
+mod time;
+mod timers;
+mod vpn;
+
+pub use binding::{Binding, Hardware, Start, State, Update};
+pub use image::{CorruptRecord, Image, Metadata};
+pub use key::{Key, KeyMap, V4Key};
+pub use network::Network;
+pub use recency::Revision;
+pub use scan::{Entry, Scan, Selector, VpnRange};
+pub use store::{Counts, Outcome, Settings, SourceId, Store};
+pub use time::Time;
+pub use vpn::{VpnIndex, VpnName};

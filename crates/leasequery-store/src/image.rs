@@ -1,0 +1,158 @@
+//! A store as octets, for the durable copy: every binding for itself, and what belongs to all of them.
+
+use thiserror::Error;
+
+use crate::attributes::is_sound;
+use crate::recency::Recency;
+use crate::records::Record;
+use crate::store::Source;
+use crate::vpn::Vpns;
+use crate::{Binding, Key, KeyMap, Network, Revision, Settings, SourceId, State, Store, Time, VpnName};
+
+/// Octets of a record that cannot be what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("a record of {0} octets that is damaged or of another version")]
+pub struct CorruptRecord(pub usize);
+
+/// What a store knows besides its bindings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metadata<K> {
+    /// Its clock.
+    pub now: Time,
+    /// The latest commit.
+    pub revision: Revision,
+    /// See [`Store::history_floor`].
+    pub history_floor: Time,
+    /// The VPNs in the order of their numbers.
+    pub vpns: Vec<VpnName>,
+    /// The sources in the order of their numbers, with their positions.
+    pub sources: Vec<(String, Option<Vec<u8>>)>,
+    /// What is configured.
+    pub networks: Vec<Network<K>>,
+}
+
+/// A store being put together again.
+#[derive(Debug)]
+pub struct Image<K: Key> {
+    store: Store<K>,
+    /// The records by their revisions.
+    order: Vec<(Revision, u32)>,
+}
+
+/// First octet of a record, to tell layouts apart.
+const LAYOUT: u8 = 1;
+
+impl<K: Key> Binding<'_, K> {
+    /// Appends the binding without its key.
+    pub fn to_bytes(&self, out: &mut Vec<u8>) {
+        let record = self.record();
+        out.push(LAYOUT);
+        out.extend_from_slice(&[record.state as u8, record.flags, record.source.0]);
+        out.extend_from_slice(&record.revision.0.to_be_bytes());
+        for time in
+            [record.changed, record.start, record.last_transaction, record.expires, record.renews, record.rebinds]
+        {
+            out.extend_from_slice(&time.0.to_be_bytes());
+        }
+        out.extend_from_slice(&record.hardware);
+        out.extend_from_slice(self.packed());
+    }
+}
+
+/// Reads what [`Binding::to_bytes`] wrote; the packed attributes are behind it.
+fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, &[u8])> {
+    let (&[layout, state, flags, source], rest) = bytes.split_first_chunk::<4>()?;
+    let (revision, rest) = rest.split_first_chunk::<8>()?;
+    let (times, rest) = rest.split_first_chunk::<24>()?;
+    let (hardware, packed) = rest.split_first_chunk::<7>()?;
+    let revision = Revision(u64::from_be_bytes(*revision));
+    let state = State::from_number(state).filter(|_| layout == LAYOUT && revision > Revision::default())?;
+    let times = times.as_chunks::<4>().0;
+    let time = |nth: usize| times.get(nth).map_or(Time::default(), |octets| Time(u32::from_be_bytes(*octets)));
+    let record = Record {
+        revision,
+        packed: crate::arena::Piece::default(),
+        changed: time(0),
+        start: time(1),
+        last_transaction: time(2),
+        expires: time(3),
+        renews: time(4),
+        rebinds: time(5),
+        timer: Time::default(),
+        key,
+        hardware: *hardware,
+        flags,
+        state,
+        source: SourceId(source),
+        epoch: 0,
+    };
+    is_sound(packed).then_some((record, packed))
+}
+
+impl<K: Key> Image<K> {
+    /// Begins with what belongs to all bindings.
+    pub fn new(settings: Settings, metadata: Metadata<K>) -> Self {
+        let mut store = Store::new(settings);
+        store.now = metadata.now;
+        store.revision = metadata.revision;
+        store.floor = metadata.history_floor;
+        store.vpns = Vpns(metadata.vpns);
+        store.sources =
+            metadata.sources.into_iter().map(|(name, position)| Source { name, position, epoch: 0 }).collect();
+        store.set_networks(&metadata.networks);
+        Self { store, order: Vec::new() }
+    }
+
+    /// Adds a binding, in any order.
+    pub fn add(&mut self, key: K, bytes: &[u8]) -> Result<(), CorruptRecord> {
+        let store = &mut self.store;
+        let corrupt = CorruptRecord(bytes.len());
+        let (record, packed) = record_from(key, bytes).ok_or(corrupt)?;
+        if store.map.find(key).is_some() {
+            return Err(corrupt);
+        }
+        let packed = store.records.arena.insert(packed).ok_or(corrupt)?;
+        let number = store.records.insert(Record { packed, ..record }).ok_or(corrupt)?;
+        store.map.insert(key, number);
+        store.enter_all_indexes(number);
+        store.active += usize::from(record.state == State::Active);
+        self.order.push((record.revision, number));
+        Ok(())
+    }
+
+    /// The store as it was.
+    pub fn finish(mut self) -> Store<K> {
+        self.order.sort_unstable();
+        let store = &mut self.store;
+        let mut recency = Recency::default();
+        for (revision, number) in self.order {
+            let changed = store.records.get(number).changed;
+            // A record is written a moment before the metadata that counts it.
+            store.revision = store.revision.max(revision);
+            store.now = store.now.max(changed);
+            recency.push(revision, changed, number);
+            store.follow(number);
+        }
+        store.recency = recency;
+        self.store
+    }
+}
+
+impl<K: Key> Store<K> {
+    /// What the store knows besides its bindings.
+    pub fn metadata(&self) -> Metadata<K> {
+        Metadata {
+            now: self.now,
+            revision: self.revision,
+            history_floor: self.floor,
+            vpns: self.vpns.0.clone(),
+            sources: self.sources.iter().map(|source| (source.name.clone(), source.position.clone())).collect(),
+            networks: self.networks.ranges().to_vec(),
+        }
+    }
+
+    /// Takes the keys of the bindings that were forgotten since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<K> {
+        std::mem::take(&mut self.forgotten)
+    }
+}

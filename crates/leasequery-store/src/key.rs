@@ -1,0 +1,193 @@
+use std::collections::BTreeMap;
+use std::collections::btree_map;
+use std::fmt::Debug;
+use std::hash::Hash;
+use std::net::Ipv4Addr;
+
+use crate::VpnIndex;
+
+/// What a binding is about. Keys order by VPN first.
+pub trait Key: Copy + Ord + Eq + Hash + Debug + Send + Sync + 'static {
+    /// Finds the record of a key, and the keys behind a key in their order.
+    type Map: KeyMap<Self>;
+
+    /// The VPN it belongs to.
+    fn vpn(self) -> VpnIndex;
+    /// The least key of a VPN.
+    fn first_of(vpn: VpnIndex) -> Self;
+    /// The greatest key of a VPN.
+    fn last_of(vpn: VpnIndex) -> Self;
+    /// The next key of the same VPN, if there is one.
+    fn successor(self) -> Option<Self>;
+    /// The previous key of the same VPN, if there is one.
+    fn predecessor(self) -> Option<Self>;
+    /// How many keys there are from this one to `last`, both included.
+    fn distance(self, last: Self) -> u64;
+    /// Appends octets whose order is the order of the keys.
+    fn write(self, out: &mut Vec<u8>);
+    /// Reads what [`write`](Self::write) wrote.
+    fn read(bytes: &[u8]) -> Option<Self>;
+}
+
+/// An ordered map from keys to record numbers.
+pub trait KeyMap<K>: Debug + Default + Send + Sync {
+    /// Keys and record numbers in key order.
+    type Range<'a>: Debug + Iterator<Item = (K, u32)>
+    where
+        Self: 'a;
+
+    /// The record of `key`.
+    fn find(&self, key: K) -> Option<u32>;
+    /// Adds or replaces.
+    fn insert(&mut self, key: K, record: u32);
+    /// Takes out.
+    fn remove(&mut self, key: K);
+    /// Everything from `first` on.
+    fn range(&self, first: K) -> Self::Range<'_>;
+}
+
+/// DHCPv4: an address in a VPN.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct V4Key {
+    /// The VPN.
+    pub vpn: VpnIndex,
+    /// The address.
+    pub address: Ipv4Addr,
+}
+
+impl V4Key {
+    /// An address in the default VPN.
+    pub const fn new(address: Ipv4Addr) -> Self {
+        Self { vpn: VpnIndex::DEFAULT, address }
+    }
+}
+
+impl Key for V4Key {
+    type Map = Pages;
+
+    fn vpn(self) -> VpnIndex {
+        self.vpn
+    }
+
+    fn first_of(vpn: VpnIndex) -> Self {
+        Self { vpn, address: Ipv4Addr::UNSPECIFIED }
+    }
+
+    fn last_of(vpn: VpnIndex) -> Self {
+        Self { vpn, address: Ipv4Addr::BROADCAST }
+    }
+
+    fn predecessor(self) -> Option<Self> {
+        let address = self.address.to_bits().checked_sub(1)?;
+        Some(Self { address: Ipv4Addr::from_bits(address), ..self })
+    }
+
+    fn successor(self) -> Option<Self> {
+        let address = self.address.to_bits().checked_add(1)?;
+        Some(Self { address: Ipv4Addr::from_bits(address), ..self })
+    }
+
+    fn distance(self, last: Self) -> u64 {
+        (u64::from(last.address.to_bits()) + 1).saturating_sub(u64::from(self.address.to_bits()))
+    }
+
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.vpn.0.to_be_bytes());
+        out.extend_from_slice(&self.address.octets());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Self> {
+        let [v0, v1, a, b, c, d] = *bytes.first_chunk::<6>().filter(|_| bytes.len() == 6)?;
+        Some(Self { vpn: VpnIndex(u16::from_be_bytes([v0, v1])), address: Ipv4Addr::new(a, b, c, d) })
+    }
+}
+
+/// One page for each /24 with a binding: leases are dense, so a page costs little more than four octets an address,
+/// and a look-up is one search among few pages and one array access.
+#[derive(Debug, Default)]
+pub struct Pages {
+    pages: BTreeMap<u64, Box<Page>>,
+}
+
+#[derive(Debug)]
+struct Page {
+    records: [u32; 256],
+    used: u16,
+}
+
+/// Marks an address without a binding.
+const NONE: u32 = u32::MAX;
+
+/// Page number and place on the page.
+fn place(key: V4Key) -> (u64, u8) {
+    let address = key.address.to_bits();
+    (u64::from(key.vpn.0) << 24 | u64::from(address >> 8), key.address.octets()[3])
+}
+
+impl KeyMap<V4Key> for Pages {
+    type Range<'a> = PageRange<'a>;
+
+    #[inline]
+    fn find(&self, key: V4Key) -> Option<u32> {
+        let (number, slot) = place(key);
+        let record = self.pages.get(&number)?.records[usize::from(slot)];
+        (record != NONE).then_some(record)
+    }
+
+    fn insert(&mut self, key: V4Key, record: u32) {
+        let (number, slot) = place(key);
+        let page = self.pages.entry(number).or_insert_with(|| Box::new(Page { records: [NONE; 256], used: 0 }));
+        let entry = &mut page.records[usize::from(slot)];
+        page.used += u16::from(*entry == NONE);
+        *entry = record;
+    }
+
+    fn remove(&mut self, key: V4Key) {
+        let (number, slot) = place(key);
+        let Some(page) = self.pages.get_mut(&number) else { return };
+        let entry = &mut page.records[usize::from(slot)];
+        page.used -= u16::from(*entry != NONE);
+        *entry = NONE;
+        if page.used == 0 {
+            self.pages.remove(&number);
+        }
+    }
+
+    fn range(&self, first: V4Key) -> PageRange<'_> {
+        let (number, slot) = place(first);
+        let mut pages = self.pages.range(number..);
+        let current = pages.next().map(|(number, page)| (*number, &**page));
+        let position = if current.is_some_and(|(n, _)| n == number) { usize::from(slot) } else { 0 };
+        PageRange { pages, current, position }
+    }
+}
+
+/// Walks over pages.
+#[derive(Debug)]
+pub struct PageRange<'a> {
+    pages: btree_map::Range<'a, u64, Box<Page>>,
+    current: Option<(u64, &'a Page)>,
+    position: usize,
+}
+
+impl Iterator for PageRange<'_> {
+    type Item = (V4Key, u32);
+
+    #[inline]
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let (number, page) = self.current?;
+            while let Some(&record) = page.records.get(self.position) {
+                let slot = self.position;
+                self.position += 1;
+                if record != NONE {
+                    #[allow(clippy::cast_possible_truncation, reason = "the parts fit by construction in `place`")]
+                    let (vpn, address) = (VpnIndex((number >> 24) as u16), (number as u32) << 8 | slot as u32);
+                    return Some((V4Key { vpn, address: Ipv4Addr::from_bits(address) }, record));
+                }
+            }
+            self.current = self.pages.next().map(|(number, page)| (*number, &**page));
+            self.position = 0;
+        }
+    }
+}

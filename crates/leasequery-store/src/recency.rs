@@ -1,0 +1,148 @@
+use std::collections::VecDeque;
+
+use crate::Time;
+
+/// Number of a commit. 0 is before the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Revision(pub u64);
+
+/// All commits in their order, each with the record it changed.
+///
+/// An entry counts only while its record is still at that revision, so a change touches nothing but the end of the log.
+/// Entries that no longer count are swept out when they outnumber half of those that do, a chunk at a time.
+#[derive(Debug, Default)]
+pub(crate) struct Recency {
+    chunks: VecDeque<Chunk>,
+    entries: usize,
+    /// The chunk that the sweep comes to next.
+    sweep: usize,
+}
+
+#[derive(Debug)]
+struct Chunk {
+    /// Revision from which offsets count.
+    first: Revision,
+    /// Not after the time of any entry.
+    time: Time,
+    /// Ascending by offset.
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    offset: u32,
+    record: u32,
+}
+
+impl Chunk {
+    fn revision(&self, entry: Entry) -> Revision {
+        Revision(self.first.0 + u64::from(entry.offset))
+    }
+}
+
+/// Entries in a full chunk.
+const CHUNK: usize = 4096;
+
+impl Recency {
+    /// Appends. Revisions and times never descend.
+    #[inline]
+    pub(crate) fn push(&mut self, revision: Revision, time: Time, record: u32) {
+        let offset = |chunk: &Chunk| u32::try_from(revision.0 - chunk.first.0).ok();
+        let entry = match self.chunks.back_mut().filter(|chunk| chunk.entries.len() < CHUNK) {
+            Some(chunk) => offset(chunk).map(|offset| (chunk, offset)),
+            None => None,
+        };
+        match entry {
+            Some((chunk, offset)) => chunk.entries.push(Entry { offset, record }),
+            None => {
+                let mut entries = Vec::with_capacity(CHUNK);
+                entries.push(Entry { offset: 0, record });
+                self.chunks.push_back(Chunk { first: revision, time, entries });
+            }
+        }
+        self.entries += 1;
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.entries
+    }
+
+    /// Sweeps a few chunks if too many entries no longer count, `live` being how many do.
+    #[inline]
+    pub(crate) fn maintain(&mut self, live: usize, counts: impl Fn(u32, Revision) -> bool) {
+        // Only when a chunk has just been begun, so that the work is spread over the commits that made it necessary.
+        let begun = self.chunks.back().is_some_and(|chunk| chunk.entries.len() == 1);
+        if begun && self.entries > live + live / 2 + 2 * CHUNK {
+            for _ in 0..4 {
+                self.sweep_one(&counts);
+            }
+        }
+    }
+
+    fn sweep_one(&mut self, counts: &impl Fn(u32, Revision) -> bool) {
+        // The last chunk is still being written.
+        if self.sweep + 1 >= self.chunks.len() {
+            self.sweep = 0;
+            return;
+        }
+        let chunk = &mut self.chunks[self.sweep];
+        let before = chunk.entries.len();
+        let first = chunk.first;
+        chunk.entries.retain(|entry| counts(entry.record, Revision(first.0 + u64::from(entry.offset))));
+        self.entries -= before - chunk.entries.len();
+        if self.merge_into_previous() {
+            self.chunks.remove(self.sweep);
+        } else {
+            self.chunks[self.sweep].entries.shrink_to_fit();
+            self.sweep += 1;
+        }
+    }
+
+    /// Moves the entries of the swept chunk to the one before it if they fit there.
+    fn merge_into_previous(&mut self) -> bool {
+        if self.chunks[self.sweep].entries.is_empty() {
+            return true;
+        }
+        let Some(previous) = self.sweep.checked_sub(1) else { return false };
+        let chunk = &self.chunks[self.sweep];
+        let into = &self.chunks[previous];
+        let shift = chunk.first.0 - into.first.0;
+        let last = chunk.entries.last().map_or(0, |entry| u64::from(entry.offset));
+        if into.entries.len() + chunk.entries.len() > CHUNK || shift + last > u64::from(u32::MAX) {
+            return false;
+        }
+        let moved = std::mem::take(&mut self.chunks[self.sweep].entries);
+        #[allow(clippy::cast_possible_truncation, reason = "checked above")]
+        let shift = shift as u32;
+        let into = &mut self.chunks[previous].entries;
+        into.reserve_exact(moved.len());
+        into.extend(moved.into_iter().map(|entry| Entry { offset: entry.offset + shift, ..entry }));
+        true
+    }
+
+    /// Entries with a revision greater than `after`, in order, whether they count or not.
+    pub(crate) fn after(&self, after: Revision) -> impl Iterator<Item = (Revision, u32)> + '_ {
+        let from = self.chunks.partition_point(|chunk| chunk.first <= after).saturating_sub(1);
+        let skip =
+            self.chunks.get(from).map_or(0, |chunk| chunk.entries.partition_point(|e| chunk.revision(*e) <= after));
+        self.chunks.range(from..).enumerate().flat_map(move |(nth, chunk)| {
+            let entries = if nth == 0 { &chunk.entries[skip..] } else { &chunk.entries[..] };
+            entries.iter().map(move |entry| (chunk.revision(*entry), entry.record))
+        })
+    }
+
+    /// A revision behind which every change at `time` or later lies. `changed` gives the time of an entry that counts.
+    pub(crate) fn before(&self, time: Time, changed: impl Fn(u32, Revision) -> Option<Time>) -> Revision {
+        let behind = self.chunks.partition_point(|chunk| chunk.time < time);
+        let Some(chunk) = behind.checked_sub(1).and_then(|index| self.chunks.get(index)) else {
+            return Revision::default();
+        };
+        let earlier =
+            |entry: &&Entry| changed(entry.record, chunk.revision(**entry)).is_some_and(|changed| changed < time);
+        let last = chunk.entries.iter().rev().find(earlier);
+        last.map_or(Revision(chunk.first.0.saturating_sub(1)), |entry| chunk.revision(*entry))
+    }
+}
+
+#[cfg(test)]
+mod tests;

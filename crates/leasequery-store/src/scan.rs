@@ -1,0 +1,233 @@
+use crate::index::Members;
+use crate::network::Networks;
+use crate::records::{Record, Records};
+use crate::{Binding, Hardware, Key, KeyMap, Revision, Time, VpnIndex};
+
+/// Which bindings a query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Selector<'a> {
+    /// All of them, and all configured addresses without one.
+    All,
+    /// Those of a hardware address.
+    Hardware(Hardware<'a>),
+    /// Those of a client-identifier.
+    ClientId(&'a [u8]),
+    /// Those made under a Remote ID.
+    RemoteId(&'a [u8]),
+    /// Those made through a relay.
+    RelayId(&'a [u8]),
+}
+
+/// In which VPNs to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum VpnRange {
+    /// In one.
+    One(VpnIndex),
+    /// In all.
+    All,
+}
+
+/// What is known about one address.
+#[derive(Debug, Clone, Copy)]
+pub enum Entry<'s, K> {
+    /// A binding, of whatever state.
+    Bound(Binding<'s, K>),
+    /// The address is configured and no binding is kept.
+    Free {
+        /// The address.
+        key: K,
+        /// Since when it is configured.
+        since: Time,
+    },
+}
+
+impl<K: Key> Entry<'_, K> {
+    /// Which address.
+    pub fn key(&self) -> K {
+        match self {
+            Self::Bound(binding) => binding.key(),
+            Self::Free { key, .. } => *key,
+        }
+    }
+}
+
+/// Entries in key order. A scan that has been dropped is taken up again behind the last key it gave.
+#[derive(Debug)]
+pub struct Scan<'s, K: Key> {
+    records: &'s Records<K>,
+    vpns: VpnRange,
+    walk: Walk<'s, K>,
+}
+
+#[derive(Debug)]
+enum Walk<'s, K: Key> {
+    /// The stored keys merged with the configured ones.
+    All { stored: <K::Map as KeyMap<K>>::Range<'s>, next: Option<(K, u32)>, free: Free<'s, K> },
+    /// Up to two lists, merged: a client-identifier may be found as a hardware address too.
+    Members { lists: [List<'s, K>; 2], heads: [Option<(K, u32)>; 2] },
+}
+
+/// The records of one identifier, or those of them that also have the right client-identifier.
+#[derive(Debug)]
+pub(crate) struct List<'s, K> {
+    members: Members<'s, K>,
+    /// Only records whose client-identifier is made of their hardware address.
+    made_of_hardware: bool,
+}
+
+impl<'s, K> List<'s, K> {
+    pub(crate) fn new(members: Members<'s, K>) -> Self {
+        Self { members, made_of_hardware: false }
+    }
+
+    pub(crate) fn made_of_hardware(self) -> Self {
+        Self { made_of_hardware: true, ..self }
+    }
+}
+
+/// A cursor over the configured keys.
+#[derive(Debug)]
+struct Free<'s, K> {
+    networks: &'s Networks<K>,
+    next: Option<(K, Time)>,
+    /// End of the range that `next` is in.
+    last: Option<K>,
+}
+
+impl<'s, K: Key> Free<'s, K> {
+    fn seek(networks: &'s Networks<K>, from: Option<K>) -> Self {
+        let mut free = Self { networks, next: None, last: None };
+        free.enter(from);
+        free
+    }
+
+    fn enter(&mut self, from: Option<K>) {
+        let range = from.and_then(|from| self.networks.at_or_behind(from).map(|range| (from, range)));
+        self.next = range.map(|(from, range)| (from.max(range.first), range.since));
+        self.last = range.map(|(_, range)| range.last);
+    }
+
+    fn advance(&mut self) {
+        let Some((key, since)) = self.next else { return };
+        if self.last.is_some_and(|last| key < last) {
+            self.next = key.successor().map(|key| (key, since));
+        } else {
+            self.enter(behind(key));
+        }
+    }
+}
+
+/// The key behind this one, in the next VPN if need be.
+fn behind<K: Key>(key: K) -> Option<K> {
+    key.successor().or_else(|| key.vpn().0.checked_add(1).map(|vpn| K::first_of(VpnIndex(vpn))))
+}
+
+impl<'s, K: Key> Scan<'s, K> {
+    pub(crate) fn all(
+        records: &'s Records<K>,
+        map: &'s K::Map,
+        networks: &'s Networks<K>,
+        vpns: VpnRange,
+        after: Option<K>,
+    ) -> Self {
+        let start = match vpns {
+            VpnRange::One(vpn) => K::first_of(vpn),
+            VpnRange::All => K::first_of(VpnIndex::DEFAULT),
+        };
+        let from = match after {
+            Some(after) => behind(after).map(|from| from.max(start)),
+            None => Some(start),
+        };
+        // Behind the greatest key of all there is nothing; the range from it on is dropped key by key.
+        let mut stored = map.range(from.unwrap_or(K::last_of(VpnIndex(u16::MAX))));
+        let next = stored.by_ref().find(|(key, _)| after.is_none_or(|after| *key > after));
+        Self { records, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
+    }
+
+    pub(crate) fn members(records: &'s Records<K>, vpns: VpnRange, mut lists: [List<'s, K>; 2]) -> Self {
+        let heads = [0, 1].map(|list| head(records, &mut lists[list]));
+        Self { records, vpns, walk: Walk::Members { lists, heads } }
+    }
+
+    fn within(&self, key: K) -> bool {
+        match self.vpns {
+            VpnRange::One(vpn) => key.vpn() == vpn,
+            VpnRange::All => true,
+        }
+    }
+}
+
+fn head<K: Key>(records: &Records<K>, list: &mut List<'_, K>) -> Option<(K, u32)> {
+    let right = |number: &u32| !list.made_of_hardware || records.get(*number).flags & Record::<K>::CLIENT_ID != 0;
+    list.members.find(right).map(|number| (records.get(number).key, number))
+}
+
+impl<'s, K: Key> Iterator for Scan<'s, K> {
+    type Item = Entry<'s, K>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Entry<'s, K>> {
+        loop {
+            let entry = match &mut self.walk {
+                Walk::All { stored, next, free } => match (*next, free.next) {
+                    (Some((key, record)), configured) if configured.is_none_or(|(other, _)| key <= other) => {
+                        if configured.is_some_and(|(other, _)| key == other) {
+                            free.advance();
+                        }
+                        *next = stored.next();
+                        Entry::Bound(self.records.binding(record))
+                    }
+                    (_, Some((key, since))) => {
+                        free.advance();
+                        Entry::Free { key, since }
+                    }
+                    (_, None) => return None,
+                },
+                Walk::Members { lists, heads } => {
+                    let list = match (heads[0], heads[1]) {
+                        (Some((first, _)), Some((second, _))) => usize::from(second < first),
+                        (Some(_), None) => 0,
+                        (None, Some(_)) => 1,
+                        (None, None) => return None,
+                    };
+                    let (_, record) = heads[list]?;
+                    heads[list] = head(self.records, &mut lists[list]);
+                    Entry::Bound(self.records.binding(record))
+                }
+            };
+            if self.within(entry.key()) {
+                return Some(entry);
+            }
+            // All keys of a VPN lie together: behind it, an ordered walk has nothing more to give.
+            if matches!(self.vpns, VpnRange::One(vpn) if entry.key().vpn() > vpn) {
+                return None;
+            }
+        }
+    }
+}
+
+/// Bindings in the order of their last changes.
+#[derive(Debug)]
+pub(crate) struct Changes<'s, K, I> {
+    records: &'s Records<K>,
+    entries: I,
+}
+
+impl<'s, K, I> Changes<'s, K, I> {
+    pub(crate) fn new(records: &'s Records<K>, entries: I) -> Self {
+        Self { records, entries }
+    }
+}
+
+impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Iterator for Changes<'s, K, I> {
+    type Item = Binding<'s, K>;
+
+    #[inline]
+    fn next(&mut self) -> Option<Binding<'s, K>> {
+        let records = self.records;
+        self.entries.find(|(revision, record)| records.is_at(*record, *revision)).map(|(_, r)| records.binding(r))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,309 @@
+use std::collections::VecDeque;
+
+use crate::commit::{Indexed, Indexes, identifier, of_hardware};
+use crate::index::{Identifier, Members};
+use crate::network::Networks;
+use crate::recency::Recency;
+use crate::records::Records;
+use crate::scan::{Changes, List};
+use crate::timers::Timers;
+use crate::vpn::Vpns;
+use crate::{
+    Binding, Key, KeyMap, Network, Revision, Scan, Selector, State, Time, Update, VpnIndex, VpnName, VpnRange,
+};
+
+/// Number of a source in this store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct SourceId(pub u8);
+
+/// How much of the past is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Settings {
+    /// For how many seconds ended bindings are kept.
+    pub history: u32,
+    /// How many ended bindings are kept at most: time alone is no bound when addresses come and go fast.
+    pub max_ended: usize,
+    /// Whether somebody keeps a durable copy and takes the keys of forgotten bindings
+    /// ([`Store::take_forgotten`]).
+    pub durable: bool,
+}
+
+impl Default for Settings {
+    /// A day, ten million, no durable copy.
+    fn default() -> Self {
+        Self { history: 24 * 60 * 60, max_ended: 10_000_000, durable: false }
+    }
+}
+
+/// What became of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    /// The store knew all of it already.
+    Unchanged,
+    /// It is the latest change now.
+    Committed(Revision),
+    /// Its attributes are more than 65,535 octets, which no reply could carry, or the store is full.
+    Refused,
+}
+
+/// How much there is of everything.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Bindings, ended ones included.
+    pub bindings: usize,
+    /// Bindings in state active.
+    pub active: usize,
+    /// Configured addresses.
+    pub configured: u64,
+    /// Entries of the recency log, those that no longer count included.
+    pub log: usize,
+    /// Octets taken for the variable parts.
+    pub arena: usize,
+}
+
+/// The bindings of one protocol.
+#[derive(Debug)]
+pub struct Store<K: Key> {
+    pub(crate) settings: Settings,
+    pub(crate) now: Time,
+    pub(crate) revision: Revision,
+    pub(crate) floor: Time,
+    pub(crate) records: Records<K>,
+    pub(crate) map: K::Map,
+    pub(crate) indexes: Indexes<K>,
+    pub(crate) recency: Recency,
+    pub(crate) timers: Timers,
+    /// Ended bindings in the order of their last changes; an entry counts while its record is at that revision.
+    pub(crate) ended: VecDeque<(Revision, u32)>,
+    pub(crate) networks: Networks<K>,
+    pub(crate) vpns: Vpns,
+    pub(crate) sources: Vec<Source>,
+    /// Keys of bindings that were forgotten, for the durable copy.
+    pub(crate) forgotten: Vec<K>,
+    pub(crate) active: usize,
+    /// The packed attributes of the update at hand.
+    pub(crate) scratch: Vec<u8>,
+}
+
+/// What is known of a source.
+#[derive(Debug, Clone)]
+pub(crate) struct Source {
+    pub(crate) name: String,
+    pub(crate) position: Option<Vec<u8>>,
+    /// Counts its sweeps.
+    pub(crate) epoch: u8,
+}
+
+impl<K: Key> Store<K> {
+    /// An empty store. Its clock starts with the first [`advance`](Self::advance).
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            now: Time::default(),
+            revision: Revision::default(),
+            floor: Time::default(),
+            records: Records::new(),
+            map: K::Map::default(),
+            indexes: Indexes::new(),
+            recency: Recency::default(),
+            timers: Timers::default(),
+            ended: VecDeque::new(),
+            networks: Networks::new(&[]),
+            vpns: Vpns::default(),
+            sources: Vec::new(),
+            forgotten: Vec::new(),
+            active: 0,
+            scratch: Vec::new(),
+        }
+    }
+
+    /// Sets the clock, which never runs backwards: a `wall` that was stepped back is ignored until it has caught up.
+    /// Leases whose time has come expire, and ended bindings older than the history are forgotten. Returns how many
+    /// bindings changed by themselves.
+    pub fn advance(&mut self, wall: Time) -> usize {
+        if self.now == Time::default() {
+            // Of what ended before it began to look the store knows nothing.
+            self.floor = self.floor.max(wall);
+        }
+        self.now = self.now.max(wall);
+        let mut changed = 0;
+        while let Some((due, numbers)) = self.timers.take_due(self.now) {
+            for number in numbers {
+                changed += usize::from(self.expire(number, due));
+            }
+        }
+        self.forget_ended();
+        changed
+    }
+
+    /// When [`advance`](Self::advance) has something to do next.
+    pub fn next_deadline(&self) -> Option<Time> {
+        let forget =
+            self.ended.front().map(|(_, number)| self.records.get(*number).changed.plus(self.settings.history).plus(1));
+        [self.timers.first(), forget].into_iter().flatten().min()
+    }
+
+    /// The store's clock.
+    pub fn now(&self) -> Time {
+        self.now
+    }
+
+    /// The latest commit.
+    pub fn revision(&self) -> Revision {
+        self.revision
+    }
+
+    /// Changes before this time may be missing: bindings that ended then have been forgotten, or were never seen.
+    pub fn history_floor(&self) -> Time {
+        self.floor
+    }
+
+    /// Takes what a source says about an address.
+    pub fn commit(&mut self, source: SourceId, update: &Update<'_, K>) -> Outcome {
+        match self.map.find(update.key) {
+            Some(number) => self.change(number, source, update),
+            None if update.if_known => Outcome::Unchanged,
+            None => self.add(source, update),
+        }
+    }
+
+    /// Takes many updates, in order; the same as one [`commit`](Self::commit) after the other, but several times as
+    /// fast, because the memory that a few of them need is fetched at the same time. Returns how many were committed
+    /// and how many refused.
+    pub fn commit_batch(&mut self, source: SourceId, updates: &[Update<'_, K>]) -> (usize, usize) {
+        const WINDOW: usize = 32;
+        let (mut committed, mut refused) = (0, 0);
+        for window in updates.chunks(WINDOW) {
+            self.touch(window);
+            for update in window {
+                match self.commit(source, update) {
+                    Outcome::Committed(_) => committed += 1,
+                    Outcome::Unchanged => {}
+                    Outcome::Refused => refused += 1,
+                }
+            }
+        }
+        (committed, refused)
+    }
+
+    /// Begins to take the whole state of a source: what it does not tell of until [`end_sweep`](Self::end_sweep) is gone.
+    pub fn begin_sweep(&mut self, source: SourceId) {
+        if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
+            source.epoch = source.epoch.wrapping_add(1);
+        }
+    }
+
+    /// Makes the bindings of the source that have not been told of since [`begin_sweep`](Self::begin_sweep), and are
+    /// not over anyway, available. Returns how many those were.
+    pub fn end_sweep(&mut self, source: SourceId) -> usize {
+        let Some(epoch) = self.epoch(source) else { return 0 };
+        let gone = |number: &u32| {
+            let record = self.records.get(*number);
+            record.source == source && record.epoch != epoch && !record.state.is_ended()
+        };
+        let numbers: Vec<u32> = self.records.numbers().filter(gone).collect();
+        for number in &numbers {
+            self.end(*number, State::Available, self.now);
+        }
+        numbers.len()
+    }
+
+    /// Remembers how far a source has been read. It becomes durable together with the commits before it.
+    pub fn set_position(&mut self, source: SourceId, position: Vec<u8>) {
+        if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
+            source.position = Some(position);
+        }
+    }
+
+    /// How far a source has been read.
+    pub fn position(&self, source: SourceId) -> Option<&[u8]> {
+        self.sources.get(usize::from(source.0))?.position.as_deref()
+    }
+
+    /// The number of the source with this name, a new one if it has none; `None` when all 256 are taken.
+    pub fn source(&mut self, name: &str) -> Option<SourceId> {
+        let position = self.sources.iter().position(|source| source.name == name);
+        let position = position.unwrap_or_else(|| {
+            self.sources.push(Source { name: name.to_owned(), position: None, epoch: 0 });
+            self.sources.len() - 1
+        });
+        u8::try_from(position).ok().map(SourceId)
+    }
+
+    /// The number of a VPN, a new one if it has none; `None` when all are taken.
+    pub fn vpn(&mut self, name: &VpnName) -> Option<VpnIndex> {
+        self.vpns.intern(name)
+    }
+
+    /// The number of a VPN that the store has heard of.
+    pub fn find_vpn(&self, name: &VpnName) -> Option<VpnIndex> {
+        self.vpns.find(name)
+    }
+
+    /// What a VPN is called; `None` for the default one.
+    pub fn vpn_name(&self, vpn: VpnIndex) -> Option<&VpnName> {
+        self.vpns.name(vpn)
+    }
+
+    /// Replaces what is configured. Where addresses were configured before, the earlier `since` holds.
+    pub fn set_networks(&mut self, networks: &[Network<K>]) {
+        self.networks.replace(networks);
+    }
+
+    /// Whether an address is configured.
+    pub fn is_configured(&self, key: K) -> bool {
+        self.networks.contains(key)
+    }
+
+    /// The binding of one address.
+    pub fn lookup(&self, key: K) -> Option<Binding<'_, K>> {
+        self.map.find(key).map(|number| self.records.binding(number))
+    }
+
+    /// What matches `selector`, in key order, from behind `after`. Bindings of any state are given, ended ones with the
+    /// last client.
+    pub fn scan(&self, selector: Selector<'_>, vpns: VpnRange, after: Option<K>) -> Scan<'_, K> {
+        let none = List::new(Members::One(None));
+        let lists = match selector {
+            Selector::All => return Scan::all(&self.records, &self.map, &self.networks, vpns, after),
+            Selector::Hardware(hardware) => [self.members(Indexed::Hardware, of_hardware(hardware), after), none],
+            Selector::ClientId(id) => {
+                let listed = self.members(Indexed::ClientId, identifier(id), after);
+                match id {
+                    // Made of a hardware address: not listed under its own name.
+                    [1, mac @ ..] if mac.len() == 6 => {
+                        let value = Identifier { kind: 1, bytes: mac };
+                        [listed, self.members(Indexed::Hardware, value, after).made_of_hardware()]
+                    }
+                    _ => [listed, none],
+                }
+            }
+            Selector::RemoteId(id) => [self.members(Indexed::RemoteId, identifier(id), after), none],
+            Selector::RelayId(id) => [self.members(Indexed::RelayId, identifier(id), after), none],
+        };
+        Scan::members(&self.records, vpns, lists)
+    }
+
+    /// Bindings that changed after a revision, each once, at its last change, in the order of the changes.
+    pub fn changes(&self, after: Revision) -> impl Iterator<Item = Binding<'_, K>> {
+        Changes::new(&self.records, self.recency.after(after))
+    }
+
+    /// A revision such that all changes at `time` or later come after it.
+    pub fn revision_at(&self, time: Time) -> Revision {
+        self.recency.before(time, |number, revision| {
+            self.records.is_at(number, revision).then(|| self.records.get(number).changed)
+        })
+    }
+
+    /// How much there is of everything.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            bindings: self.records.len(),
+            active: self.active,
+            configured: self.networks.len(),
+            log: self.recency.len(),
+            arena: self.records.arena.capacity(),
+        }
+    }
+}
