@@ -1,0 +1,329 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use leasequery_store::Store;
+use leasequery_wire::v4::{MessageType, StatusCode};
+use leasequery_wire::{DecodeError, FrameFault, Framing, MAX_MESSAGE, split_frame};
+use thiserror::Error;
+
+use super::{Admission, Protocol, Query};
+
+/// Limits of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Queries answered side by side; further ones are not read until one is done (RFC 6926 section 8.4).
+    pub queries: usize,
+    /// BULK_LQ_DATA_TIMEOUT (RFC 6926 section 6.3): how long the connection may be blocked or idle.
+    pub data_timeout: Duration,
+}
+
+impl Default for Limits {
+    /// Four queries, 300 seconds.
+    fn default() -> Self {
+        Self { queries: 4, data_timeout: Duration::from_mins(5) }
+    }
+}
+
+/// Why a connection was closed.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum CloseReason {
+    /// The requestor closed it, and everything it had asked for has been sent.
+    #[error("closed by the requestor")]
+    Peer,
+    /// No query was outstanding, or a query did not come to its end, for BULK_LQ_DATA_TIMEOUT.
+    #[error("no complete query within the data timeout")]
+    Idle,
+    /// The requestor took no data for BULK_LQ_DATA_TIMEOUT.
+    #[error("the requestor does not take its data")]
+    Blocked,
+    /// A length prefix that cannot be one.
+    #[error("{0}")]
+    Frame(#[from] FrameFault),
+    /// Not a DHCP message.
+    #[error("malformed message: {0}")]
+    Malformed(#[from] DecodeError),
+    /// A message that a server sends.
+    #[error("op is {0}, a query has 1")]
+    NotARequest(u8),
+    /// A type that has no place on a TCP connection (RFC 7724 section 8.1.1), or not at this point of it.
+    #[error("{0} has no place here")]
+    Unsupported(MessageType),
+    /// A second query with the xid of one that is being answered.
+    #[error("xid {0:#010x} is in use by another query")]
+    RepeatedXid(u32),
+    /// The server ended it.
+    #[error("terminated: {0}")]
+    Terminated(String),
+}
+
+/// What happened on a connection, for logs and counters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// A query is being answered.
+    Started {
+        /// Its transaction id.
+        xid: u32,
+    },
+    /// A query has been answered to its end.
+    Done {
+        /// Its transaction id.
+        xid: u32,
+        /// How many bindings it was told of.
+        replies: u64,
+    },
+    /// A query was refused.
+    Refused {
+        /// Its transaction id.
+        xid: u32,
+        /// The status it was answered with.
+        status: StatusCode,
+        /// The text it was answered with.
+        text: String,
+    },
+    /// Nothing more will be read or made; what has been made is still to be sent.
+    Closing(CloseReason),
+}
+
+/// What [`Connection::poll_transmit`] has left to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    /// Nothing until there is input or a timeout.
+    Idle,
+    /// More replies, as soon as there is room for them.
+    More,
+    /// Nothing ever: close the connection once everything has been sent.
+    Close,
+}
+
+/// A TCP connection as the server sees it.
+///
+/// The owner turns a wheel: give input ([`handle_bytes`](Self::handle_bytes), only while
+/// [`wants_read`](Self::wants_read)), take output ([`poll_transmit`](Self::poll_transmit)) and write it, tell of the
+/// progress ([`handle_progress`](Self::handle_progress)), take the events, and sleep until something comes or
+/// [`poll_timeout`](Self::poll_timeout) is due ([`handle_timeout`](Self::handle_timeout)). Output is made only when it
+/// is asked for, so a reader that stops costs no memory.
+///
+/// ```text
+///           EOF from the requestor          all answered
+///   Open ───────────────────────► HalfClosed ───────────► Closing
+///     └──── fault, timeout, terminate ──────────────────────▲
+/// ```
+///
+/// Times are durations since an arbitrary start, the same for all calls.
+#[derive(Debug)]
+pub struct Connection<P: Protocol> {
+    protocol: P,
+    limits: Limits,
+    phase: Phase,
+    /// Received and not yet judged. Bounded: it is not added to while it holds a whole message.
+    input: Vec<u8>,
+    /// The queries being answered; the front one is next.
+    queries: VecDeque<P::Query>,
+    first: bool,
+    /// Since when there is nothing to do: since the connection was accepted, the last query was done, or the message
+    /// that is incomplete began. What follows within a message does not count, or a drip of octets would hold the
+    /// connection for ever.
+    quiet_since: Duration,
+    /// Since when the requestor takes nothing.
+    blocked_since: Option<Duration>,
+    events: VecDeque<Event>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    Open,
+    HalfClosed,
+    Closing,
+}
+
+/// Entries of the store that one turn looks at, so that it holds the store for a fraction of a millisecond even if
+/// nothing matches.
+const TURN: usize = 2048;
+/// Entries that a query looks at before the next one has its turn.
+const BITE: usize = 64;
+
+impl<P: Protocol> Connection<P> {
+    /// A connection accepted at `now`.
+    pub fn new(protocol: P, limits: Limits, now: Duration) -> Self {
+        Self {
+            protocol,
+            limits,
+            phase: Phase::Open,
+            input: Vec::new(),
+            queries: VecDeque::new(),
+            first: true,
+            quiet_since: now,
+            blocked_since: None,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Whether more input may be given: not while as many queries run as may, nor while a whole message waits.
+    pub fn wants_read(&self) -> bool {
+        self.phase == Phase::Open
+            && self.queries.len() < self.limits.queries
+            && matches!(split_frame(&self.input, P::MIN_MESSAGE), Ok(Framing::NeedMore { .. }))
+    }
+
+    /// Takes octets from the requestor.
+    pub fn handle_bytes(&mut self, now: Duration, bytes: &[u8]) {
+        if self.phase != Phase::Open {
+            return;
+        }
+        if self.input.is_empty() && !bytes.is_empty() {
+            self.quiet_since = now;
+        }
+        self.input.extend_from_slice(bytes);
+    }
+
+    /// The requestor has closed its sending side. What it asked for is sent to the end, then the connection is closed.
+    pub fn handle_eof(&mut self) {
+        if self.phase == Phase::Open {
+            self.phase = Phase::HalfClosed;
+        }
+    }
+
+    /// Tells how the last write went: `written` octets were taken, `unsent` remain.
+    pub fn handle_progress(&mut self, now: Duration, written: usize, unsent: usize) {
+        if unsent == 0 {
+            self.blocked_since = None;
+        } else if written > 0 || self.blocked_since.is_none() {
+            self.blocked_since = Some(now);
+        }
+    }
+
+    /// When [`handle_timeout`](Self::handle_timeout) has something to do.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        let idle = (self.queries.is_empty() && self.phase == Phase::Open).then_some(self.quiet_since);
+        [self.blocked_since, idle].into_iter().flatten().min().map(|since| since + self.limits.data_timeout)
+    }
+
+    /// Acts on timers that are due; harmless if none is. Says whether the connection has to be dropped at once because
+    /// the requestor does not take what was made for it.
+    pub fn handle_timeout(&mut self, now: Duration) -> bool {
+        if self.poll_timeout().is_none_or(|due| now < due) {
+            return false;
+        }
+        let blocked = self.blocked_since.is_some_and(|since| now >= since + self.limits.data_timeout);
+        self.close(if blocked { CloseReason::Blocked } else { CloseReason::Idle });
+        blocked
+    }
+
+    /// Appends whole messages to `out` until it holds `room` octets or there is nothing to say. Queries that wait in the
+    /// input are begun, and those being answered take turns.
+    pub fn poll_transmit(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>, room: usize) -> Turn {
+        if self.phase == Phase::Closing {
+            return Turn::Close;
+        }
+        let mut left = TURN;
+        loop {
+            self.begin_queries(now, store, out);
+            let Some(mut query) = self.queries.pop_front() else { break };
+            // A query that is alone need not be interrupted.
+            let bite = if self.queries.is_empty() { left } else { BITE.min(left) };
+            left -= bite;
+            if query.advance(store, out, room, bite) {
+                self.events.push_back(Event::Done { xid: query.xid(), replies: query.replies() });
+                if self.queries.is_empty() {
+                    self.quiet_since = now;
+                }
+            } else {
+                self.queries.push_back(query);
+            }
+            if left == 0 || out.len() >= room {
+                break;
+            }
+        }
+        match self.phase {
+            Phase::Closing => Turn::Close,
+            _ if !self.queries.is_empty() || self.has_message() => Turn::More,
+            Phase::HalfClosed => {
+                self.close(CloseReason::Peer);
+                Turn::Close
+            }
+            Phase::Open => Turn::Idle,
+        }
+    }
+
+    /// Breaks off: each query being answered gets its final message with QueryTerminated, then the connection is closed
+    /// (RFC 6926 section 8.5).
+    pub fn terminate(&mut self, store: &Store<P::Key>, out: &mut Vec<u8>, reason: &str) {
+        if self.phase == Phase::Closing {
+            return;
+        }
+        for mut query in std::mem::take(&mut self.queries) {
+            query.terminate(store, out, reason);
+        }
+        self.close(CloseReason::Terminated(reason.to_owned()));
+    }
+
+    /// What has happened since the last call.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// How many queries are being answered.
+    pub fn outstanding(&self) -> usize {
+        self.queries.len()
+    }
+
+    fn has_message(&self) -> bool {
+        !matches!(split_frame(&self.input, P::MIN_MESSAGE), Ok(Framing::NeedMore { .. }))
+    }
+
+    /// Judges messages in the input while there is a place for another query.
+    fn begin_queries(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>) {
+        let mut input = std::mem::take(&mut self.input);
+        let mut rest = input.as_slice();
+        while self.phase != Phase::Closing && self.queries.len() < self.limits.queries {
+            match split_frame(rest, P::MIN_MESSAGE) {
+                Ok(Framing::NeedMore { .. }) => break,
+                Ok(Framing::Frame { body, rest: behind }) => {
+                    self.judge(body, store, out);
+                    rest = behind;
+                    if self.queries.is_empty() {
+                        self.quiet_since = now;
+                    }
+                }
+                Err(fault) => self.close(fault.into()),
+            }
+        }
+        let used = input.len() - rest.len();
+        input.drain(..used);
+        debug_assert!(input.len() <= 2 * (MAX_MESSAGE + 2) || self.queries.len() >= self.limits.queries);
+        if self.phase != Phase::Closing {
+            self.input = input;
+        }
+    }
+
+    fn judge(&mut self, message: &[u8], store: &Store<P::Key>, out: &mut Vec<u8>) {
+        let first = std::mem::take(&mut self.first);
+        match self.protocol.admit(message, first, store, out) {
+            Admission::Query(query) if self.queries.iter().any(|other| other.xid() == query.xid()) => {
+                self.close(CloseReason::RepeatedXid(query.xid()));
+            }
+            Admission::Query(query) => {
+                self.events.push_back(Event::Started { xid: query.xid() });
+                self.queries.push_back(query);
+            }
+            Admission::Answered { xid, status, text } => {
+                self.events.push_back(Event::Refused { xid, status, text });
+            }
+            Admission::Close(reason) => self.close(reason),
+        }
+    }
+
+    /// All queries end with their connection (RFC 6926 section 8.5).
+    fn close(&mut self, reason: CloseReason) {
+        if self.phase == Phase::Closing {
+            return;
+        }
+        self.phase = Phase::Closing;
+        self.queries.clear();
+        self.input = Vec::new();
+        self.events.push_back(Event::Closing(reason));
+    }
+}
+
+#[cfg(test)]
+mod tests;

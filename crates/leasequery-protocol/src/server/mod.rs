@@ -1,0 +1,67 @@
+//! The server's side: one [`Connection`] for each TCP connection.
+//!
+//! What DHCPv4 and DHCPv6 share is in [`connection`](Connection): framing, several queries side by side, limits,
+//! timers, closing. What they differ in is behind [`Protocol`].
+
+mod connection;
+mod policy;
+pub mod v4;
+
+use leasequery_store::{Key, Store};
+
+pub use connection::{CloseReason, Connection, Event, Limits, Turn};
+pub use policy::{Allow, Policy};
+
+/// What a protocol makes of a message on a TCP connection.
+#[derive(Debug)]
+pub enum Admission<Q> {
+    /// A query to be answered.
+    Query(Q),
+    /// The answer is already in the output: a refusal, which leaves the connection as it is.
+    Answered {
+        /// Transaction id of the query.
+        xid: u32,
+        /// The status it was answered with.
+        status: leasequery_wire::v4::StatusCode,
+        /// What is wrong, for people.
+        text: String,
+    },
+    /// Nothing that may be answered; the connection has to be closed.
+    Close(CloseReason),
+}
+
+/// The messages of one protocol, seen from the server.
+pub trait Protocol {
+    /// What its bindings are about.
+    type Key: Key;
+    /// A query being answered.
+    type Query: Query<Self::Key>;
+
+    /// The least octets a message has; a frame that announces fewer is a fault.
+    const MIN_MESSAGE: usize;
+
+    /// Judges a message. `first` says that it is the first one of its connection.
+    fn admit(
+        &mut self,
+        message: &[u8],
+        first: bool,
+        store: &Store<Self::Key>,
+        out: &mut Vec<u8>,
+    ) -> Admission<Self::Query>;
+}
+
+/// A query being answered: a cursor into the store and the rules for its replies.
+pub trait Query<K: Key> {
+    /// Transaction id.
+    fn xid(&self) -> u32;
+
+    /// Appends replies, looking at no more than `examine` entries of the store and stopping once `out` holds `room`
+    /// octets. Says whether the last one was the final message of the response.
+    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> bool;
+
+    /// Appends the final message of a response that is broken off (QueryTerminated).
+    fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str);
+
+    /// How many bindings have been told of.
+    fn replies(&self) -> u64;
+}

@@ -1,0 +1,35 @@
+use leasequery_store::{Binding, Time, V4Key};
+
+/// query-start-time and query-end-time, both inclusive (RFC 6926 sections 6.2.5 and 6.2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Window {
+    pub(super) start: Option<Time>,
+    pub(super) end: Option<Time>,
+}
+
+impl Window {
+    fn contains(self, time: Time) -> bool {
+        self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time <= end)
+    }
+
+    fn is_open(self) -> bool {
+        self.start.is_none() && self.end.is_none()
+    }
+
+    /// Whether a binding changed in the window: by its own account (RFC 6926 section 8.2), or because the store learned
+    /// of it then. Without the latter a source that lags would hide its changes from a requestor that asks again from
+    /// the base-time of its last query.
+    #[inline]
+    pub(super) fn matches(self, binding: &Binding<'_, V4Key>) -> bool {
+        self.is_open()
+            || self.contains(binding.changed())
+            || self.contains(binding.start_of_state())
+            || binding.last_transaction().is_some_and(|time| self.contains(time))
+    }
+
+    /// Whether to tell of an address without a binding. Once the window begins before the kept history nobody knows
+    /// whether a lease of it ended in between, and too much does no harm.
+    pub(super) fn matches_free(self, since: Time, history_floor: Time) -> bool {
+        self.is_open() || self.contains(since) || self.start.is_none_or(|start| start < history_floor)
+    }
+}
