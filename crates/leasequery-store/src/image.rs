@@ -151,6 +151,11 @@ impl<K: Key> Store<K> {
         }
     }
 
+    /// Whether bindings were forgotten since [`take_forgotten`](Self::take_forgotten) was last called.
+    pub fn has_forgotten(&self) -> bool {
+        !self.forgotten.is_empty()
+    }
+
     /// Takes the keys of the bindings that were forgotten since the last call.
     pub fn take_forgotten(&mut self) -> Vec<K> {
         std::mem::take(&mut self.forgotten)

@@ -12,6 +12,7 @@ mod arena;
 mod attributes;
 mod binding;
 mod commit;
+pub mod durable;
 mod image;
 mod index;
 mod key;

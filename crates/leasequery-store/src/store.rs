@@ -167,6 +167,19 @@ impl<K: Key> Store<K> {
         }
     }
 
+    /// Ends the lease of an address without other news of it, so that its last client stays known. Nothing happens if
+    /// there is none.
+    pub fn end_lease(&mut self, source: SourceId, key: K, state: State) -> Outcome {
+        let Some(number) = self.map.find(key) else { return Outcome::Unchanged };
+        let record = self.records.get_mut(number);
+        record.source = source;
+        if record.state == state || record.state.is_ended() {
+            return Outcome::Unchanged;
+        }
+        self.end(number, state, self.now);
+        Outcome::Committed(self.revision)
+    }
+
     /// Takes many updates, in order; the same as one [`commit`](Self::commit) after the other, but several times as
     /// fast, because the memory that a few of them need is fetched at the same time. Returns how many were committed
     /// and how many refused.

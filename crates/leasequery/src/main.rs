@@ -1,2 +1,7 @@
 //! The `leasequery` program.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    leasequery::cli::main()
+}

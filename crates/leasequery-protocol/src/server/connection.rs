@@ -262,6 +262,11 @@ impl<P: Protocol> Connection<P> {
         self.events.pop_front()
     }
 
+    /// The protocol, to change what holds for queries to come.
+    pub fn protocol_mut(&mut self) -> &mut P {
+        &mut self.protocol
+    }
+
     /// How many queries are being answered.
     pub fn outstanding(&self) -> usize {
         self.queries.len()

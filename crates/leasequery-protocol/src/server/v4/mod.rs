@@ -28,6 +28,11 @@ impl V4 {
     pub fn new(server_id: Ipv4Addr, policy: Arc<Policy>) -> Self {
         Self { server_id, policy }
     }
+
+    /// What holds for queries to come.
+    pub fn set_policy(&mut self, policy: Arc<Policy>) {
+        self.policy = policy;
+    }
 }
 
 /// Why a query is refused, and how that is said.

@@ -1,0 +1,91 @@
+//! The command line: one file for each command.
+
+mod bulk;
+mod demo;
+mod selectors;
+mod serve;
+mod server;
+
+use std::fmt;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// DHCP Leasequery, both ends: serve a DHCP server's leases, or ask for them.
+#[derive(Debug, Parser)]
+#[command(name = "leasequery", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// The whole system in one process, nothing to install or configure.
+    Demo(demo::Demo),
+    /// The daemon: follows DHCP servers and answers leasequeries about their leases.
+    Serve(serve::Serve),
+    /// One Bulk Leasequery over TCP; prints every binding.
+    Bulk(Box<bulk::Bulk>),
+}
+
+/// How a command ends when it does not end well.
+#[derive(Debug)]
+pub(crate) enum Ending {
+    /// The server answered with an error status.
+    Status(String),
+    /// Wrong usage or configuration.
+    Usage(String),
+    /// No connection, a timeout or a protocol violation by the peer.
+    Peer(String),
+    /// Nobody reads the output any more. Not an error.
+    BrokenPipe,
+}
+
+impl Ending {
+    fn code(&self) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::Status(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Peer(_) => 3,
+        }
+    }
+}
+
+impl fmt::Display for Ending {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Status(text) | Self::Usage(text) | Self::Peer(text) => f.write_str(text),
+            Self::BrokenPipe => f.write_str("the output is closed"),
+        }
+    }
+}
+
+/// An error in writing the output.
+impl From<std::io::Error> for Ending {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::BrokenPipe => Self::BrokenPipe,
+            _ => Self::Peer(format!("cannot write the output: {error}")),
+        }
+    }
+}
+
+/// Runs the command that the arguments name.
+pub fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Demo(demo) => demo.run(),
+        Command::Serve(serve) => serve.run(),
+        Command::Bulk(bulk) => bulk.run(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(ending) => {
+            if !matches!(ending, Ending::BrokenPipe) {
+                eprintln!("error: {ending}");
+            }
+            ExitCode::from(ending.code())
+        }
+    }
+}

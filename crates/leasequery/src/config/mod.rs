@@ -1,0 +1,201 @@
+//! The configuration of `serve`: read, checked as a whole, and without side effects.
+
+mod check;
+mod raw;
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use leasequery_protocol::server::Policy;
+use leasequery_store::VpnName;
+
+/// Port of leasequery over DHCPv4 (RFC 6926 section 6.3).
+pub const DEFAULT_PORT: u16 = 67;
+
+/// A configuration that holds together.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where the durable copy is; `None` keeps nothing over a restart.
+    pub state_dir: Option<PathBuf>,
+    /// Where to listen.
+    pub listeners: Vec<Listener>,
+    /// Who may ask.
+    pub requestors: Arc<Requestors>,
+    /// Limits.
+    pub limits: Limits,
+    /// Whose leases are served.
+    pub sources: Vec<Source>,
+    /// Addresses configured here.
+    pub networks: Vec<NetworkConfig>,
+    /// What is accepted and should be looked at all the same.
+    pub warnings: Vec<String>,
+}
+
+/// A TCP listener in the clear.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// Where; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// What replies name as the server; `None` is the address asked.
+    pub server_id: Option<Ipv4Addr>,
+}
+
+/// Limits of connections and of the past.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Connections of each listener (BULK_LQ_MAX_CONNS).
+    pub connections: usize,
+    /// Queries answered side by side on a connection.
+    pub queries_per_connection: usize,
+    /// BULK_LQ_DATA_TIMEOUT.
+    pub data_timeout: Duration,
+    /// Seconds for which ended bindings are kept.
+    pub history: u32,
+}
+
+impl Default for Limits {
+    /// RFC 6926 section 6.3, and a day.
+    fn default() -> Self {
+        Self {
+            connections: 10,
+            queries_per_connection: 4,
+            data_timeout: Duration::from_mins(5),
+            history: 24 * 60 * 60,
+        }
+    }
+}
+
+/// A requestor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Requestor {
+    /// Where it comes from.
+    pub addresses: Vec<IpNet>,
+    /// What it may ask and be told.
+    pub policy: Arc<Policy>,
+}
+
+/// Who may ask.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Requestors(pub Vec<Requestor>);
+
+impl Requestors {
+    /// What the peer at this address may do; `None` if it is not listed. The longest prefix decides.
+    pub fn find(&self, peer: IpAddr) -> Option<&Arc<Policy>> {
+        let peer = peer.to_canonical();
+        let matching = self.0.iter().flat_map(|requestor| {
+            requestor.addresses.iter().filter(|net| net.contains(&peer)).map(move |net| (net.prefix_len(), requestor))
+        });
+        matching.max_by_key(|(length, _)| *length).map(|(_, requestor)| &requestor.policy)
+    }
+}
+
+/// Where leases come from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Source {
+    /// A lease file of Kea.
+    KeaMemfile {
+        /// The file.
+        path: PathBuf,
+        /// Kea's configuration.
+        kea_config: Option<PathBuf>,
+        /// The VPN of all its leases.
+        vpn: Option<VpnName>,
+    },
+    /// A Unix socket that takes records.
+    Push {
+        /// The socket.
+        path: PathBuf,
+    },
+}
+
+impl Source {
+    /// How the source is called in logs and in the store.
+    pub fn name(&self) -> String {
+        match self {
+            Self::KeaMemfile { path, .. } => format!("kea-memfile {}", path.display()),
+            Self::Push { path } => format!("push {}", path.display()),
+        }
+    }
+}
+
+/// Addresses configured here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NetworkConfig {
+    /// First and last address of each range.
+    pub ranges: Vec<(Ipv4Addr, Ipv4Addr)>,
+    /// Their VPN.
+    pub vpn: Option<VpnName>,
+}
+
+/// What is wrong with a configuration, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    file: PathBuf,
+    /// Line and column, both from 1.
+    place: Option<(usize, usize)>,
+    text: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+impl std::error::Error for ConfigError {}
+
+/// A problem at a place in the text.
+#[derive(Debug)]
+struct Problem {
+    span: Range<usize>,
+    text: String,
+}
+
+impl Problem {
+    fn new(span: Range<usize>, text: impl Into<String>) -> Self {
+        Self { span, text: text.into() }
+    }
+}
+
+impl Config {
+    /// Reads and checks a file.
+    pub fn load(file: &Path) -> Result<Self, ConfigError> {
+        let unreadable = |error: std::io::Error| ConfigError {
+            file: file.to_owned(),
+            place: None,
+            text: format!("cannot be read: {error}"),
+        };
+        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        let directory = file.parent().unwrap_or(Path::new(""));
+        Self::parse(&text, directory).map_err(|problem| {
+            let (place, text) = (Some(line_and_column(&text, problem.span.start)), problem.text);
+            ConfigError { file: file.to_owned(), place, text }
+        })
+    }
+
+    fn parse(text: &str, directory: &Path) -> Result<Self, Problem> {
+        let raw: raw::Config = toml::from_str(text).map_err(|error| {
+            Problem::new(error.span().unwrap_or_default(), error.message().replace('\n', "; "))
+        })?;
+        check::check(raw, directory)
+    }
+}
+
+/// Line and column of an offset, in characters and from 1.
+fn line_and_column(text: &str, offset: usize) -> (usize, usize) {
+    let before = text.get(..offset).unwrap_or(text);
+    let start = before.rfind('\n').map_or(0, |newline| newline + 1);
+    (before.matches('\n').count() + 1, before[start..].chars().count() + 1)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,85 @@
+//! The configuration as it stands in the file. Everything that is checked later knows its place.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Config {
+    pub(super) state_dir: Option<String>,
+    #[serde(default)]
+    pub(super) listen: Vec<Spanned<Listen>>,
+    pub(super) tls: Option<Spanned<toml::Table>>,
+    #[serde(default)]
+    pub(super) requestor: Vec<Requestor>,
+    #[serde(default)]
+    pub(super) limits: Limits,
+    #[serde(default)]
+    pub(super) source: Vec<Source>,
+    #[serde(default)]
+    pub(super) network: Vec<Network>,
+    pub(super) http: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Listen {
+    pub(super) protocol: Spanned<String>,
+    pub(super) transport: Spanned<String>,
+    pub(super) address: Spanned<String>,
+    pub(super) tls: Option<Spanned<String>>,
+    pub(super) active: Option<Spanned<bool>>,
+    pub(super) server_id: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Requestor {
+    pub(super) name: Spanned<String>,
+    pub(super) addresses: Spanned<Vec<Spanned<String>>>,
+    pub(super) certificate_names: Option<Vec<String>>,
+    pub(super) allow: Option<Vec<Spanned<String>>>,
+    #[serde(default)]
+    pub(super) withhold_options: Vec<Spanned<i64>>,
+    pub(super) own_bindings_only: Option<Spanned<bool>>,
+    pub(super) vpns: Option<Vec<Spanned<String>>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Limits {
+    pub(super) connections: Option<Spanned<i64>>,
+    pub(super) queries_per_connection: Option<Spanned<i64>>,
+    pub(super) data_timeout: Option<Spanned<f64>>,
+    /// For active listeners, of which there are none yet.
+    #[serde(rename = "active-send-timeout")]
+    pub(super) _active_send_timeout: Option<f64>,
+    /// For active listeners, of which there are none yet.
+    #[serde(rename = "active-idle-timeout")]
+    pub(super) _active_idle_timeout: Option<f64>,
+    pub(super) history: Option<Spanned<String>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Source {
+    #[serde(rename = "type")]
+    pub(super) kind: Spanned<String>,
+    pub(super) protocol: Option<Spanned<String>>,
+    pub(super) path: Option<Spanned<String>>,
+    pub(super) kea_config: Option<Spanned<String>>,
+    pub(super) vpn: Option<Spanned<String>>,
+    pub(super) server: Option<Spanned<toml::Value>>,
+    pub(super) tls: Option<Spanned<toml::Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Network {
+    pub(super) protocol: Spanned<String>,
+    #[serde(default)]
+    pub(super) ranges: Vec<Spanned<String>>,
+    pub(super) vpn: Option<Spanned<String>>,
+    pub(super) link: Option<Spanned<toml::Value>>,
+    pub(super) prefixes: Option<Spanned<toml::Value>>,
+}

@@ -1,0 +1,10 @@
+//! The `leasequery` program: sources, TCP shells, configuration, command line and output. The rules of the protocol are
+//! in `leasequery-protocol`, the bindings in `leasequery-store`.
+
+pub mod cli;
+pub mod config;
+mod demo;
+pub mod output;
+pub mod record;
+pub mod serve;
+pub mod source;

@@ -1,0 +1,149 @@
+//! The wheel around one server connection: input, output, events, timer.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use leasequery_protocol::server::v4::V4;
+use leasequery_protocol::server::{Connection, Event, Limits, Policy, Turn};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use tokio::net::TcpStream;
+use tokio::sync::watch;
+use tracing::{debug, info};
+
+use super::{Control, SharedStore};
+
+/// Octets made at a time: as much as one write takes at full speed.
+const ROOM: usize = 64 * 1024;
+/// Octets read at a time: some queries, and no more of them than a connection may well have waiting.
+const INPUT: usize = 4096;
+/// How long a closed connection is drained, so that it does not end in a reset.
+const LINGER: Duration = Duration::from_secs(1);
+
+/// How long to sleep without a timer.
+const FOREVER: Duration = Duration::from_hours(1);
+
+/// Serves one connection to its end.
+pub(super) async fn serve(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    server_id: Ipv4Addr,
+    policy: Arc<Policy>,
+    limits: Limits,
+    shared: &SharedStore,
+    mut control: watch::Receiver<Control>,
+) {
+    let _ = stream.set_nodelay(true);
+    let start = Instant::now();
+    let mut policy = policy;
+    let mut connection = Connection::new(V4::new(server_id, Arc::clone(&policy)), limits, Duration::ZERO);
+    let mut out = Vec::with_capacity(ROOM + 4096);
+    let mut sent = 0;
+    let mut input = [0; INPUT];
+    loop {
+        if control.has_changed().unwrap_or(true) {
+            let reason = permission(&control.borrow_and_update(), peer, &mut policy);
+            match reason {
+                Some(reason) => shared.read(|store| connection.terminate(store, &mut out, reason)),
+                None => connection.protocol_mut().set_policy(Arc::clone(&policy)),
+            }
+        }
+        // Before each turn, so that a query that comes while another is being answered has its share at once.
+        if connection.wants_read() {
+            match stream.try_read(&mut input) {
+                Ok(0) => connection.handle_eof(),
+                Ok(length) => connection.handle_bytes(start.elapsed(), &input[..length]),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => {
+                    debug!("{peer}: receiving failed: {error}");
+                    return;
+                }
+            }
+        }
+        let mut turn = Turn::Idle;
+        if sent == out.len() {
+            out.clear();
+            sent = 0;
+            turn = shared.read(|store| connection.poll_transmit(start.elapsed(), store, &mut out, ROOM));
+        }
+        while let Some(event) = connection.poll_event() {
+            log(peer, &policy, &event);
+        }
+        if sent < out.len() {
+            let written = match stream.try_write(&out[sent..]) {
+                Ok(written) => written,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
+                Err(error) => {
+                    debug!("{peer}: sending failed: {error}");
+                    return;
+                }
+            };
+            sent += written;
+            connection.handle_progress(start.elapsed(), written, out.len() - sent);
+            if written > 0 {
+                turn = Turn::More;
+            }
+        } else if turn == Turn::Close {
+            break;
+        }
+        if turn == Turn::More {
+            // A peer that takes everything at once must not keep the thread for itself.
+            tokio::task::yield_now().await;
+            continue;
+        }
+
+        let reading = connection.wants_read().then_some(Interest::READABLE);
+        let writing = (sent < out.len()).then_some(Interest::WRITABLE);
+        let interest = match (reading, writing) {
+            (Some(reading), Some(writing)) => reading | writing,
+            (reading, writing) => reading.or(writing).unwrap_or(Interest::ERROR),
+        };
+        let due = connection.poll_timeout().map_or(FOREVER, |due| due.saturating_sub(start.elapsed()));
+        tokio::select! {
+            _ = stream.ready(interest) => {}
+            // If the daemon's side is gone, the next turn finds out.
+            _ = control.changed() => control.mark_changed(),
+            () = tokio::time::sleep(due) => if connection.handle_timeout(start.elapsed()) {
+                while let Some(event) = connection.poll_event() {
+                    log(peer, &policy, &event);
+                }
+                return;
+            },
+        }
+    }
+    close(&mut stream, &mut input).await;
+}
+
+/// Why a connection has to end now, if it has to; else the policy that holds for it from now on.
+fn permission(control: &Control, peer: SocketAddr, policy: &mut Arc<Policy>) -> Option<&'static str> {
+    if control.shutdown {
+        return Some("the server is ending");
+    }
+    match control.requestors.find(peer.ip()) {
+        Some(found) if found.allow.bulk => {
+            *policy = Arc::clone(found);
+            None
+        }
+        _ => Some("no longer permitted"),
+    }
+}
+
+/// Closes without a reset: what the peer still sends is taken and dropped for a moment (RFC 6926 section 8.5).
+async fn close(stream: &mut TcpStream, input: &mut [u8]) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let drain = async { while matches!(stream.read(input).await, Ok(length) if length > 0) {} };
+    let _ = tokio::time::timeout(LINGER, drain).await;
+}
+
+fn log(peer: SocketAddr, policy: &Policy, event: &Event) {
+    let name = &policy.name;
+    match event {
+        Event::Started { xid } => debug!("{peer} ({name}): query {xid:#010x}"),
+        Event::Done { xid, replies } => info!("{peer} ({name}): query {xid:#010x} answered: {replies} bindings"),
+        Event::Refused { xid, status, text } => info!("{peer} ({name}): query {xid:#010x} refused: {status}: {text}"),
+        Event::Closing(reason) => info!("{peer} ({name}): {reason}"),
+    }
+}

@@ -1,0 +1,106 @@
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use leasequery_protocol::server::Limits;
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tracing::{debug, warn};
+
+use super::{Control, SharedStore, connection};
+use crate::config;
+
+/// A bound TCP listener.
+#[derive(Debug)]
+pub struct Listener {
+    listener: TcpListener,
+    address: SocketAddr,
+    server_id: Option<Ipv4Addr>,
+}
+
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 1024;
+
+impl Listener {
+    /// Binds without serving yet.
+    pub fn bind(listener: &config::Listener) -> anyhow::Result<Self> {
+        let bind = || -> std::io::Result<TcpListener> {
+            let socket = Socket::new(Domain::for_address(listener.address), Type::STREAM, Some(Protocol::TCP))?;
+            // A restart must not wait for connections of the last run to be forgotten.
+            socket.set_reuse_address(true)?;
+            socket.bind(&listener.address.into())?;
+            socket.listen(BACKLOG)?;
+            socket.set_nonblocking(true)?;
+            TcpListener::from_std(socket.into())
+        };
+        let bound = bind().with_context(|| format!("cannot listen on {}", listener.address))?;
+        Ok(Self { address: bound.local_addr()?, listener: bound, server_id: listener.server_id })
+    }
+
+    /// The address with its real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Accepts connections until the daemon ends, then waits for them to say their last words.
+    pub async fn run(
+        self,
+        shared: Arc<SharedStore>,
+        mut control: watch::Receiver<Control>,
+        limits: Limits,
+        connections: usize,
+    ) {
+        let places = Arc::new(Semaphore::new(connections));
+        let mut tasks = JoinSet::new();
+        while !control.borrow().shutdown {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, peer)) => self.admit(stream, peer, &shared, &control, limits, &places, &mut tasks),
+                    Err(error) => {
+                        // Out of descriptors or memory: others may give some back.
+                        warn!("{}: cannot accept: {error}", self.address);
+                        tokio::time::sleep(Duration::from_millis(100)).await;
+                    }
+                },
+                Some(_) = tasks.join_next() => {}
+                _ = control.changed() => {}
+            }
+        }
+        drop(self.listener);
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Serves a connection, or closes it at once: if nobody listed has this address (RFC 6926 section 8.1), or if there
+    /// are too many already.
+    #[allow(clippy::too_many_arguments, reason = "all that a connection needs")]
+    fn admit(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        shared: &Arc<SharedStore>,
+        control: &watch::Receiver<Control>,
+        limits: Limits,
+        places: &Arc<Semaphore>,
+        tasks: &mut JoinSet<()>,
+    ) {
+        let Some(policy) = control.borrow().requestors.find(peer.ip()).cloned() else {
+            warn!("{peer}: closed: no requestor has this address");
+            return;
+        };
+        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
+            warn!("{peer}: closed: {} has as many connections as limits.connections permits", self.address);
+            return;
+        };
+        debug!("{peer}: connected as {}", policy.name);
+        let local = stream.local_addr().unwrap_or(self.address);
+        let server_id = super::server_id(self.server_id, local);
+        let (shared, control) = (Arc::clone(shared), control.clone());
+        tasks.spawn(async move {
+            connection::serve(stream, peer, server_id, policy, limits, &shared, control).await;
+            drop(place);
+        });
+    }
+}

@@ -1,0 +1,65 @@
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use leasequery_store::{Revision, Store, Time, V4Key};
+use tokio::sync::watch;
+
+use super::Control;
+
+/// The store, shared by sources and connections. It is locked for a bite at a time, and never over an await or a system
+/// call.
+#[derive(Debug)]
+pub struct SharedStore {
+    store: RwLock<Store<V4Key>>,
+    /// The latest revision that is on disk; the latest of all if there is no disk.
+    durable: watch::Sender<Option<Revision>>,
+}
+
+impl SharedStore {
+    /// Shares a store, and sets its clock.
+    pub fn new(mut store: Store<V4Key>) -> Self {
+        store.advance(wall_clock());
+        Self { store: RwLock::new(store), durable: watch::Sender::new(None) }
+    }
+
+    /// Reads.
+    pub fn read<T>(&self, read: impl FnOnce(&Store<V4Key>) -> T) -> T {
+        // A panic while the lock was held cannot have left half a change that is worse than no service.
+        read(&self.store.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Changes, with the store's clock brought up to date first.
+    pub fn write<T>(&self, write: impl FnOnce(&mut Store<V4Key>) -> T) -> T {
+        let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        store.advance(wall_clock());
+        write(&mut store)
+    }
+
+    /// Tells that everything up to a revision is on disk.
+    pub(super) fn set_durable(&self, revision: Revision) {
+        self.durable.send_replace(Some(revision));
+    }
+
+    /// Waits until a revision is on disk, if there is a durable copy at all.
+    pub async fn until_durable(&self, revision: Revision) {
+        let mut durable = self.durable.subscribe();
+        // The sender lives as long as this.
+        let _ = durable.wait_for(|durable| durable.is_none_or(|durable| durable >= revision)).await;
+    }
+}
+
+/// Moves the store's clock, so that leases expire and base-times are true, until the daemon ends.
+pub(super) async fn keep_time(shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    while !control.borrow().shutdown {
+        tokio::select! {
+            _ = tick.tick() => if shared.read(Store::now) < wall_clock() { shared.write(|_| ()) },
+            _ = control.changed() => {}
+        }
+    }
+}
+
+pub(super) fn wall_clock() -> Time {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Time(u32::try_from(seconds).unwrap_or(u32::MAX))
+}

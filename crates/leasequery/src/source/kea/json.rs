@@ -1,0 +1,161 @@
+//! Kea's dialect of JSON: comments in three styles, included files, commas left over at the end of lists.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+/// Why a file is not Kea's JSON, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct JsonError {
+    file: PathBuf,
+    place: Option<(usize, usize)>,
+    text: String,
+}
+
+impl fmt::Display for JsonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.file.display())?;
+        if let Some((line, column)) = self.place {
+            write!(f, ":{line}:{column}")?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+impl std::error::Error for JsonError {}
+
+/// How deep Kea lets files include each other.
+const DEPTH: usize = 10;
+
+/// Plain JSON, with what stood between and the files it came from.
+#[derive(Debug, Default)]
+struct Plain {
+    text: String,
+    /// Where in the text a stretch of a file begins: offset in the text, file, line and column in the file.
+    origins: Vec<(usize, PathBuf, usize, usize)>,
+}
+
+/// Reads a file of Kea's.
+pub(super) fn load(file: &Path) -> Result<Value, JsonError> {
+    let mut plain = Plain::default();
+    plain.include(file, 0)?;
+    plain.drop_trailing_commas();
+    serde_json::from_str(&plain.text).map_err(|error| plain.locate(&error))
+}
+
+impl Plain {
+    /// Appends a file: its comments become blanks, so that places stay what they are.
+    fn include(&mut self, file: &Path, depth: usize) -> Result<(), JsonError> {
+        let fail = |place, text: String| JsonError { file: file.to_owned(), place, text };
+        if depth > DEPTH {
+            return Err(fail(None, format!("files include each other more than {DEPTH} deep")));
+        }
+        let text = std::fs::read_to_string(file).map_err(|error| fail(None, format!("cannot be read: {error}")))?;
+        self.origin(file, 1, 1);
+        let mut rest = text.as_str();
+        let (mut line, mut column) = (1, 1);
+        while let Some(next) = rest.chars().next() {
+            let length = match next {
+                '"' => string(rest),
+                '#' => comment(rest, "\n").0,
+                '/' if rest.starts_with("//") => comment(rest, "\n").0,
+                '/' if rest.starts_with("/*") => match comment(rest, "*/") {
+                    (length, true) => length + 2,
+                    (_, false) => return Err(fail(Some((line, column)), "a comment without end".to_owned())),
+                },
+                '<' if rest.starts_with("<?include") => {
+                    let directive = rest.split_inclusive("?>").next().unwrap_or(rest);
+                    let name = directive.split('"').nth(1).filter(|_| directive.ends_with("?>"));
+                    let name = name.ok_or_else(|| fail(Some((line, column)), "<?include \"FILE\"?> is meant".to_owned()))?;
+                    // Kea takes the path as it is; beside the file is where people look.
+                    let beside = file.parent().unwrap_or(Path::new("")).join(name);
+                    self.include(if beside.exists() { &beside } else { Path::new(name) }, depth + 1)?;
+                    let (after_line, after_column) = advance(directive, line, column);
+                    self.origin(file, after_line, after_column);
+                    (line, column) = (after_line, after_column);
+                    rest = &rest[directive.len()..];
+                    continue;
+                }
+                other => other.len_utf8(),
+            };
+            let (piece, behind) = rest.split_at(length);
+            match next {
+                '#' | '/' if length > 1 => self.text.extend(piece.chars().map(|c| if c == '\n' { c } else { ' ' })),
+                _ => self.text.push_str(piece),
+            }
+            (line, column) = advance(piece, line, column);
+            rest = behind;
+        }
+        Ok(())
+    }
+
+    fn origin(&mut self, file: &Path, line: usize, column: usize) {
+        self.origins.push((self.text.len(), file.to_owned(), line, column));
+    }
+
+    /// Blanks commas before a closing bracket.
+    fn drop_trailing_commas(&mut self) {
+        let mut dropped = Vec::new();
+        let mut comma = None;
+        let mut at = 0;
+        while let Some(next) = self.text[at..].chars().next() {
+            match next {
+                ',' => comma = Some(at),
+                ']' | '}' => dropped.extend(comma.take()),
+                blank if blank.is_whitespace() => {}
+                _ => comma = None,
+            }
+            at += if next == '"' { string(&self.text[at..]) } else { next.len_utf8() };
+        }
+        for at in dropped {
+            self.text.replace_range(at..=at, " ");
+        }
+    }
+
+    /// Puts an error of the JSON parser where it belongs.
+    fn locate(&self, error: &serde_json::Error) -> JsonError {
+        let start = self.text.split_inclusive('\n').take(error.line().saturating_sub(1)).map(str::len).sum::<usize>();
+        let offset = (start + error.column().saturating_sub(1)).min(self.text.len());
+        let nearest = self.origins.iter().rev().find(|(begin, ..)| *begin <= offset);
+        let text = error.to_string();
+        let text = text.split(" at line ").next().unwrap_or(&text).to_owned();
+        match nearest {
+            Some((begin, file, line, column)) => {
+                let between = self.text.get(*begin..offset).unwrap_or_default();
+                JsonError { file: file.clone(), place: Some(advance(between, *line, *column)), text }
+            }
+            None => JsonError { file: PathBuf::new(), place: None, text },
+        }
+    }
+}
+
+/// Length of the string that `text` begins with, its quotes included.
+fn string(text: &str) -> usize {
+    let mut escaped = false;
+    for (place, byte) in text.bytes().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return place + 1,
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+/// Length of the comment that `text` begins with, up to its end mark, and whether that is there.
+fn comment(text: &str, end: &str) -> (usize, bool) {
+    text.find(end).map_or((text.len(), false), |place| (place, true))
+}
+
+/// Line and column behind `piece`.
+fn advance(piece: &str, line: usize, column: usize) -> (usize, usize) {
+    match piece.rfind('\n') {
+        Some(newline) => (line + piece.matches('\n').count(), piece[newline + 1..].chars().count() + 1),
+        None => (line, column + piece.chars().count()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,196 @@
+//! A Unix stream socket that takes records, one JSON object a line.
+
+use std::io;
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use leasequery_store::{Outcome, Revision, SourceId};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{UnixListener, UnixStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tracing::{debug, info, warn};
+
+use crate::record::Input;
+use crate::serve::{Control, SharedStore};
+
+/// The socket, made and not yet served. It is removed when it is dropped.
+#[derive(Debug)]
+pub struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+/// The longest line: no lease has more to say, and a client that sends no newline must not fill the memory.
+const LINE: usize = 1 << 20;
+/// Lines put into the store at a time, so that nobody waits for it long.
+const BATCH: usize = 256;
+
+impl Socket {
+    /// Makes the socket, for its owner and group. One that a former run left is replaced; one that somebody listens on
+    /// is not.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        if let Ok(found) = std::fs::symlink_metadata(path) {
+            if !found.file_type().is_socket() {
+                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no socket"));
+            }
+            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it"));
+            }
+            std::fs::remove_file(path)?;
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+        Ok(Self { listener, path: path.to_owned() })
+    }
+
+    /// Serves clients until the daemon ends.
+    pub async fn run(self, source: SourceId, shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+        info!("push {}: taking records", self.path.display());
+        let mut clients = JoinSet::new();
+        while !control.borrow().shutdown {
+            tokio::select! {
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => {
+                        clients.spawn(serve(stream, source, Arc::clone(&shared)));
+                    }
+                    Err(error) => {
+                        warn!("push {}: cannot accept: {error}", self.path.display());
+                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                    }
+                },
+                Some(_) = clients.join_next() => {}
+                _ = control.changed() => {}
+            }
+        }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+async fn serve(stream: UnixStream, source: SourceId, shared: Arc<SharedStore>) {
+    if let Err(error) = take(stream, source, &shared).await {
+        debug!("push client: {error}");
+    }
+}
+
+/// What a client has sent.
+#[derive(Debug, Default)]
+struct Client {
+    lines: u64,
+    committed: u64,
+    revision: Revision,
+}
+
+async fn take(stream: UnixStream, source: SourceId, shared: &SharedStore) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut reader = BufReader::with_capacity(64 * 1024, reader);
+    let mut client = Client::default();
+    let mut records = Vec::new();
+    let mut answers = Vec::new();
+    let mut line = Vec::new();
+    loop {
+        // What has arrived is put into the store together, what has not is not waited for.
+        let ended = loop {
+            match next_line(&mut reader, &mut line).await? {
+                Line::Ended => break true,
+                Line::TooLong => {
+                    client.lines += 1;
+                    answer(&mut answers, client.lines, &format!("a line has at most {LINE} octets"));
+                }
+                Line::Whole => {
+                    client.lines += 1;
+                    match Input::parse(&line) {
+                        _ if line.iter().all(u8::is_ascii_whitespace) => {}
+                        Ok(input) => records.push((client.lines, input)),
+                        Err(error) => answer(&mut answers, client.lines, &error.to_string()),
+                    }
+                }
+            }
+            if records.len() == BATCH || !reader.buffer().contains(&b'\n') {
+                break false;
+            }
+        };
+        commit(&mut records, &mut client, &mut answers, source, shared);
+        if ended {
+            // Everything is in the store; it is told when it will survive a crash.
+            shared.until_durable(client.revision).await;
+            answers.extend_from_slice(format!("{{\"committed\": {}}}\n", client.committed).as_bytes());
+        }
+        writer.write_all(&answers).await?;
+        answers.clear();
+        if ended {
+            return writer.shutdown().await;
+        }
+    }
+}
+
+fn commit(
+    records: &mut Vec<(u64, Input)>,
+    client: &mut Client,
+    answers: &mut Vec<u8>,
+    source: SourceId,
+    shared: &SharedStore,
+) {
+    if records.is_empty() {
+        return;
+    }
+    let results: Vec<_> = shared.write(|store| {
+        let results = records.iter().map(|(_, input)| input.commit(store, source)).collect();
+        client.revision = store.revision();
+        results
+    });
+    for ((number, _), result) in records.drain(..).zip(results) {
+        match result {
+            Ok(Outcome::Committed(_) | Outcome::Unchanged) => client.committed += 1,
+            Ok(Outcome::Refused) => answer(answers, number, "refused by the store"),
+            Err(error) => answer(answers, number, &error.to_string()),
+        }
+    }
+}
+
+fn answer(answers: &mut Vec<u8>, line: u64, error: &str) {
+    let text = serde_json::json!({ "error": error, "line": line });
+    answers.extend_from_slice(text.to_string().as_bytes());
+    answers.push(b'\n');
+}
+
+enum Line {
+    Whole,
+    TooLong,
+    Ended,
+}
+
+/// Reads one line, without its newline; of a line that is too long nothing is kept.
+async fn next_line(reader: &mut (impl AsyncBufReadExt + Unpin), line: &mut Vec<u8>) -> io::Result<Line> {
+    line.clear();
+    let mut length = 0;
+    loop {
+        let available = reader.fill_buf().await?;
+        if available.is_empty() {
+            return Ok(match length {
+                0 => Line::Ended,
+                _ if length > LINE => Line::TooLong,
+                _ => Line::Whole,
+            });
+        }
+        let newline = memchr::memchr(b'\n', available);
+        let piece = &available[..newline.unwrap_or(available.len())];
+        length += piece.len();
+        if length <= LINE {
+            line.extend_from_slice(piece);
+        } else {
+            *line = Vec::new();
+        }
+        let used = piece.len() + usize::from(newline.is_some());
+        reader.consume(used);
+        if newline.is_some() {
+            return Ok(if length > LINE { Line::TooLong } else { Line::Whole });
+        }
+    }
+}
