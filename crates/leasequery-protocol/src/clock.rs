@@ -6,28 +6,32 @@ use leasequery_store::Time;
 /// message (RFC 6926 section 2).
 ///
 /// A message is under way for a while, and its base-time may have been held back before: both only make base-time minus
-/// arrival smaller. So the largest such difference is nearest to the truth. It is forgotten slowly, one second for
-/// every [`DECAY`] seconds without a larger one, so that a clock that drifts, or is set, is followed.
+/// arrival smaller. So the largest such difference is nearest to the truth, and counts at once. For a clock that drifts
+/// the other way it has to be forgotten: every [`DECAY`] seconds without confirmation allow one message to lower the
+/// estimate by one second. So a single late message, however late, moves it by a second at most, and a clock that loses
+/// one second in [`DECAY`] is followed.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Skew {
-    /// Server's seconds less local seconds, and the local time when that was true.
+    /// Server's seconds less local seconds, and the local time up to which the lack of confirmation has been charged.
     estimate: Option<(i64, Time)>,
 }
 
-/// Seconds for which an estimate is believed before it gives way by one. A clock that drifts by a second an hour is
-/// followed at once, and a message that was delayed by half a minute changes nothing.
+/// Local seconds without confirmation that lower the estimate by one: several times as fast as a clock drifts that loses
+/// a second an hour, and slow enough that minutes of late messages do little harm.
 pub const DECAY: u32 = 600;
 
 impl Skew {
     /// Takes the base-time of a message that arrived at `arrival`.
+    #[inline]
     pub fn observe(&mut self, base_time: Time, arrival: Time) {
         let seen = i64::from(base_time.0) - i64::from(arrival.0);
         self.estimate = match self.estimate {
-            Some((estimate, since)) if seen < estimate => {
-                let steps = arrival.since(since) / DECAY;
-                let decayed = (estimate - i64::from(steps)).max(seen);
-                // What is left of a step goes on counting.
-                Some((decayed, since.plus(steps * DECAY)))
+            Some((estimate, charged)) if seen < estimate => {
+                if arrival.since(charged) >= DECAY {
+                    Some((estimate - 1, charged.plus(DECAY)))
+                } else {
+                    self.estimate
+                }
             }
             _ => Some((seen, arrival)),
         };

@@ -1,6 +1,13 @@
 //! The requestor's side: one [`Connection`] for each TCP connection.
+//!
+//! What DHCPv4 and DHCPv6 share is in [`connection`](Connection): framing, several queries side by side, timers, and
+//! what makes a connection useless. What they differ in is behind [`Protocol`].
 
 mod connection;
+mod failure;
+mod protocol;
 pub mod v4;
 
-pub use connection::{Connection, Done, Event, Failure, Protocol, Reply, Timeouts, Violation};
+pub use connection::{Connection, Timeouts};
+pub use failure::{Failure, Fault, Violation};
+pub use protocol::{Done, Event, Outstanding, Protocol};

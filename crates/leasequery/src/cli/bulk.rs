@@ -98,14 +98,14 @@ pub(crate) fn fetch(
     };
     let start = Instant::now();
     let mut connection = Connection::new(V4::new(peer), Timeouts { data: timeout }, fastrand::u32(..));
-    connection.ask(start.elapsed(), query);
+    connection.ask(start.elapsed(), query).map_err(|error| Ending::Usage(error.to_string()))?;
     let mut buffer = vec![0; 256 * 1024];
     loop {
         loop {
-            let event = connection.poll_event(wall_clock()).map_err(|failure| Ending::Peer(failure.to_string()))?;
+            let event = connection.poll_event(start.elapsed(), wall_clock()).map_err(|failure| Ending::Peer(failure.to_string()))?;
             match event {
                 Some(Event::Record { record, .. }) => take(&View::new(&record))?,
-                Some(Event::Failed { status, text, .. }) => eprintln!("warning: a binding was not told: {status}: {text}"),
+                Some(Event::Failed { about, status, text, .. }) => eprintln!("warning: {about} was not told: {status}: {text}"),
                 Some(Event::Done { done, .. }) => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
                     let _ = stream.shutdown(Shutdown::Write);
@@ -122,7 +122,7 @@ pub(crate) fn fetch(
         let result = if unsent.is_empty() {
             stream.read(&mut buffer).map(|length| match length {
                 0 => connection.handle_eof(),
-                length => connection.handle_bytes(start.elapsed(), &buffer[..length]),
+                length => connection.handle_bytes(&buffer[..length]),
             })
         } else {
             stream.write(unsent).map(|sent| connection.handle_sent(start.elapsed(), sent))

@@ -1,5 +1,9 @@
+use std::fmt;
+
 use leasequery_store::Time;
+use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, SubOption, Vpn};
+use thiserror::Error;
 
 /// A bulk query (RFC 6926 section 7.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -22,18 +26,18 @@ pub enum Primary {
     /// All configured addresses.
     #[default]
     All,
-    /// The leases of a hardware address of at most 16 octets.
+    /// The leases of a hardware address of 1 to 16 octets.
     Hardware {
         /// Type (1: Ethernet).
         htype: u8,
         /// The octets.
         address: Vec<u8>,
     },
-    /// The leases of a client-identifier.
+    /// The leases of a client-identifier of 2 octets or more.
     ClientId(Vec<u8>),
-    /// The leases made under a Remote ID.
+    /// The leases made under a Remote ID of 1 to 255 octets.
     RemoteId(Vec<u8>),
-    /// The leases made through a relay.
+    /// The leases made through the relay with a Relay-ID of 1 to 255 octets.
     RelayId(Vec<u8>),
 }
 
@@ -45,10 +49,72 @@ pub enum VpnChoice {
     Default,
     /// In all of them.
     All,
-    /// In the one with this name.
+    /// In the one with this name, in ASCII.
     Name(Vec<u8>),
     /// In the one with this identifier (RFC 2685).
     Id([u8; 7]),
+}
+
+impl VpnChoice {
+    /// Whether an answer may be about this VPN.
+    pub(super) fn covers(&self, vpn: Vpn<'_>) -> bool {
+        match self {
+            Self::All => vpn != Vpn::All,
+            choice => choice.selection() == vpn,
+        }
+    }
+
+    fn selection(&self) -> Vpn<'_> {
+        match self {
+            Self::Default => Vpn::Default,
+            Self::All => Vpn::All,
+            Self::Name(name) => Vpn::Name(name),
+            Self::Id(id) => Vpn::Id(*id),
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for VpnChoice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&describe(self.selection()))
+    }
+}
+
+/// A VPN for people.
+pub(super) fn describe(vpn: Vpn<'_>) -> String {
+    match vpn {
+        Vpn::Default => "the default VPN".to_owned(),
+        Vpn::All => "all VPNs".to_owned(),
+        Vpn::Name(name) => format!("VPN {}", name.escape_ascii()),
+        Vpn::Id([a, b, c, index @ ..]) => format!("VPN {a:02x}{b:02x}{c:02x}:{:08x}", u32::from_be_bytes(index)),
+    }
+}
+
+/// Why a query cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QueryError {
+    /// The primary selector has no octets, or more than its place in the message.
+    #[error("a {what} has {least} to {most} octets, not {length}")]
+    Length {
+        /// Which one.
+        what: &'static str,
+        /// Octets given.
+        length: usize,
+        /// The fewest that it can have.
+        least: usize,
+        /// The most that it can have.
+        most: usize,
+    },
+    /// A name of a VPN that is no ASCII text (RFC 6607 section 3.5).
+    #[error("'{0}' is no name of a VPN: it has to be ASCII text without NUL")]
+    VpnName(String),
+    /// A code that no option has.
+    #[error("{0} is no code of an option")]
+    OptionCode(u8),
+    /// The message does not fit its frame.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
 }
 
 /// What a requestor always asks for: what is needed to know the binding, and to compare it with what others say.
@@ -66,8 +132,9 @@ const USUAL: [OptionCode; 10] = [
 ];
 
 impl BulkQuery {
-    /// Appends the query as a frame.
-    pub(super) fn write(&self, xid: u32, out: &mut Vec<u8>) {
+    /// Appends the query as a frame. On an error nothing is appended.
+    pub(super) fn write(&self, xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
+        self.check()?;
         let mut header = Header::new(BOOT_REQUEST, xid);
         if let Primary::Hardware { htype, address } = &self.primary {
             header.htype = *htype;
@@ -75,27 +142,48 @@ impl BulkQuery {
         }
         let mut writer = MessageWriter::frame(out, &header, MessageType::BULK_LEASE_QUERY);
         writer.option(OptionCode::PARAMETER_REQUEST_LIST, &self.request_list());
-        if let Primary::ClientId(id) = &self.primary {
-            writer.option(OptionCode::CLIENT_IDENTIFIER, id);
+        match &self.primary {
+            Primary::All | Primary::Hardware { .. } => {}
+            Primary::ClientId(id) => writer.option(OptionCode::CLIENT_IDENTIFIER, id),
+            Primary::RemoteId(id) => relay_agent_information(&mut writer, SubOption::REMOTE_ID, id),
+            Primary::RelayId(id) => relay_agent_information(&mut writer, SubOption::RELAY_ID, id),
         }
         for (code, time) in [(OptionCode::QUERY_START_TIME, self.since), (OptionCode::QUERY_END_TIME, self.until)] {
             if let Some(time) = time {
                 writer.u32(code, time.0);
             }
         }
-        match &self.vpn {
-            VpnChoice::Default => {}
-            VpnChoice::All => writer.vpn(Vpn::All),
-            VpnChoice::Name(name) => writer.vpn(Vpn::Name(name)),
-            VpnChoice::Id(id) => writer.vpn(Vpn::Id(*id)),
+        if self.vpn != VpnChoice::Default {
+            writer.vpn(self.vpn.selection());
         }
-        match &self.primary {
-            Primary::RemoteId(id) => relay_agent_information(&mut writer, SubOption::REMOTE_ID, id),
-            Primary::RelayId(id) => relay_agent_information(&mut writer, SubOption::RELAY_ID, id),
-            _ => {}
+        Ok(writer.finish()?)
+    }
+
+    /// What cannot be said is refused: cut short it would be another query.
+    fn check(&self) -> Result<(), QueryError> {
+        let (what, length, least, most) = match &self.primary {
+            Primary::All => return self.check_qualifiers(),
+            Primary::Hardware { address, .. } => ("hardware address", address.len(), 1, 16),
+            Primary::ClientId(id) => ("client-identifier", id.len(), 2, usize::from(u16::MAX)),
+            Primary::RemoteId(id) => ("Remote ID", id.len(), 1, 255),
+            Primary::RelayId(id) => ("Relay-ID", id.len(), 1, 255),
+        };
+        if !(least..=most).contains(&length) {
+            return Err(QueryError::Length { what, length, least, most });
         }
-        let result = writer.finish();
-        debug_assert_eq!(result, Ok(()), "identifiers are cut to what an option holds");
+        self.check_qualifiers()
+    }
+
+    fn check_qualifiers(&self) -> Result<(), QueryError> {
+        if let VpnChoice::Name(name) = &self.vpn
+            && (!name.is_ascii() || name.contains(&0))
+        {
+            return Err(QueryError::VpnName(name.escape_ascii().to_string()));
+        }
+        match self.options.iter().find(|code| [0, 255].contains(*code)) {
+            Some(code) => Err(QueryError::OptionCode(*code)),
+            None => Ok(()),
+        }
     }
 
     fn request_list(&self) -> Vec<u8> {
@@ -109,9 +197,8 @@ impl BulkQuery {
     }
 }
 
-/// Option 82 with one sub-option, of which 255 octets are all that can be said.
+/// Option 82 with one sub-option.
 fn relay_agent_information(writer: &mut MessageWriter<'_>, code: SubOption, id: &[u8]) {
-    let id = &id[..id.len().min(usize::from(u8::MAX))];
     let mut info = Vec::with_capacity(2 + id.len());
     info.push(code.0);
     info.extend(u8::try_from(id.len()));

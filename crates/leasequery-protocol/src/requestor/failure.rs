@@ -1,0 +1,69 @@
+use std::time::Duration;
+
+use leasequery_wire::v4::MessageType;
+use leasequery_wire::{DecodeError, FrameFault};
+use thiserror::Error;
+
+/// Why a connection is of no more use. All queries that are outstanding on it fail with it.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Failure {
+    /// The server closed it before the end of an answer. How it was closed means nothing (RFC 6926 section 7.8).
+    #[error("the server closed the connection before DHCPLEASEQUERYDONE")]
+    Closed,
+    /// The server stopped sending.
+    #[error("no data from the server for {} seconds", .0.as_secs_f64())]
+    NoData(Duration),
+    /// The server stopped taking data.
+    #[error("the server has not taken the query for {} seconds", .0.as_secs_f64())]
+    Blocked(Duration),
+    /// The server broke the protocol.
+    #[error("protocol violation in message {number} of the connection: {fault}")]
+    Message {
+        /// Which of the server's messages, counted from 1.
+        number: u64,
+        /// What is wrong with it.
+        fault: Fault,
+    },
+}
+
+/// What is wrong with a message from the server.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Fault {
+    /// Its length prefix cannot be one.
+    #[error(transparent)]
+    Frame(#[from] FrameFault),
+    /// Its octets are no message, or an option is malformed.
+    #[error("malformed message: {0}")]
+    Malformed(#[from] DecodeError),
+    /// It is a message, but has no place here.
+    #[error(transparent)]
+    Violation(#[from] Violation),
+}
+
+/// A rule that the server broke with a well-formed message.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum Violation {
+    /// A message that belongs to no query (RFC 6926 section 7.3): no query has this xid, or none has it any more.
+    #[error("{kind} with xid {xid:#010x}, which no outstanding query has")]
+    UnknownXid {
+        /// The message.
+        kind: MessageType,
+        /// Its transaction id.
+        xid: u32,
+    },
+    /// A type that is no answer to a bulk query (RFC 6926 section 7.3).
+    #[error("{0} is no answer to a bulk query")]
+    UnexpectedType(MessageType),
+    /// A reply about no address (RFC 6926 section 7.3).
+    #[error("{0} with zero ciaddr")]
+    NoAddress(MessageType),
+    /// A reply about another VPN than the query. A server without VPNs answers so; its bindings must not be filed under
+    /// the VPN that was asked for (RFC 6607 section 6).
+    #[error("a reply about {found} to a query about {asked}")]
+    WrongVpn {
+        /// The VPN of the reply.
+        found: String,
+        /// The VPN of the query.
+        asked: String,
+    },
+}

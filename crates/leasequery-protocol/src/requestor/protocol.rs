@@ -1,0 +1,110 @@
+use leasequery_store::Time;
+use leasequery_wire::v4::{MessageType, StatusCode};
+
+use super::{Fault, Violation};
+use crate::clock::Skew;
+
+/// The messages of one protocol, seen from the requestor.
+pub trait Protocol {
+    /// A query, as the caller describes it.
+    type Query;
+    /// Why a query cannot be asked.
+    type QueryError;
+    /// What is remembered of a query while it is outstanding.
+    type Memory;
+    /// Knowledge about one binding, borrowed from the message.
+    type Record<'a>;
+
+    /// The least octets a message has; a frame that announces fewer is a fault.
+    const MIN_MESSAGE: usize;
+
+    /// Appends the query's frame. On an error nothing is appended.
+    fn write(&self, query: &Self::Query, xid: u32, out: &mut Vec<u8>) -> Result<Self::Memory, Self::QueryError>;
+
+    /// Reads a message, finds its query and, if it ends the response, takes the query out. A base-time goes into the
+    /// skew before times are converted. `arrival` is local time.
+    fn read<'a>(
+        &self,
+        message: &'a [u8],
+        outstanding: &mut Outstanding<Self::Memory>,
+        skew: &mut Skew,
+        arrival: Time,
+    ) -> Result<Event<Self::Record<'a>>, Fault>;
+}
+
+/// What has come.
+#[derive(Debug)]
+pub enum Event<R> {
+    /// Knowledge about one binding.
+    Record {
+        /// Transaction id of the query.
+        xid: u32,
+        /// The knowledge.
+        record: R,
+    },
+    /// A binding that the server could not tell of: no knowledge, but something for the log. The query goes on (RFC 6926
+    /// section 6.2.2).
+    Failed {
+        /// Transaction id of the query.
+        xid: u32,
+        /// The binding, for people.
+        about: String,
+        /// What happened.
+        status: StatusCode,
+        /// The server's text for people.
+        text: String,
+    },
+    /// The end of a response.
+    Done {
+        /// Transaction id of the query.
+        xid: u32,
+        /// How it ended.
+        done: Done,
+    },
+}
+
+/// The final message of a response.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Done {
+    /// What became of the query. Anything but success means that the response is incomplete.
+    pub status: StatusCode,
+    /// The server's text for people.
+    pub text: String,
+    /// Where a later query for changes has to start, in the server's clock: the base-time of the first message of the
+    /// response, because what was sent early may have changed while the rest came (RFC 6926 section 7.4). Absent if the
+    /// query failed, or if that message had no base-time.
+    pub resume_point: Option<Time>,
+}
+
+/// The queries that have not been answered to their end, by transaction id. There are few at a time.
+#[derive(Debug)]
+pub struct Outstanding<M>(Vec<(u32, M)>);
+
+impl<M> Outstanding<M> {
+    /// The query that a message of this type answers (RFC 6926 section 7.3).
+    #[inline]
+    pub fn find(&mut self, xid: u32, kind: MessageType) -> Result<&mut M, Violation> {
+        let found = self.0.iter_mut().find(|(other, _)| *other == xid);
+        found.map(|(_, memory)| memory).ok_or(Violation::UnknownXid { kind, xid })
+    }
+
+    /// Takes out the query that a message of this type ends.
+    pub fn end(&mut self, xid: u32, kind: MessageType) -> Result<M, Violation> {
+        let place = self.0.iter().position(|(other, _)| *other == xid);
+        place.map(|place| self.0.swap_remove(place).1).ok_or(Violation::UnknownXid { kind, xid })
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn add(&mut self, xid: u32, memory: M) {
+        self.0.push((xid, memory));
+    }
+}
+
+impl<M> Default for Outstanding<M> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
