@@ -102,10 +102,14 @@ pub(crate) fn fetch(
     let mut buffer = vec![0; 256 * 1024];
     loop {
         loop {
-            let event = connection.poll_event(start.elapsed(), wall_clock()).map_err(|failure| Ending::Peer(failure.to_string()))?;
+            let event = connection
+                .poll_event(start.elapsed(), wall_clock())
+                .map_err(|failure| Ending::Peer(failure.to_string()))?;
             match event {
                 Some(Event::Record { record, .. }) => take(&View::new(&record))?,
-                Some(Event::Failed { about, status, text, .. }) => eprintln!("warning: {about} was not told: {status}: {text}"),
+                Some(Event::Failed { about, status, text, .. }) => {
+                    eprintln!("warning: {about} was not told: {status}: {text}")
+                }
                 Some(Event::Done { done, .. }) => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
                     let _ = stream.shutdown(Shutdown::Write);

@@ -82,11 +82,11 @@ impl Selectors {
             _ => Primary::All,
         };
         let vpn = match self.vpn.as_deref() {
+            None => VpnChoice::Default,
             Some("all") => VpnChoice::All,
-            name => match name.and_then(parse_vpn) {
-                None => VpnChoice::Default,
-                Some(VpnName::Name(name)) => VpnChoice::Name(name.into()),
-                Some(VpnName::Id(id)) => VpnChoice::Id(id),
+            Some(name) => match parse_vpn(name).map_err(|problem| Ending::Usage(format!("--vpn: {problem}")))? {
+                VpnName::Name(name) => VpnChoice::Name(name.into()),
+                VpnName::Id(id) => VpnChoice::Id(id),
             },
         };
         Ok(BulkQuery { primary, since: self.since, until: self.until, vpn, options: self.options })

@@ -30,7 +30,10 @@ impl FromStr for Server {
         if host.is_empty() {
             return Err("HOST is missing".to_owned());
         }
-        let port = port.map(|port| port.parse().map_err(|_| format!("'{port}' is not a port")));
+        let port = port.map(|port| match port.parse() {
+            Ok(0) | Err(_) => Err(format!("'{port}' is not a port")),
+            Ok(number) => Ok(number),
+        });
         Ok(Self { host: host.to_owned(), port: port.transpose()?.unwrap_or(DEFAULT_PORT) })
     }
 }
@@ -45,7 +48,10 @@ impl Server {
         let found = found.map_err(|error| Ending::Peer(format!("{}: {error}", self.host)))?;
         let addresses: Vec<_> = found.filter(|address| v4 || address.is_ipv4()).collect();
         if addresses.is_empty() {
-            let text = format!("{} is an IPv6 address, which means DHCPv6, and this version has none; --v4 asks for DHCPv4", self.host);
+            let text = format!(
+                "{} is an IPv6 address, which means DHCPv6, and this version has none; --v4 asks for DHCPv4",
+                self.host
+            );
             return Err(Ending::Usage(text));
         }
         Ok(addresses)

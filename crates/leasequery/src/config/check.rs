@@ -94,7 +94,8 @@ fn listener(raw: &Spanned<raw::Listen>) -> Result<Listener, Problem> {
     let server_id = listen.server_id.as_ref().map(|id| {
         let address = id.get_ref().parse::<Ipv4Addr>().ok().filter(|address| !address.is_unspecified());
         address.ok_or_else(|| {
-            let text = format!("server-id \"{}\" is not an IPv4 address of the server, like \"192.0.2.1\"", id.get_ref());
+            let text =
+                format!("server-id \"{}\" is not an IPv4 address of the server, like \"192.0.2.1\"", id.get_ref());
             Problem::new(id.span(), text)
         })
     });
@@ -111,7 +112,10 @@ fn socket_address(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
     let address = value.parse::<SocketAddr>().ok();
     let address = address.or_else(|| value.parse::<IpAddr>().ok().map(|ip| SocketAddr::new(ip, DEFAULT_PORT)));
     address.ok_or_else(|| {
-        Problem::new(text.span(), format!("\"{value}\" is not an address; \"192.0.2.1\" or \"192.0.2.1:67\" would be right"))
+        Problem::new(
+            text.span(),
+            format!("\"{value}\" is not an address; \"192.0.2.1\" or \"192.0.2.1:67\" would be right"),
+        )
     })
 }
 
@@ -125,7 +129,8 @@ fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> Result<Requ
             return Err(Problem::new(requestor.name.span(), format!("two requestors are named \"{name}\"")));
         }
         if let Some(own) = requestor.own_bindings_only.as_ref().filter(|own| *own.get_ref()) {
-            let text = "own-bindings-only needs the relay's address, which DHCPv4 bindings do not carry; false would be right";
+            let text =
+                "own-bindings-only needs the relay's address, which DHCPv4 bindings do not carry; false would be right";
             return Err(Problem::new(own.span(), text));
         }
         if requestor.certificate_names.is_some() {
@@ -188,15 +193,14 @@ fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
 }
 
 fn vpn(text: &Spanned<String>) -> Result<VpnName, Problem> {
-    parse_vpn(text.get_ref()).ok_or_else(|| Problem::new(text.span(), "the name of a VPN cannot be empty"))
+    parse_vpn(text.get_ref()).map_err(|problem| Problem::new(text.span(), problem))
 }
 
 fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Problem> {
     let mut limits = Limits::default();
-    for (value, limit) in [
-        (&raw.connections, &mut limits.connections),
-        (&raw.queries_per_connection, &mut limits.queries_per_connection),
-    ] {
+    for (value, limit) in
+        [(&raw.connections, &mut limits.connections), (&raw.queries_per_connection, &mut limits.queries_per_connection)]
+    {
         let Some(value) = value else { continue };
         let number = usize::try_from(*value.get_ref()).ok().filter(|number| (1..=1_000_000).contains(number));
         *limit = number.ok_or_else(|| Problem::new(value.span(), "must be from 1 to 1000000"))?;
@@ -217,7 +221,8 @@ fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Probl
         let parsed = history.get_ref().parse::<SignedDuration>().ok();
         let seconds = parsed.and_then(|duration| u32::try_from(duration.as_secs()).ok());
         limits.history = seconds.ok_or_else(|| {
-            let text = format!("history \"{}\" is not a duration; \"24h\" or \"90m\" would be right", history.get_ref());
+            let text =
+                format!("history \"{}\" is not a duration; \"24h\" or \"90m\" would be right", history.get_ref());
             Problem::new(history.span(), text)
         })?;
     }

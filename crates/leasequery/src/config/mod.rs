@@ -61,12 +61,7 @@ pub struct Limits {
 impl Default for Limits {
     /// RFC 6926 section 6.3, and a day.
     fn default() -> Self {
-        Self {
-            connections: 10,
-            queries_per_connection: 4,
-            data_timeout: Duration::from_mins(5),
-            history: 24 * 60 * 60,
-        }
+        Self { connections: 10, queries_per_connection: 4, data_timeout: Duration::from_mins(5), history: 24 * 60 * 60 }
     }
 }
 
@@ -183,9 +178,8 @@ impl Config {
     }
 
     fn parse(text: &str, directory: &Path) -> Result<Self, Problem> {
-        let raw: raw::Config = toml::from_str(text).map_err(|error| {
-            Problem::new(error.span().unwrap_or_default(), error.message().replace('\n', "; "))
-        })?;
+        let raw: raw::Config = toml::from_str(text)
+            .map_err(|error| Problem::new(error.span().unwrap_or_default(), error.message().replace('\n', "; ")))?;
         check::check(raw, directory)
     }
 }

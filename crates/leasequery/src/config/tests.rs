@@ -154,7 +154,8 @@ fn has_the_defaults_of_the_rfc() {
 //= rfc6926-6.3-09
 #[test]
 fn warns_of_a_timeout_below_the_default_and_takes_it() {
-    let config = parse(&format!("{LISTEN}{REQUESTOR}[limits]\ndata-timeout = 0.5\n[[source]]\ntype = \"push\"\npath = \"p\"\n"));
+    let config =
+        parse(&format!("{LISTEN}{REQUESTOR}[limits]\ndata-timeout = 0.5\n[[source]]\ntype = \"push\"\npath = \"p\"\n"));
     assert_eq!(config.limits.data_timeout, Duration::from_millis(500));
     let [warning] = config.warnings.as_slice() else { panic!("one warning: {:?}", config.warnings) };
     assert!(warning.contains("data-timeout") && warning.contains("300"), "{warning}");
@@ -202,7 +203,10 @@ fn refuses_what_this_version_lacks_and_says_where() {
     assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "TLS");
     assert_problem(&format!("{LISTEN}\n«[http]\naddress = \"127.0.0.1:9467\"\n"), "status page");
     assert_problem(&format!("{REQUESTOR}own-bindings-only = «true\n"), "relay's address");
-    assert_problem("[[source]]\ntype = «\"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n", "leasequery server");
+    assert_problem(
+        "[[source]]\ntype = «\"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n",
+        "leasequery server",
+    );
     assert_problem("[[source]]\ntype = \"kea-memfile\"\nprotocol = «\"v6\"\npath = \"a\"\n", "DHCPv6");
     assert_problem("[[network]]\nprotocol = «\"v6\"\nlink = \"2001:db8::/64\"\nprefixes = []\n", "DHCPv6");
 }
@@ -216,7 +220,7 @@ fn unknown_keys_are_errors_at_their_place() {
         "[limits]\n«conections = 1\n".to_owned(),
         "[[source]]\ntype = \"push\"\npath = \"a\"\n«mode = 7\n".to_owned(),
         "[[network]]\nprotocol = \"v4\"\n«range = \"10.0.0.0/8\"\n".to_owned(),
-        "\n«[[lisen]]\nprotocol = \"v4\"\n".to_owned(),
+        "\n[[«lisen]]\nprotocol = \"v4\"\n".to_owned(),
     ] {
         assert_problem(&marked, "unknown");
     }

@@ -86,8 +86,10 @@ impl Input {
             Some(other) => return Err(error("protocol", format!("'{other}' is neither \"v4\" nor \"v6\""))),
             None => return Err(error("protocol", "missing; \"v4\" would be right")),
         }
-        let address = raw.address.ok_or_else(|| error("address", "missing"))?;
-        let address = address.parse().map_err(|_| error("address", format!("'{address}' is not an IPv4 address")))?;
+        let text = raw.address.ok_or_else(|| error("address", "missing"))?;
+        let address = text.parse().ok().filter(|address: &Ipv4Addr| !address.is_unspecified());
+        let address =
+            address.ok_or_else(|| error("address", format!("'{text}' is not an IPv4 address of a client")))?;
         let state = match (raw.op.as_deref(), raw.state.as_deref()) {
             (Some("delete"), _) => None,
             (Some(other), _) => return Err(error("op", format!("'{other}' is not \"delete\""))),
@@ -98,18 +100,18 @@ impl Input {
         let relay_info = field("relay-agent-information", raw.relay_agent_information, parse_hex)?;
         let mut input = Self {
             address,
-            vpn: raw.vpn.as_deref().and_then(parse_vpn),
+            vpn: field("vpn", raw.vpn, parse_vpn)?,
             state,
             hardware: mac.map(|mac| (raw.htype.unwrap_or(1), mac)),
-            client_id: field("client-id", raw.client_id, parse_hex)?,
+            client_id: field("client-id", raw.client_id, parse_id)?,
             start_of_state: field("start-time-of-state", raw.start_time_of_state, parse_time)?,
             last_transaction: field("client-last-transaction-time", raw.client_last_transaction_time, parse_time)?,
             expires: field("expires", raw.expires, parse_time)?,
             renews: field("renews", raw.renews, parse_time)?,
             rebinds: field("rebinds", raw.rebinds, parse_time)?,
             relay_info,
-            remote_id: field("remote-id", raw.remote_id, parse_hex)?,
-            relay_id: field("relay-id", raw.relay_id, parse_hex)?,
+            remote_id: field("remote-id", raw.remote_id, parse_id)?,
+            relay_id: field("relay-id", raw.relay_id, parse_id)?,
             options: options(raw.options)?,
             remote: match raw.data_source.as_deref() {
                 None | Some("local") => false,
@@ -128,11 +130,17 @@ impl Input {
     fn complete_relay(&mut self) -> Result<(), RecordError> {
         match &self.relay_info {
             Some(info) => {
-                let info = RelayAgentInformation::parse(info)
-                    .map_err(|problem| error("relay-agent-information", problem))?;
-                let (remote_id, relay_id) = (info.remote_id().map(<[u8]>::to_vec), info.relay_id().map(<[u8]>::to_vec));
-                self.remote_id = self.remote_id.take().or(remote_id);
-                self.relay_id = self.relay_id.take().or(relay_id);
+                let info =
+                    RelayAgentInformation::parse(info).map_err(|problem| error("relay-agent-information", problem))?;
+                for (name, given, there) in [
+                    ("remote-id", &mut self.remote_id, info.remote_id()),
+                    ("relay-id", &mut self.relay_id, info.relay_id()),
+                ] {
+                    if given.as_deref().is_some_and(|given| there != Some(given)) {
+                        return Err(error(name, "is not the one in relay-agent-information"));
+                    }
+                    *given = there.map(<[u8]>::to_vec);
+                }
             }
             None => {
                 let mut info = Vec::new();
@@ -181,6 +189,11 @@ impl Input {
             outcome => Ok(outcome),
         }
     }
+}
+
+/// An identifier of any length but none.
+fn parse_id(text: &str) -> Result<Vec<u8>, String> {
+    parse_hex(text).and_then(|id| if id.is_empty() { Err("is empty".to_owned()) } else { Ok(id) })
 }
 
 fn state(name: &str) -> Result<State, RecordError> {

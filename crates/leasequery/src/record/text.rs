@@ -54,11 +54,37 @@ impl fmt::Display for Mac<'_> {
 
 impl fmt::Display for Rfc3339 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match Timestamp::from_second(i64::from(self.0.0)) {
-            Ok(timestamp) => timestamp.fmt(f),
-            Err(_) => self.0.fmt(f),
-        }
+        let mut text = *b"0000-00-00T00:00:00Z";
+        let (days, second) = (self.0.0 / 86_400, self.0.0 % 86_400);
+        let (year, month, day) = date(days);
+        let mut put = |place: usize, number: u32| {
+            text[place] = DIGITS[(number / 10 % 10) as usize];
+            text[place + 1] = DIGITS[(number % 10) as usize];
+        };
+        put(0, year / 100);
+        put(2, year % 100);
+        put(5, month);
+        put(8, day);
+        put(11, second / 3600);
+        put(14, second / 60 % 60);
+        put(17, second % 60);
+        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
+}
+
+/// Year, month and day of a day counted from 1970-01-01. A general formatter takes longer than all the rest of a record,
+/// which has up to six times. Years are counted from March here, so that the leap day is their last.
+fn date(days: u32) -> (u32, u32, u32) {
+    // Days since 1600-03-01, when a cycle of 400 years began.
+    let day = days + 135_080;
+    let (cycle, day) = (day / 146_097, day % 146_097);
+    let year = (day - day / 1460 + day / 36_524 - day / 146_096) / 365;
+    let day = day - (365 * year + year / 4 - year / 100);
+    // March to January have 31 and 30 days in a pattern of five months with 153.
+    let month = (5 * day + 2) / 153;
+    let day_of_month = day - (153 * month + 2) / 5 + 1;
+    let year = 1600 + 400 * cycle + year + u32::from(month >= 10);
+    (year, if month < 10 { month + 3 } else { month - 9 }, day_of_month)
 }
 
 macro_rules! serialize_as_text {
@@ -87,9 +113,18 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
         .ok_or_else(|| format!("'{text}' is not hex"))
 }
 
-/// Reads a hardware address: hex, with colons or hyphens or nothing between the octets.
+/// Reads a hardware address: octets with colons or hyphens in between, pairs of octets with dots, or plain hex.
 pub fn parse_mac(text: &str) -> Result<Vec<u8>, String> {
-    let address = parse_hex(&text.replace([':', '-'], "")).map_err(|_| format!("'{text}' is not a hardware address"))?;
+    let (separator, digits) = match text.bytes().find(|byte| b":-.".contains(byte)) {
+        Some(b'.') => ('.', 4),
+        Some(separator) => (char::from(separator), 2),
+        None => (' ', text.len()),
+    };
+    let wrong = || format!("'{text}' is not a hardware address; '02:00:00:00:00:0a' would be one");
+    if text.split(separator).any(|piece| piece.len() != digits) {
+        return Err(wrong());
+    }
+    let address = parse_hex(&text.replace(separator, "")).map_err(|_| wrong())?;
     match address.len() {
         1..=16 => Ok(address),
         length => Err(format!("a hardware address has 1 to 16 octets, '{text}' has {length}")),
@@ -112,14 +147,20 @@ pub fn parse_time(text: &str) -> Result<Time, String> {
     }
 }
 
-/// Reads the name of a VPN: `OUI:INDEX` in hex, else any other name; the empty one is the default VPN.
-pub fn parse_vpn(text: &str) -> Option<VpnName> {
-    if text.is_empty() {
-        return None;
+/// Reads the name of a VPN: `OUI:INDEX` in hex, or any other ASCII text (RFC 6607 section 3.5).
+pub fn parse_vpn(text: &str) -> Result<VpnName, String> {
+    match text {
+        "" => return Err("the name of a VPN cannot be empty".to_owned()),
+        "all" => return Err("'all' is not the name of a VPN, it means all of them".to_owned()),
+        _ if !text.is_ascii() || text.contains('\0') => {
+            return Err(format!("the name of a VPN is ASCII text, '{}' is not", text.escape_debug()));
+        }
+        _ if text.len() > 254 => return Err(format!("the name of a VPN has at most 254 octets, not {}", text.len())),
+        _ => {}
     }
     let id = text.split_once(':').filter(|(oui, index)| oui.len() == 6 && index.len() == 8);
     let id = id.and_then(|(oui, index)| parse_hex(&format!("{oui}{index}")).ok()?.try_into().ok());
-    Some(id.map_or_else(|| VpnName::Name(text.as_bytes().into()), VpnName::Id))
+    Ok(id.map_or_else(|| VpnName::Name(text.as_bytes().into()), VpnName::Id))
 }
 
 /// Writes the name of a VPN.

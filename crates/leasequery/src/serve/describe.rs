@@ -22,7 +22,10 @@ pub fn describe(config: &Config) -> String {
     for source in &config.sources {
         match source {
             Source::KeaMemfile { kea_config: None, .. } => {
-                line(&mut text, format_args!("source {}: without kea-config, so no pools and no timers", source.name()));
+                line(
+                    &mut text,
+                    format_args!("source {}: without kea-config, so no pools and no timers", source.name()),
+                );
             }
             _ => line(&mut text, format_args!("source {}", source.name())),
         }

@@ -66,11 +66,8 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     for listener in &config.listeners {
         listeners.push(Listener::bind(listener)?);
     }
-    let settings = Settings {
-        history: config.limits.history,
-        durable: config.state_dir.is_some(),
-        ..Settings::default()
-    };
+    let settings =
+        Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
     let (store, durable) = state::open(config.state_dir.as_deref(), settings)?;
     let shared = Arc::new(SharedStore::new(store));
     let keeper = durable.map(|durable| state::Keeper::start(Arc::clone(&shared), durable));

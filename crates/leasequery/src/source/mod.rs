@@ -89,7 +89,7 @@ impl Configured {
                     since,
                 }));
             };
-            let mut index = |store: &mut crate::serve::DaemonStore, name: &Option<VpnName>| match name {
+            let index = |store: &mut crate::serve::DaemonStore, name: &Option<VpnName>| match name {
                 Some(name) => store.vpn(name),
                 None => Some(VpnIndex::DEFAULT),
             };

@@ -1,0 +1,103 @@
+use leasequery_store::{Time, VpnName};
+use leasequery_wire::v4::Vpn;
+use proptest::prelude::*;
+
+use super::{Hex, Mac, Rfc3339, parse_hex, parse_mac, parse_time, parse_vpn, vpn_text};
+
+#[test]
+fn times_are_rfc_3339_in_utc_over_the_whole_scale() {
+    for (seconds, text) in [
+        (0, "1970-01-01T00:00:00Z"),
+        (951_782_400, "2000-02-29T00:00:00Z"),
+        (1_795_219_199, "2026-11-20T23:59:59Z"),
+        (4_107_542_399, "2100-02-28T23:59:59Z"),
+        (4_107_542_400, "2100-03-01T00:00:00Z"),
+        (u32::MAX, "2106-02-07T06:28:15Z"),
+    ] {
+        assert_eq!(Rfc3339(Time(seconds)).to_string(), text);
+        assert_eq!(parse_time(text), Ok(Time(seconds)), "{text}");
+    }
+    assert_eq!(Rfc3339(Time::INFINITE).to_string(), "2106-02-07T06:28:15Z", "the end of the scale is no end");
+}
+
+#[test]
+fn times_are_read_in_any_offset_and_as_seconds() {
+    assert_eq!(parse_time("2026-11-20T12:00:00+02:00"), Ok(Time(1_795_168_800)));
+    assert_eq!(parse_time("2026-11-20T10:00:00.999Z"), Ok(Time(1_795_168_800)));
+    assert_eq!(parse_time("1795168800"), Ok(Time(1_795_168_800)));
+    assert_eq!(parse_time("9999-01-01T00:00:00Z"), Ok(Time::INFINITE));
+    for wrong in ["", "yesterday", "2026-11-20", "2026-11-20T10:00:00", "-1", "1969-12-31T23:59:59Z", "1e9"] {
+        assert!(parse_time(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn hardware_addresses_are_read_in_every_usual_way() {
+    let mac = Ok(vec![2, 0, 0, 0, 0, 0x0a]);
+    for text in ["02:00:00:00:00:0a", "02-00-00-00-00-0A", "0200.0000.000a", "02000000000a"] {
+        assert_eq!(parse_mac(text), mac, "{text}");
+    }
+    assert_eq!(parse_mac("01").map(|mac| mac.len()), Ok(1));
+    assert_eq!(parse_mac(&"00".repeat(16)).map(|mac| mac.len()), Ok(16));
+    for wrong in [
+        "",
+        ":",
+        "02:00:00:00:00:0g",
+        "02:00:00:00:00:0",
+        "2:0:0:0:0:a",
+        "02::00",
+        "02:00-00",
+        "0200.00",
+        &"00".repeat(17),
+    ] {
+        assert!(parse_mac(wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(Mac(&[2, 0, 0, 0, 0, 0x0a]).to_string(), "02:00:00:00:00:0a");
+}
+
+#[test]
+fn hex_is_read_in_both_cases_and_nothing_else_is() {
+    assert_eq!(parse_hex(""), Ok(vec![]));
+    assert_eq!(parse_hex("00fFAb"), Ok(vec![0, 0xff, 0xab]));
+    for wrong in ["0", "000", "0x00", "zz", " 00", "00:11", "+1"] {
+        assert!(parse_hex(wrong).is_err(), "{wrong:?}");
+    }
+}
+
+#[test]
+fn vpns_are_names_or_identifiers_in_hex() {
+    let name = |name: &str| Ok(VpnName::Name(name.as_bytes().into()));
+    assert_eq!(parse_vpn("blue"), name("blue"));
+    assert_eq!(parse_vpn("00005e:00000001"), Ok(VpnName::Id([0, 0, 0x5e, 0, 0, 0, 1])));
+    assert_eq!(parse_vpn("5e:01"), name("5e:01"));
+    assert_eq!(parse_vpn("00005g:00000001"), name("00005g:00000001"));
+    for wrong in ["", "all", "blü", "a\0", &"x".repeat(255)] {
+        assert!(parse_vpn(wrong).is_err(), "{wrong:?}");
+    }
+    assert_eq!(vpn_text(Vpn::Id([0, 0, 0x5e, 0, 0, 0, 1])), "00005e:00000001");
+    assert_eq!(vpn_text(Vpn::Name(b"blue")), "blue");
+    assert_eq!(vpn_text(Vpn::Default), "");
+}
+
+proptest! {
+    #[test]
+    fn what_is_written_is_read_as_it_was(bytes in proptest::collection::vec(any::<u8>(), 0..300), seconds: u32) {
+        prop_assert_eq!(parse_hex(&Hex(&bytes).to_string()), Ok(bytes.clone()));
+        let mac = &bytes[..bytes.len().min(16)];
+        if !mac.is_empty() {
+            prop_assert_eq!(parse_mac(&Mac(mac).to_string()), Ok(mac.to_vec()));
+        }
+        prop_assert_eq!(parse_time(&Rfc3339(Time(seconds)).to_string()), Ok(Time(seconds)));
+    }
+
+    #[test]
+    fn a_time_is_written_as_jiff_writes_it(seconds: u32) {
+        let expected = jiff::Timestamp::from_second(i64::from(seconds)).expect("in range").to_string();
+        prop_assert_eq!(Rfc3339(Time(seconds)).to_string(), expected);
+    }
+
+    #[test]
+    fn no_text_makes_a_reader_panic(text in any::<String>()) {
+        let _ = (parse_hex(&text), parse_mac(&text), parse_time(&text), parse_vpn(&text));
+    }
+}
