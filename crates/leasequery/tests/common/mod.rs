@@ -1,0 +1,350 @@
+//! What the tests of the whole program share: the daemon as a process, and peers that speak the wire by hand.
+
+#![allow(dead_code, reason = "no test needs all of it")]
+
+use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode};
+use leasequery_wire::{Framing, split_frame};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take before a test fails.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+pub const LISTEN: &str = r#"
+[[listen]]
+protocol = "v4"
+transport = "tcp"
+address = "127.0.0.1:0"
+tls = "off"
+"#;
+
+pub const REQUESTOR: &str = r#"
+[[requestor]]
+name = "me"
+addresses = ["127.0.0.1"]
+"#;
+
+pub const PUSH: &str = r#"
+[[source]]
+type = "push"
+path = "push.sock"
+"#;
+
+/// Addresses that nobody reads to the end: sixteen million.
+pub const HUGE: &str = r#"
+[[network]]
+protocol = "v4"
+ranges = ["10.0.0.0/8"]
+"#;
+
+pub fn network(range: &str) -> String {
+    format!("[[network]]\nprotocol = \"v4\"\nranges = [\"{range}\"]\n")
+}
+
+pub fn leasequery() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_leasequery"));
+    command.env_remove("LEASEQUERY_LOG");
+    command
+}
+
+/// Waits for a condition.
+pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !condition() {
+        assert!(start.elapsed() < PATIENCE, "{what} did not come true");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// `leasequery serve` as a process. It is killed when it is dropped.
+pub struct Daemon {
+    child: Child,
+    pub directory: Arc<TempDir>,
+    pub ready: String,
+    log: Arc<Mutex<String>>,
+}
+
+impl Daemon {
+    /// Starts it with a configuration and waits until it is ready.
+    pub fn start(config: &str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+        std::fs::write(directory.path().join("leasequery.toml"), config).expect("the configuration is written");
+        Self::start_in(directory, leasequery())
+    }
+
+    /// Starts it with what `leasequery.toml` in the directory says.
+    pub fn start_in(directory: Arc<TempDir>, mut program: Command) -> Self {
+        let mut child = program
+            .args(["serve", "--config"])
+            .arg(directory.path().join("leasequery.toml"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let log = Arc::new(Mutex::new(String::new()));
+        let (stderr, lines) = (child.stderr.take().expect("piped"), Arc::clone(&log));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                let mut log = lines.lock().expect("not poisoned");
+                log.push_str(&line);
+                log.push('\n');
+            }
+        });
+        let mut ready = String::new();
+        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).expect("standard output is read");
+        let daemon = Self { child, directory, ready, log };
+        assert!(daemon.ready.starts_with("ready"), "{:?}: {}", daemon.ready, daemon.log());
+        daemon
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    pub fn log(&self) -> String {
+        self.log.lock().expect("not poisoned").clone()
+    }
+
+    /// The address of the first listener.
+    pub fn address(&self) -> SocketAddr {
+        let listener = self.ready.split_whitespace().find_map(|word| word.strip_prefix("v4-tcp="));
+        listener.and_then(|address| address.parse().ok()).expect("a listener")
+    }
+
+    pub fn configure(&self, config: &str) {
+        std::fs::write(self.path("leasequery.toml"), config).expect("the configuration is written");
+    }
+
+    pub fn signal(&self, name: &str) {
+        let command = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &command]).status().expect("sh runs").success());
+    }
+
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().expect("the child can be asked").is_none()
+    }
+
+    pub fn wait(&mut self) -> ExitStatus {
+        let start = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the child can be asked") {
+                return status;
+            }
+            assert!(start.elapsed() < PATIENCE, "the daemon does not end: {}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Pushes lines and gives the answers.
+    pub fn push(&self, lines: &str) -> Vec<Value> {
+        push(&self.path("push.sock"), lines.as_bytes())
+    }
+
+    /// Pushes records, all of which have to be taken.
+    pub fn push_all(&self, records: &[Value]) {
+        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
+        assert_eq!(self.push(&lines), [serde_json::json!({ "committed": records.len() })]);
+    }
+
+    pub fn connect(&self) -> Peer {
+        Peer::connect(self.address())
+    }
+
+    /// Runs `leasequery bulk` against it.
+    pub fn bulk(&self, arguments: &[&str]) -> Output {
+        bulk(&self.address().to_string(), arguments)
+    }
+
+    /// The records that `leasequery bulk` prints, which has to succeed.
+    pub fn records(&self, arguments: &[&str]) -> Vec<Value> {
+        let output = self.bulk(arguments);
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        records(&output)
+    }
+
+    /// Their addresses.
+    pub fn addresses(&self, arguments: &[&str]) -> Vec<String> {
+        let address = |record: &Value| record["address"].as_str().unwrap_or_default().to_owned();
+        self.records(arguments).iter().map(address).collect()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+pub fn bulk(server: &str, arguments: &[&str]) -> Output {
+    leasequery().args(["bulk", server]).args(arguments).output().expect("the program runs")
+}
+
+pub fn records(output: &Output) -> Vec<Value> {
+    let text = std::str::from_utf8(&output.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+pub fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Sends octets to a push socket, shuts down the sending side, and gives the answers.
+pub fn push(socket: &Path, octets: &[u8]) -> Vec<Value> {
+    let mut stream = UnixStream::connect(socket).expect("the push socket is there");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    stream.write_all(octets).expect("the lines are sent");
+    stream.shutdown(Shutdown::Write).expect("the sending side is shut down");
+    let mut answers = String::new();
+    stream.read_to_string(&mut answers).expect("the answers come");
+    answers.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+/// How a peer's stream goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Next {
+    /// A message: type, transaction id, ciaddr, status.
+    Message { kind: MessageType, xid: u32, address: Ipv4Addr, status: Option<(StatusCode, String)> },
+    /// The other side has closed, without a reset.
+    Closed,
+    /// The other side has closed with a reset.
+    Reset,
+}
+
+/// A connection on which messages are written and read by hand.
+pub struct Peer {
+    pub stream: TcpStream,
+    input: Vec<u8>,
+}
+
+impl Peer {
+    pub fn new(stream: TcpStream) -> Self {
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+        Self { stream, input: Vec::new() }
+    }
+
+    pub fn connect(server: SocketAddr) -> Self {
+        Self::new(TcpStream::connect(server).expect("a connection"))
+    }
+
+    /// Connects from another address of this machine.
+    pub fn connect_from(local: Ipv4Addr, server: SocketAddr) -> Self {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+        socket.bind(&SocketAddr::from((local, 0)).into()).expect("a local address");
+        socket.connect(&server.into()).expect("a connection");
+        Self::new(socket.into())
+    }
+
+    pub fn send(&mut self, octets: &[u8]) {
+        self.stream.write_all(octets).expect("the octets are sent");
+    }
+
+    /// Reads the next message, or finds out how the stream ended.
+    pub fn next(&mut self) -> Next {
+        let mut piece = vec![0; 64 * 1024];
+        loop {
+            if let Ok(Framing::Frame { body, rest }) = split_frame(&self.input, 240) {
+                let message = Message::parse(body).expect("a message");
+                let status = message.status().expect("a status");
+                let next = Next::Message {
+                    kind: message.message_type(),
+                    xid: message.xid(),
+                    address: message.ciaddr(),
+                    status: status.map(|status| (status.code, status.text.into_owned())),
+                };
+                let used = self.input.len() - rest.len();
+                self.input.drain(..used);
+                return next;
+            }
+            match self.stream.read(&mut piece) {
+                Ok(0) => {
+                    assert!(self.input.is_empty(), "the stream ends within a message");
+                    return Next::Closed;
+                }
+                Ok(length) => self.input.extend_from_slice(&piece[..length]),
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Next::Reset,
+                Err(error) => panic!("the stream fails: {error}"),
+            }
+        }
+    }
+
+    /// Reads up to the final message of a query; gives the number of replies before it, and the final status.
+    pub fn answer(&mut self, xid: u32) -> (usize, Option<(StatusCode, String)>) {
+        let mut replies = 0;
+        loop {
+            match self.next() {
+                Next::Message { kind: MessageType::LEASE_QUERY_DONE, xid: found, status, .. } => {
+                    assert_eq!(found, xid);
+                    return (replies, status);
+                }
+                Next::Message { xid: found, .. } => {
+                    assert_eq!(found, xid);
+                    replies += 1;
+                }
+                ended => panic!("{ended:?} before the final message"),
+            }
+        }
+    }
+}
+
+/// A bulk query for all configured addresses.
+pub fn query_all(xid: u32) -> Vec<u8> {
+    query(xid, |_| ())
+}
+
+/// A bulk query with more options.
+pub fn query(xid: u32, options: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
+    let mut out = Vec::new();
+    let header = Header::new(BOOT_REQUEST, xid);
+    let mut writer = MessageWriter::frame(&mut out, &header, MessageType::BULK_LEASE_QUERY);
+    options(&mut writer);
+    writer.finish().expect("a short message");
+    out
+}
+
+/// A server that does as it is told, once: it gets the query's transaction id, and the stream.
+pub fn scripted(script: impl FnOnce(u32, &mut TcpStream) + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = listener.local_addr().expect("an address");
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        let mut prefix = [0; 2];
+        stream.read_exact(&mut prefix).expect("a length");
+        let mut message = vec![0; usize::from(u16::from_be_bytes(prefix))];
+        stream.read_exact(&mut message).expect("a query");
+        let xid = Message::parse(&message).expect("a message").xid();
+        script(xid, &mut stream);
+    });
+    address
+}
+
+/// A reply about an address.
+pub fn reply(xid: u32, kind: MessageType, address: Ipv4Addr) -> Vec<u8> {
+    let mut out = Vec::new();
+    let header = Header { ciaddr: address, ..Header::new(BOOT_REPLY, xid) };
+    let mut writer = MessageWriter::frame(&mut out, &header, kind);
+    writer.u32(OptionCode::BASE_TIME, 1_795_168_800);
+    writer.finish().expect("a short message");
+    out
+}
+
+/// A final message.
+pub fn done(xid: u32, status: Option<(StatusCode, &str)>) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = MessageWriter::frame(&mut out, &Header::new(BOOT_REPLY, xid), MessageType::LEASE_QUERY_DONE);
+    if let Some((code, text)) = status {
+        writer.status(code, text);
+    }
+    writer.finish().expect("a short message");
+    out
+}

@@ -1,0 +1,92 @@
+//! `leasequery serve` and `leasequery bulk` as child processes.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_leasequery");
+
+/// A running daemon; it is killed when it is dropped.
+pub(crate) struct Daemon {
+    child: Child,
+    directory: PathBuf,
+    pub(crate) address: String,
+}
+
+impl Daemon {
+    /// Starts with a listener on a free port, open to the loopback, and `sources` in the configuration.
+    pub(crate) fn start(directory: &Path, sources: &str) -> Self {
+        let config = format!(
+            "state-dir = \"state\"\n[[listen]]\nprotocol = \"v4\"\ntransport = \"tcp\"\naddress = \"127.0.0.1:0\"\ntls = \"off\"\n\
+             [[requestor]]\nname = \"test\"\naddresses = [\"127.0.0.0/8\"]\n{sources}"
+        );
+        std::fs::write(directory.join("leasequery.toml"), config).expect("the configuration is written");
+        let (child, address) = launch(directory);
+        Self { child, directory: directory.to_owned(), address }
+    }
+
+    /// Kills without a warning and starts again.
+    pub(crate) fn kill_and_restart(&mut self) {
+        self.child.kill().expect("the daemon is there");
+        self.child.wait().expect("it ends");
+        (self.child, self.address) = launch(&self.directory);
+    }
+
+    /// What `leasequery bulk` prints.
+    pub(crate) fn bulk(&self, selectors: &[&str]) -> Vec<Value> {
+        let output = Command::new(BINARY)
+            .args(["bulk", &self.address, "--format", "json"])
+            .args(selectors)
+            .stderr(Stdio::inherit())
+            .output()
+            .expect("bulk runs");
+        assert!(output.status.success(), "bulk {selectors:?}: {}", output.status);
+        let lines = output.stdout.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        lines.map(|line| serde_json::from_slice(line).expect("each line is a record")).collect()
+    }
+
+    /// What the daemon has logged.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("serve.log")).expect("there is a log")
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("--- log of the daemon\n{}", self.log());
+        }
+    }
+}
+
+fn launch(directory: &Path) -> (Child, String) {
+    let log: File = OpenOptions::new().create(true).append(true).open(directory.join("serve.log")).expect("a log");
+    let mut child = Command::new(BINARY)
+        .args(["serve", "--config", "leasequery.toml"])
+        .current_dir(directory)
+        .stdout(Stdio::piped())
+        .stderr(log)
+        .spawn()
+        .expect("serve starts");
+    let mut ready = String::new();
+    let stdout = child.stdout.take().expect("its output is piped");
+    BufReader::new(stdout).read_line(&mut ready).expect("it writes a line");
+    let address = ready.trim().strip_prefix("ready v4-tcp=").unwrap_or_else(|| panic!("not ready: '{ready}'"));
+    (child, address.to_owned())
+}
+
+/// Pushes lines into a socket, and gives the answers.
+pub(crate) fn push(socket: &Path, lines: &str) -> String {
+    let mut stream = UnixStream::connect(socket).expect("the socket is there");
+    stream.write_all(lines.as_bytes()).expect("it takes lines");
+    stream.shutdown(std::net::Shutdown::Write).expect("half closed");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("it answers");
+    answer
+}

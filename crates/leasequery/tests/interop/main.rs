@@ -1,0 +1,72 @@
+//! Interoperability: the program as it is run, against the real Kea, perfdhcp and tshark.
+//!
+//! Each test says whether it ran. One whose peers are not installed is left out and says so; with
+//! `LEASEQUERY_REQUIRE_INTEROP` set that is a failure. `cargo test --test interop -- NAME` runs those whose names contain
+//! NAME.
+
+mod daemon;
+mod dissector;
+mod kea;
+mod lease_file;
+mod live;
+
+use std::panic::catch_unwind;
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+struct Test {
+    name: &'static str,
+    /// Commands that it needs.
+    needs: &'static [&'static str],
+    run: fn(),
+}
+
+const KEA: &[&str] = &["kea-dhcp4", "kea-lfc", "perfdhcp"];
+
+const TESTS: &[Test] = &[
+    Test { name: "bulk_equals_the_lease_file_by_every_selector", needs: KEA, run: live::every_selector },
+    Test { name: "a_new_lease_is_visible_within_a_second", needs: KEA, run: live::new_lease },
+    Test { name: "cleanups_and_expiry_under_traffic_lose_nothing", needs: KEA, run: live::cleanups },
+    Test { name: "kills_and_restarts_under_traffic_lose_nothing", needs: KEA, run: live::kills },
+    Test { name: "missing_extended_info_is_told", needs: KEA, run: live::no_extended_info },
+    Test { name: "tshark_finds_every_reply_well_formed", needs: &["tshark"], run: dissector::every_reply },
+];
+
+fn main() -> ExitCode {
+    let filter: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    let required = std::env::var_os("LEASEQUERY_REQUIRE_INTEROP").is_some();
+    let (mut passed, mut failed, mut left_out) = (0, 0, 0);
+    for test in TESTS.iter().filter(|test| filter.is_empty() || filter.iter().any(|part| test.name.contains(part))) {
+        let missing: Vec<_> = test.needs.iter().filter(|command| !is_installed(command)).copied().collect();
+        if !missing.is_empty() {
+            println!("interop {} ... LEFT OUT: {} not installed (scripts/test installs it)", test.name, missing.join(", "));
+            left_out += 1;
+            continue;
+        }
+        let start = Instant::now();
+        let result = catch_unwind(test.run);
+        println!("interop {} ... {} ({:.1} s)", test.name, if result.is_ok() { "ok" } else { "FAILED" }, start.elapsed().as_secs_f64());
+        if result.is_ok() { passed += 1 } else { failed += 1 }
+    }
+    println!("\ninterop: {passed} passed, {failed} failed, {left_out} left out\n");
+    if failed > 0 || (required && left_out > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn is_installed(command: &str) -> bool {
+    path_to(command).status().is_ok_and(|status| status.success())
+}
+
+/// Finds a command, also where a user's path does not lead.
+fn path_to(command: &str) -> Command {
+    let mut which = Command::new("sh");
+    which.args(["-c", "PATH=$PATH:/usr/sbin:/sbin command -v \"$0\"", command]).stdout(Stdio::null());
+    which
+}
+
+/// A command of the distribution's.
+pub(crate) fn tool(name: &str) -> Command {
+    let mut command = Command::new("env");
+    let path = std::env::var("PATH").unwrap_or_default();
+    command.arg(format!("PATH={path}:/usr/sbin:/sbin")).arg(name);
+    command
+}
