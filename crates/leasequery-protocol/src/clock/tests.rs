@@ -1,1 +1,102 @@
+use proptest::prelude::*;
 
+use super::*;
+
+const BASE: u32 = 1_735_689_600;
+
+/// The server's clock at a local time, if it is ahead by so much.
+fn ahead(local: u32, seconds: i64) -> Time {
+    Time(u32::try_from(i64::from(local) + seconds).unwrap())
+}
+
+#[test]
+fn a_larger_difference_counts_at_once() {
+    let mut skew = Skew::default();
+    for seconds in [-50, -20, 0, 7, 3600] {
+        skew.observe(ahead(BASE, seconds), Time(BASE));
+        assert_eq!(skew.seconds(), seconds);
+    }
+}
+
+#[test]
+fn a_smaller_one_counts_a_second_for_each_period_without_confirmation() {
+    let mut skew = Skew::default();
+    skew.observe(ahead(BASE, 100), Time(BASE));
+    for (later, expected) in
+        [(0, 100), (DECAY - 1, 100), (DECAY, 99), (DECAY, 99), (2 * DECAY - 1, 99), (2 * DECAY, 98)]
+    {
+        skew.observe(ahead(BASE + later, 50), Time(BASE + later));
+        assert_eq!(skew.seconds(), expected, "{later} seconds later");
+    }
+    // A confirmation starts a new period.
+    let confirmed = BASE + 3 * DECAY - 1;
+    skew.observe(ahead(confirmed, 98), Time(confirmed));
+    skew.observe(ahead(confirmed + 1, 50), Time(confirmed + 1));
+    assert_eq!(skew.seconds(), 98);
+}
+
+#[test]
+fn a_local_clock_that_is_set_back_is_followed() {
+    let mut skew = Skew::default();
+    skew.observe(Time(BASE), Time(BASE));
+    skew.observe(Time(BASE + 10), Time(BASE - 3590));
+    assert_eq!(skew.seconds(), 3600);
+}
+
+//= rfc2132-9.2-01
+#[test]
+fn infinite_stays_infinite_and_nothing_else_becomes_it() {
+    let mut skew = Skew::default();
+    skew.observe(ahead(BASE, -100), Time(BASE));
+    assert_eq!(skew.to_local(Time::INFINITE), Time::INFINITE);
+    assert_eq!(skew.to_server(Time::INFINITE), Time::INFINITE);
+    assert_eq!(skew.to_local(Time(u32::MAX - 1)), Time(u32::MAX - 1));
+    assert_eq!(skew.to_server(Time(5)), Time(0));
+}
+
+proptest! {
+    #[test]
+    fn conversion_there_and_back_changes_nothing(offset in -100_000_i64..100_000, time in 1_000_000_u32..4_000_000_000) {
+        let mut skew = Skew::default();
+        skew.observe(ahead(BASE, offset), Time(BASE));
+        prop_assert_eq!(skew.to_server(skew.to_local(Time(time))), Time(time));
+    }
+
+    /// However late a message is and however long nothing came before it, it moves the estimate by a second at most.
+    //= rfc6926-2-02
+    #[test]
+    fn one_late_message_moves_the_estimate_by_a_second_at_most(
+        offset in -10_000_i64..10_000,
+        quiet in 0_u32..1_000_000,
+        delay in 0_i64..100_000,
+    ) {
+        let mut skew = Skew::default();
+        skew.observe(ahead(BASE, offset), Time(BASE));
+        skew.observe(ahead(BASE + quiet, offset - delay), Time(BASE + quiet));
+        prop_assert!(skew.seconds() == offset || skew.seconds() == offset - 1);
+    }
+
+    /// Messages at odd fractions of a second over a clock that drifts by a second an hour, each late by up to half a
+    /// minute but for one in ten: the estimate is never behind the truth by more than the rounding of two clocks, nor
+    /// ahead of it by more than that and the drift of a period.
+    //= rfc6926-2-02
+    #[test]
+    fn drift_is_followed_through_late_messages(seed: u64, losing: bool) {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut skew = Skew::default();
+        let mut local = f64::from(BASE);
+        let truth = |local: f64| 1000.0 + (local - f64::from(BASE)) / if losing { -3600.0 } else { 3600.0 };
+        for message in 0..7200 {
+            local += 10.0 * random.f64();
+            let delay = if message % 10 == 0 { 0.0 } else { 30.0 * random.f64() };
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole seconds of this century")]
+            let (base, arrival) = ((local - delay + truth(local)) as u32, local as u32);
+            skew.observe(Time(base), Time(arrival));
+            if message > 100 {
+                #[allow(clippy::cast_precision_loss, reason = "about a thousand")]
+                let error = skew.seconds() as f64 - truth(local);
+                prop_assert!((-1.0..1.5).contains(&error), "{error} seconds off at message {message}");
+            }
+        }
+    }
+}
