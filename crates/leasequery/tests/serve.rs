@@ -164,7 +164,8 @@ fn a_query_is_answered_while_another_one_is_under_way() {
         assert!(replies < 1_000_000, "held back");
     }
 
-    let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{}[limits]\nqueries-per-connection = 1\n", network("10.0.0.0/18")));
+    let daemon =
+        Daemon::start(&format!("{LISTEN}{REQUESTOR}{}[limits]\nqueries-per-connection = 1\n", network("10.0.0.0/18")));
     let mut peer = daemon.connect();
     peer.send(&[query_all(1), short].concat());
     assert_eq!(peer.answer(1), (16_384, None), "with one at a time the second waits");

@@ -4,13 +4,13 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::Args;
 use leasequery_protocol::requestor::v4::{BulkQuery, V4};
-use leasequery_protocol::requestor::{Connection, Done, Event, Timeouts};
+use leasequery_protocol::requestor::{Connection, Done, Event, Protocol, Timeouts};
 use leasequery_store::Time;
 use leasequery_wire::v4::StatusCode;
 
-use super::Ending;
 use super::selectors::Selectors;
 use super::server::Server;
+use super::{Ending, complain};
 use crate::output::{Format, Printer, Progress};
 use crate::record::View;
 
@@ -44,6 +44,8 @@ impl Bulk {
     pub(super) fn run(self) -> Result<(), Ending> {
         let addresses = self.server.resolve(self.v4, self.v6)?;
         let query = self.selectors.bulk_query()?;
+        // What cannot be said is found out before anybody is bothered.
+        V4::new(None).write(&query, 0, &mut Vec::new()).map_err(|error| Ending::Usage(error.to_string()))?;
         let timeout = Duration::from_secs_f64(self.timeout);
         let stream = connect(&addresses, timeout)?;
 
@@ -108,7 +110,7 @@ pub(crate) fn fetch(
             match event {
                 Some(Event::Record { record, .. }) => take(&View::new(&record))?,
                 Some(Event::Failed { about, status, text, .. }) => {
-                    eprintln!("warning: {about} was not told: {status}: {text}")
+                    complain(format_args!("warning: {about} was not told: {status}: {text}"));
                 }
                 Some(Event::Done { done, .. }) => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).

@@ -7,6 +7,7 @@ mod serve;
 mod server;
 
 use std::fmt;
+use std::io::Write;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -83,9 +84,14 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(ending) => {
             if !matches!(ending, Ending::BrokenPipe) {
-                eprintln!("error: {ending}");
+                complain(format_args!("error: {ending}"));
             }
             ExitCode::from(ending.code())
         }
     }
+}
+
+/// Says something on standard error, if anybody is there.
+fn complain(text: fmt::Arguments<'_>) {
+    let _ = writeln!(std::io::stderr(), "{text}");
 }

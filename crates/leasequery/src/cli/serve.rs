@@ -1,3 +1,4 @@
+use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -21,9 +22,8 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Ending> {
         let config = Config::load(&self.config).map_err(|error| Ending::Usage(error.to_string()))?;
         if self.check {
-            print!("{}", serve::describe(&config));
-            return Ok(());
+            return Ok(std::io::stdout().write_all(serve::describe(&config).as_bytes())?);
         }
-        serve::run(config, self.config).map_err(|error| Ending::Usage(format!("{error:#}")))
+        serve::run(config, &self.config).map_err(|error| Ending::Usage(format!("{error:#}")))
     }
 }

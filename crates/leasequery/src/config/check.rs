@@ -252,7 +252,7 @@ fn sources(raw: &[raw::Source], directory: &Path) -> Result<Vec<Source>, Problem
             if !paths.insert(path.clone()) {
                 return Err(Problem::new(span, format!("two sources have the path {}", path.display())));
             }
-            for value in [&source.server, &source.tls].into_iter().flatten() {
+            if let Some(value) = source.server.as_ref().or(source.tls.as_ref()) {
                 return Err(Problem::new(value.span(), "only a source of type \"leasequery\" has this"));
             }
             let push = source.kind.get_ref() == "push";

@@ -145,7 +145,7 @@ fn has_the_defaults_of_the_rfc() {
     assert_eq!(config.listeners[0].address.port(), 67);
     assert_eq!(config.listeners[0].server_id, None);
     assert_eq!(config.limits.connections, 10);
-    assert_eq!(config.limits.data_timeout, Duration::from_secs(300));
+    assert_eq!(config.limits.data_timeout, Duration::from_mins(5));
     assert_eq!(config.limits.queries_per_connection, 4);
     assert_eq!(config.limits.history, 86_400);
     assert_eq!(config.state_dir, None);

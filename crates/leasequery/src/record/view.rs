@@ -80,7 +80,7 @@ impl Serialize for StateText {
 #[derive(Debug)]
 pub struct Options<'a>(&'a Record<'a>);
 
-impl<'a> Options<'a> {
+impl Options<'_> {
     /// Whether there are none.
     fn is_empty(&self) -> bool {
         self.0.options().next().is_none()

@@ -16,7 +16,7 @@ use crate::config;
 /// A bound TCP listener.
 #[derive(Debug)]
 pub struct Listener {
-    listener: TcpListener,
+    socket: TcpListener,
     address: SocketAddr,
     server_id: Option<Ipv4Addr>,
 }
@@ -37,7 +37,7 @@ impl Listener {
             TcpListener::from_std(socket.into())
         };
         let bound = bind().with_context(|| format!("cannot listen on {}", listener.address))?;
-        Ok(Self { address: bound.local_addr()?, listener: bound, server_id: listener.server_id })
+        Ok(Self { address: bound.local_addr()?, socket: bound, server_id: listener.server_id })
     }
 
     /// The address with its real port.
@@ -57,7 +57,7 @@ impl Listener {
         let mut tasks = JoinSet::new();
         while !control.borrow().shutdown {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => self.admit(stream, peer, &shared, &control, limits, &places, &mut tasks),
                     Err(error) => {
                         // Out of descriptors or memory: others may give some back.
@@ -69,7 +69,7 @@ impl Listener {
                 _ = control.changed() => {}
             }
         }
-        drop(self.listener);
+        drop(self.socket);
         while tasks.join_next().await.is_some() {}
     }
 

@@ -8,7 +8,7 @@ mod state;
 
 use std::io::Write;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ pub struct Control {
 const GRACE: Duration = Duration::from_secs(3);
 
 /// Runs the daemon until a signal ends it.
-pub fn run(config: Config, file: PathBuf) -> anyhow::Result<()> {
+pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
         .with_env_filter(
@@ -52,7 +52,7 @@ pub fn run(config: Config, file: PathBuf) -> anyhow::Result<()> {
         warn!("{warning}");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    let result = runtime.block_on(serve(config, &file));
+    let result = runtime.block_on(serve(config, file));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
@@ -96,7 +96,8 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         let limits = Limits { queries: config.limits.queries_per_connection, data_timeout: config.limits.data_timeout };
         let mut ready = String::from("ready");
         for listener in listeners {
-            ready.push_str(&format!(" v4-tcp={}", listener.address()));
+            ready.push_str(" v4-tcp=");
+            ready.push_str(&listener.address().to_string());
             let (shared, control) = (Arc::clone(&shared), control.clone());
             tasks.spawn(listener.run(shared, control, limits, config.limits.connections));
         }

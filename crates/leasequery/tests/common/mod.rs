@@ -1,6 +1,6 @@
 //! What the tests of the whole program share: the daemon as a process, and peers that speak the wire by hand.
 
-#![allow(dead_code, reason = "no test needs all of it")]
+#![allow(dead_code, unreachable_pub, reason = "each test file takes what it needs")]
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +10,9 @@ use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode};
+use leasequery_wire::v4::{
+    BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode,
+};
 use leasequery_wire::{Framing, split_frame};
 use serde_json::Value;
 use tempfile::TempDir;

@@ -48,7 +48,7 @@ fn every_field_reaches_the_store() {
     assert_eq!(binding.state(), State::Active);
     let hardware = binding.hardware().expect("hardware");
     assert_eq!((hardware.htype, hardware.address), (6, [2, 0, 0, 0, 0, 0x0a].as_slice()));
-    assert_eq!(binding.client_id().as_deref(), Some([0xff, 1, 2, 3].as_slice()));
+    assert_eq!(binding.client_id(), Some([0xff, 1, 2, 3].as_slice()));
     assert_eq!(binding.start_of_state(), Time(NOW - 3600));
     assert_eq!(binding.last_transaction(), Some(Time(NOW - 1800)));
     assert_eq!(binding.expires(), Some(Time(NOW + 3600)));
