@@ -315,7 +315,7 @@ fn sighup_takes_requestors_and_networks_anew_and_keeps_what_is_permitted() {
     assert!(matches!(dismissed.next(), Next::Message { xid: 1, .. }));
 
     let third = "[[requestor]]\nname = \"third\"\naddresses = [\"127.0.0.3\"]\n";
-    daemon.configure(&format!("{LISTEN}{REQUESTOR}{third}{}", network("10.0.0.0/30")));
+    daemon.configure(&format!("{LISTEN}{REQUESTOR}{third}{HUGE}"));
     daemon.signal("HUP");
     let status = loop {
         match dismissed.next() {
@@ -326,6 +326,10 @@ fn sighup_takes_requestors_and_networks_anew_and_keeps_what_is_permitted() {
     };
     assert_eq!(status.map(|(code, _)| code), Some(StatusCode::QUERY_TERMINATED));
     assert_eq!(dismissed.next(), Next::Closed);
+
+    daemon.configure(&format!("{LISTEN}{REQUESTOR}{third}{}", network("10.0.0.0/30")));
+    daemon.signal("HUP");
+    eventually("the log line", || daemon.log().matches("SIGHUP").count() == 2);
     permitted.send(&query_all(2));
     assert_eq!(permitted.answer(2), (4, None), "it goes on, with the new networks");
     let mut new = Peer::connect_from(Ipv4Addr::new(127, 0, 0, 3), daemon.address());

@@ -161,8 +161,9 @@ fn start_source(
 fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Configured) {
     match Config::load(file) {
         Ok(config) => {
-            configured.reload(&config);
+            // Nobody who may not ask any more is told of what is new.
             control.send_modify(|control| control.requestors = Arc::clone(&config.requestors));
+            configured.reload(&config);
             info!("SIGHUP: requestors and networks taken from {}", file.display());
         }
         Err(problem) => error!("SIGHUP: the old configuration stays: {problem}"),
