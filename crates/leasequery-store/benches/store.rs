@@ -50,7 +50,7 @@ impl Lease {
         relay_info.extend_from_slice(format!("{:09}", number / 2).as_bytes());
         relay_info.extend_from_slice(&[12, 12]);
         relay_info.extend_from_slice(format!("relay-{:06}", number / 2000).as_bytes());
-        let host_name = (number % 2 == 0).then(|| (12, format!("host-{number:07}").into_bytes()));
+        let host_name = number.is_multiple_of(2).then(|| (12, format!("host-{number:07}").into_bytes()));
         Self {
             key: V4Key::new(Ipv4Addr::from_bits(address)),
             mac,
@@ -63,7 +63,7 @@ impl Lease {
 
     fn with<T>(&self, later: u32, take: impl FnOnce(&Update<'_, V4Key>) -> T) -> T {
         let option = self.host_name.as_ref().map(|(code, name)| (*code, name.as_slice()));
-        take(&self.update(later, option.as_ref().map_or(&[], std::slice::from_ref)))
+        take(&self.update(later, option.as_slice()))
     }
 
     fn update<'a>(&'a self, later: u32, options: &'a [(u16, &'a [u8])]) -> Update<'a, V4Key> {
@@ -109,11 +109,8 @@ fn renew(store: &mut Store<V4Key>, bindings: u32, rounds: usize, batched: bool) 
         let leases: Vec<Lease> = (0..BATCH).map(|_| Lease::new(random.u32(..bindings))).collect();
         let options: Vec<_> =
             leases.iter().map(|l| l.host_name.as_ref().map(|(code, name)| (*code, name.as_slice()))).collect();
-        let updates: Vec<_> = leases
-            .iter()
-            .zip(&options)
-            .map(|(lease, option)| lease.update(round + 1, option.as_ref().map_or(&[], std::slice::from_ref)))
-            .collect();
+        let updates: Vec<_> =
+            leases.iter().zip(&options).map(|(lease, option)| lease.update(round + 1, option.as_slice())).collect();
         let start = Instant::now();
         if batched {
             black_box(store.commit_batch(SOURCE, &updates));

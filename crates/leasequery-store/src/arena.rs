@@ -1,15 +1,15 @@
-//! Room for the variable part of bindings: chunks that never move, cut into pieces of whole multiples of eight octets.
+//! Room for the variable part of bindings: chunks that never move, cut into pieces of whole multiples of four octets.
 
 /// A piece of the arena.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Piece {
-    /// Where it starts, in units of [`UNIT`]: 32 bits reach 32 GiB.
+    /// Where it starts, in units of [`UNIT`]: 32 bits reach 16 GiB.
     unit: u32,
     /// Octets in use.
     pub(crate) length: u16,
 }
 
-const UNIT: usize = 8;
+const UNIT: usize = 4;
 /// Large enough that the rest lost at a chunk's end does not count, small enough to grow by.
 const CHUNK: usize = 1 << 20;
 const UNITS_PER_CHUNK: usize = CHUNK / UNIT;

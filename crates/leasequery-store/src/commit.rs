@@ -1,7 +1,7 @@
 //! How the store changes: one binding at a time, in all its orders at once.
 
 use crate::attributes::{Attributes, Relay, pack};
-use crate::index::{Identifier, Index};
+use crate::index::{Identifier, Index, Lookup};
 use crate::records::{Record, Records};
 use crate::scan::List;
 use crate::{Hardware, Key, KeyMap, Outcome, Revision, SourceId, Start, State, Store, Time, Update};
@@ -48,13 +48,33 @@ fn indexed<'a, K>(which: Indexed, record: &'a Record<K>, attributes: &Attributes
     }
 }
 
-fn identifier_of<K: Key>(records: &Records<K>, which: Indexed, number: u32) -> Option<Identifier<'_>> {
-    let record = records.get(number);
-    if which == Indexed::Hardware && record.flags & Record::<K>::HARDWARE != 0 {
-        // The common case needs no look at the variable part.
-        return record.hardware(&Attributes::default()).map(of_hardware);
+/// The records, as one of the indexes sees them.
+struct Known<'a, K: Key> {
+    records: &'a Records<K>,
+    map: &'a K::Map,
+    which: Indexed,
+}
+
+impl<'a, K: Key> Lookup<'a, K> for Known<'a, K> {
+    #[inline]
+    fn identifier(&self, number: u32) -> Option<Identifier<'a>> {
+        let record = self.records.get(number);
+        if self.which == Indexed::Hardware && record.flags & Record::<K>::HARDWARE != 0 {
+            // The common case needs no look at the variable part.
+            return record.hardware(&Attributes::default()).map(of_hardware);
+        }
+        indexed(self.which, record, &self.records.attributes(number))
     }
-    indexed(which, record, &records.attributes(number))
+
+    #[inline]
+    fn key(&self, number: u32) -> K {
+        self.records.get(number).key
+    }
+
+    #[inline]
+    fn record(&self, key: K) -> Option<u32> {
+        self.map.find(key)
+    }
 }
 
 /// An update, brought into the form of a record; its attributes are in the store's scratch.
@@ -65,9 +85,8 @@ struct Draft<K> {
 
 impl<K: Key> Store<K> {
     pub(crate) fn members<'s>(&'s self, which: Indexed, value: Identifier<'_>, after: Option<K>) -> List<'s, K> {
-        let key = |number: u32| self.records.get(number).key;
-        let identifier = |number: u32| identifier_of(&self.records, which, number);
-        List::new(self.indexes.0[which as usize].members(value, after, identifier, key))
+        let lookup = Known { records: &self.records, map: &self.map, which };
+        List::new(self.indexes.0[which as usize].members(value, after, &lookup))
     }
 
     /// Adds the first binding of an address.
@@ -293,21 +312,19 @@ impl<K: Key> Store<K> {
     }
 
     pub(crate) fn enter_indexes(&mut self, number: u32, which: &[Indexed]) {
-        let records = &self.records;
         for which in which {
-            if let Some(value) = identifier_of(records, *which, number) {
-                let identifier = |number: u32| identifier_of(records, *which, number);
-                self.indexes.0[*which as usize].insert(value, number, identifier, |number| records.get(number).key);
+            let lookup = Known { records: &self.records, map: &self.map, which: *which };
+            if let Some(value) = lookup.identifier(number) {
+                self.indexes.0[*which as usize].insert(value, number, &lookup);
             }
         }
     }
 
     fn leave_indexes(&mut self, number: u32, which: &[Indexed]) {
-        let records = &self.records;
         for which in which {
-            if let Some(value) = identifier_of(records, *which, number) {
-                let identifier = |number: u32| identifier_of(records, *which, number);
-                self.indexes.0[*which as usize].remove(value, number, identifier, |number| records.get(number).key);
+            let lookup = Known { records: &self.records, map: &self.map, which: *which };
+            if let Some(value) = lookup.identifier(number) {
+                self.indexes.0[*which as usize].remove(value, number, &lookup);
             }
         }
     }

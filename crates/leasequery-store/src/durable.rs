@@ -73,13 +73,7 @@ impl<K: Key> Durable<K> {
             None => Store::new(settings),
             Some(bytes) => {
                 let metadata = read_metadata(&bytes).ok_or(DurableError::Metadata)?;
-                let mut image = Image::new(settings, metadata);
-                for entry in bindings.iter() {
-                    let (key, value) = entry.into_inner()?;
-                    let corrupt = CorruptRecord(value.len());
-                    image.add(K::read(&key).ok_or(corrupt)?, &value)?;
-                }
-                image.finish()
+                restore(&bindings, Image::new(settings, metadata))?
             }
         };
         let durable = Self { database, bindings, metadata, revision: store.revision(), written: None };
@@ -135,6 +129,30 @@ impl<K: Key> Durable<K> {
     pub fn sync(&self) -> Result<(), DurableError> {
         Ok(self.database.persist(PersistMode::SyncData)?)
     }
+}
+
+/// Reads all bindings, in a thread of its own, and puts them together here.
+fn restore<K: Key>(bindings: &Keyspace, mut image: Image<K>) -> Result<Store<K>, DurableError> {
+    const BATCH: usize = 4096;
+    std::thread::scope(|scope| {
+        let (sender, batches) = std::sync::mpsc::sync_channel(4);
+        scope.spawn(move || {
+            let mut entries = bindings.iter().map(fjall::Guard::into_inner);
+            loop {
+                let batch: Vec<_> = entries.by_ref().take(BATCH).collect();
+                if batch.is_empty() || sender.send(batch).is_err() {
+                    return;
+                }
+            }
+        });
+        for batch in batches {
+            for entry in batch {
+                let (key, value) = entry?;
+                image.add(K::read(&key).ok_or(CorruptRecord(value.len()))?, &value)?;
+            }
+        }
+        Ok(image.finish())
+    })
 }
 
 fn write_metadata<K: Key>(metadata: &Metadata<K>) -> Vec<u8> {

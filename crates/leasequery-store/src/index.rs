@@ -1,7 +1,7 @@
 //! From an identifier (MAC, client-id, remote-id, relay-id) to the records that have it, in key order.
 
-use std::collections::BTreeMap;
-use std::collections::btree_map;
+use std::collections::BTreeSet;
+use std::collections::btree_set;
 use std::hash::BuildHasher;
 use std::ops::Bound;
 
@@ -17,7 +17,7 @@ pub(crate) struct Identifier<'a> {
     pub(crate) bytes: &'a [u8],
 }
 
-/// One index. It holds no identifiers: they are read from the records, through the function that each call is given.
+/// One index. It holds no identifiers: they are read from the records, through the [`Lookup`] that each call is given.
 ///
 /// An entry is a record number, or, marked by the top bit, the number of a group of records with one identifier.
 #[derive(Debug)]
@@ -32,20 +32,36 @@ pub(crate) struct Index<K> {
 /// Growing a table re-reads all its records, so there are many small ones.
 const SHARDS: usize = 128;
 const GROUP: u32 = 1 << 31;
-const FEW: usize = 5;
+const FEW: usize = 3;
 
+/// Records with one identifier, in key order. Sixteen octets, because many subscribers have two or three leases.
 #[derive(Debug)]
 enum Group<K> {
-    Few { records: [u32; FEW], length: u8 },
-    Many(BTreeMap<K, u32>),
+    Few {
+        records: [u32; FEW],
+        length: u8,
+    },
+    /// Keys only: they are small, and the records are found by them.
+    #[allow(clippy::box_collection, reason = "the few are many more than the many")]
+    Many(Box<BTreeSet<K>>),
+}
+
+/// What an index needs to know of the records in it.
+pub(crate) trait Lookup<'a, K> {
+    /// The identifier of a record.
+    fn identifier(&self, record: u32) -> Option<Identifier<'a>>;
+    /// The key of a record.
+    fn key(&self, record: u32) -> K;
+    /// The record of a key.
+    fn record(&self, key: K) -> Option<u32>;
 }
 
 impl<K: Key> Group<K> {
     /// Any record of the group: all have the same identifier.
-    fn representative(&self) -> Option<u32> {
+    fn representative<'a>(&self, lookup: &impl Lookup<'a, K>) -> Option<u32> {
         match self {
             Self::Few { records, .. } => Some(records[0]),
-            Self::Many(records) => records.first_key_value().map(|(_, record)| *record),
+            Self::Many(keys) => keys.first().and_then(|key| lookup.record(*key)),
         }
     }
 }
@@ -56,22 +72,13 @@ impl<K: Key> Index<K> {
         Self { shards, groups: Vec::new(), free: Vec::new(), hasher: RandomState::default() }
     }
 
-    /// Adds a record. `identifier` tells those of the records that are in the index, and `key` their keys.
-    pub(crate) fn insert<'a>(
-        &mut self,
-        value: Identifier<'_>,
-        record: u32,
-        identifier: impl Fn(u32) -> Option<Identifier<'a>>,
-        key: impl Fn(u32) -> K,
-    ) {
+    /// Adds a record.
+    pub(crate) fn insert<'a>(&mut self, value: Identifier<'_>, record: u32, lookup: &impl Lookup<'a, K>) {
         let (hash, shard) = self.place(value);
         let groups = &self.groups;
-        let member = |entry: u32| match entry & GROUP {
-            0 => Some(entry),
-            _ => groups[(entry & !GROUP) as usize].representative(),
-        };
-        let of_entry = |entry: &u32| member(*entry).and_then(&identifier);
-        if let Some(entry) = self.shards[shard].find_mut(hash, |entry| of_entry(entry) == Some(value)) {
+        if let Some(entry) =
+            self.shards[shard].find_mut(hash, |entry| stands_for(*entry, groups, lookup) == Some(value))
+        {
             let found = *entry;
             if found & GROUP == 0 {
                 let mut records = [0; FEW];
@@ -91,34 +98,22 @@ impl<K: Key> Index<K> {
                     }
                 };
                 *entry = number | GROUP;
-                self.join(number, record, key);
+                join(&mut self.groups[number as usize], record, lookup);
             } else {
-                self.join(found & !GROUP, record, key);
+                join(&mut self.groups[(found & !GROUP) as usize], record, lookup);
             }
             return;
         }
         let hasher = &self.hasher;
-        let rehash = |entry: &u32| of_entry(entry).map_or(0, |value| hasher.hash_one(value));
+        let rehash = |entry: &u32| stands_for(*entry, groups, lookup).map_or(0, |value| hasher.hash_one(value));
         self.shards[shard].insert_unique(hash, record, rehash);
     }
 
     /// Takes a record out. Its identifier must still be readable.
-    pub(crate) fn remove<'a>(
-        &mut self,
-        value: Identifier<'_>,
-        record: u32,
-        identifier: impl Fn(u32) -> Option<Identifier<'a>>,
-        key: impl Fn(u32) -> K,
-    ) {
+    pub(crate) fn remove<'a>(&mut self, value: Identifier<'_>, record: u32, lookup: &impl Lookup<'a, K>) {
         let (hash, shard) = self.place(value);
         let groups = &self.groups;
-        let same = |entry: &u32| {
-            let member = match *entry & GROUP {
-                0 => Some(*entry),
-                _ => groups[(*entry & !GROUP) as usize].representative(),
-            };
-            member.and_then(&identifier) == Some(value)
-        };
+        let same = |entry: &u32| stands_for(*entry, groups, lookup) == Some(value);
         let Ok(mut found) = self.shards[shard].find_entry(hash, same) else { return };
         let entry = *found.get();
         if entry & GROUP == 0 {
@@ -126,7 +121,7 @@ impl<K: Key> Index<K> {
             return;
         }
         let number = entry & !GROUP;
-        if let Some(last) = leave(&mut self.groups[number as usize], record, key) {
+        if let Some(last) = leave(&mut self.groups[number as usize], record, lookup) {
             *found.get_mut() = last;
             self.groups[number as usize] = Group::Few { records: [0; FEW], length: 0 };
             self.free.push(number);
@@ -138,19 +133,11 @@ impl<K: Key> Index<K> {
         &'s self,
         value: Identifier<'_>,
         after: Option<K>,
-        identifier: impl Fn(u32) -> Option<Identifier<'s>>,
-        key: impl Fn(u32) -> K,
+        lookup: &impl Lookup<'s, K>,
     ) -> Members<'s, K> {
         let (hash, shard) = self.place(value);
-        let same = |entry: &u32| {
-            let member = match *entry & GROUP {
-                0 => Some(*entry),
-                _ => self.groups[(*entry & !GROUP) as usize].representative(),
-            };
-            member.and_then(&identifier) == Some(value)
-        };
-        let behind = |record: u32| after.is_none_or(|after| key(record) > after);
-        match self.shards[shard].find(hash, same) {
+        let behind = |record: u32| after.is_none_or(|after| lookup.key(record) > after);
+        match self.shards[shard].find(hash, |entry| stands_for(*entry, &self.groups, lookup) == Some(value)) {
             None => Members::One(None),
             Some(entry) if entry & GROUP == 0 => Members::One(Some(*entry).filter(|record| behind(*record))),
             Some(entry) => match &self.groups[(entry & !GROUP) as usize] {
@@ -158,9 +145,9 @@ impl<K: Key> Index<K> {
                     let records = &records[..usize::from(*length)];
                     Members::Few(records[records.partition_point(|record| !behind(*record))..].iter())
                 }
-                Group::Many(records) => {
+                Group::Many(keys) => {
                     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-                    Members::Many(records.range((from, Bound::Unbounded)))
+                    Members::Many(keys.range((from, Bound::Unbounded)))
                 }
             },
         }
@@ -171,31 +158,41 @@ impl<K: Key> Index<K> {
         // Bits that the table uses neither for the bucket nor for its tags.
         (hash, (hash >> 40) as usize % SHARDS)
     }
+}
 
-    fn join(&mut self, number: u32, record: u32, key: impl Fn(u32) -> K) {
-        let group = &mut self.groups[number as usize];
-        match group {
-            Group::Few { records, length } if usize::from(*length) < FEW => {
-                let used = usize::from(*length);
-                let at = records[..used].partition_point(|member| key(*member) < key(record));
-                records.copy_within(at..used, at + 1);
-                records[at] = record;
-                *length += 1;
-            }
-            Group::Few { records, .. } => {
-                let mut many: BTreeMap<K, u32> = records.iter().map(|member| (key(*member), *member)).collect();
-                many.insert(key(record), record);
-                *group = Group::Many(many);
-            }
-            Group::Many(records) => {
-                records.insert(key(record), record);
-            }
+/// The identifier that an entry stands for.
+#[inline]
+fn stands_for<'a, K: Key>(entry: u32, groups: &[Group<K>], lookup: &impl Lookup<'a, K>) -> Option<Identifier<'a>> {
+    let record = match entry & GROUP {
+        0 => Some(entry),
+        _ => groups[(entry & !GROUP) as usize].representative(lookup),
+    };
+    record.and_then(|record| lookup.identifier(record))
+}
+
+fn join<'a, K: Key>(group: &mut Group<K>, record: u32, lookup: &impl Lookup<'a, K>) {
+    let key = lookup.key(record);
+    match group {
+        Group::Few { records, length } if usize::from(*length) < FEW => {
+            let used = usize::from(*length);
+            let at = records[..used].partition_point(|member| lookup.key(*member) < key);
+            records.copy_within(at..used, at + 1);
+            records[at] = record;
+            *length += 1;
+        }
+        Group::Few { records, .. } => {
+            let mut many: BTreeSet<K> = records.iter().map(|member| lookup.key(*member)).collect();
+            many.insert(key);
+            *group = Group::Many(Box::new(many));
+        }
+        Group::Many(keys) => {
+            keys.insert(key);
         }
     }
 }
 
 /// Takes a record out of its group. If only one is left the group is no longer needed, and the one is returned.
-fn leave<K: Key>(group: &mut Group<K>, record: u32, key: impl Fn(u32) -> K) -> Option<u32> {
+fn leave<'a, K: Key>(group: &mut Group<K>, record: u32, lookup: &impl Lookup<'a, K>) -> Option<u32> {
     match group {
         Group::Few { records, length } => {
             let used = usize::from(*length);
@@ -205,30 +202,28 @@ fn leave<K: Key>(group: &mut Group<K>, record: u32, key: impl Fn(u32) -> K) -> O
             }
             (*length == 1).then_some(records[0])
         }
-        Group::Many(records) => {
-            records.remove(&key(record));
-            let only = records.first_key_value().map(|(_, record)| *record);
-            only.filter(|_| records.len() == 1)
+        Group::Many(keys) => {
+            keys.remove(&lookup.key(record));
+            let only = keys.first().copied().filter(|_| keys.len() == 1)?;
+            lookup.record(only)
         }
     }
 }
 
-/// The records of one identifier, in key order.
+/// The records of one identifier, in key order: as numbers, or as keys.
 #[derive(Debug)]
 pub(crate) enum Members<'s, K> {
     One(Option<u32>),
     Few(std::slice::Iter<'s, u32>),
-    Many(btree_map::Range<'s, K, u32>),
+    Many(btree_set::Range<'s, K>),
 }
 
-impl<K> Iterator for Members<'_, K> {
-    type Item = u32;
-
-    fn next(&mut self) -> Option<u32> {
+impl<K: Key> Members<'_, K> {
+    pub(crate) fn next(&mut self, record: impl Fn(K) -> Option<u32>) -> Option<u32> {
         match self {
             Self::One(record) => record.take(),
             Self::Few(records) => records.next().copied(),
-            Self::Many(records) => records.next().map(|(_, record)| *record),
+            Self::Many(keys) => keys.find_map(|key| record(*key)),
         }
     }
 }

@@ -4,6 +4,9 @@ use std::fmt::Debug;
 use std::hash::Hash;
 use std::net::Ipv4Addr;
 
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
 use crate::VpnIndex;
 
 /// What a binding is about. Keys order by VPN first.
@@ -102,11 +105,19 @@ impl Key for V4Key {
     }
 }
 
-/// One page for each /24 with a binding: leases are dense, so a page costs little more than four octets an address,
-/// and a look-up is one search among few pages and one array access.
+/// One page for each /24 with a binding: leases are dense, so a page costs little more than four octets an address, and
+/// a look-up is one hash and one array access.
 #[derive(Debug, Default)]
+#[allow(clippy::struct_field_names, reason = "pages are what there is")]
 pub struct Pages {
-    pages: BTreeMap<u64, Box<Page>>,
+    /// Where the page of a /24 is.
+    places: HashMap<u64, u32, RandomState>,
+    /// The same, in the order of the addresses.
+    order: BTreeMap<u64, u32>,
+    /// Boxed, so that growing moves a pointer for each and not a kilobyte.
+    #[allow(clippy::vec_box, reason = "see above")]
+    pages: Vec<Box<Page>>,
+    free: Vec<u32>,
 }
 
 #[derive(Debug)]
@@ -124,19 +135,39 @@ fn place(key: V4Key) -> (u64, u8) {
     (u64::from(key.vpn.0) << 24 | u64::from(address >> 8), key.address.octets()[3])
 }
 
+impl Pages {
+    fn place_for(&mut self, number: u64) -> u32 {
+        if let Some(place) = self.places.get(&number) {
+            return *place;
+        }
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.pages.push(Box::new(Page { records: [NONE; 256], used: 0 }));
+            #[allow(clippy::cast_possible_truncation, reason = "no more pages than records, of which there are 2^31")]
+            {
+                (self.pages.len() - 1) as u32
+            }
+        });
+        self.places.insert(number, place);
+        self.order.insert(number, place);
+        place
+    }
+}
+
 impl KeyMap<V4Key> for Pages {
     type Range<'a> = PageRange<'a>;
 
     #[inline]
     fn find(&self, key: V4Key) -> Option<u32> {
         let (number, slot) = place(key);
-        let record = self.pages.get(&number)?.records[usize::from(slot)];
+        let page = self.places.get(&number)?;
+        let record = self.pages[*page as usize].records[usize::from(slot)];
         (record != NONE).then_some(record)
     }
 
     fn insert(&mut self, key: V4Key, record: u32) {
         let (number, slot) = place(key);
-        let page = self.pages.entry(number).or_insert_with(|| Box::new(Page { records: [NONE; 256], used: 0 }));
+        let place = self.place_for(number);
+        let page = &mut self.pages[place as usize];
         let entry = &mut page.records[usize::from(slot)];
         page.used += u16::from(*entry == NONE);
         *entry = record;
@@ -144,30 +175,44 @@ impl KeyMap<V4Key> for Pages {
 
     fn remove(&mut self, key: V4Key) {
         let (number, slot) = place(key);
-        let Some(page) = self.pages.get_mut(&number) else { return };
+        let Some(place) = self.places.get(&number).copied() else { return };
+        let page = &mut self.pages[place as usize];
         let entry = &mut page.records[usize::from(slot)];
         page.used -= u16::from(*entry != NONE);
         *entry = NONE;
         if page.used == 0 {
-            self.pages.remove(&number);
+            self.places.remove(&number);
+            self.order.remove(&number);
+            self.free.push(place);
         }
     }
 
     fn range(&self, first: V4Key) -> PageRange<'_> {
         let (number, slot) = place(first);
-        let mut pages = self.pages.range(number..);
-        let current = pages.next().map(|(number, page)| (*number, &**page));
-        let position = if current.is_some_and(|(n, _)| n == number) { usize::from(slot) } else { 0 };
-        PageRange { pages, current, position }
+        let mut range = PageRange { pages: &self.pages, order: self.order.range(number..), current: None, position: 0 };
+        range.turn();
+        if range.current.is_some_and(|(found, _)| found == number) {
+            range.position = usize::from(slot);
+        }
+        range
     }
 }
 
 /// Walks over pages.
 #[derive(Debug)]
 pub struct PageRange<'a> {
-    pages: btree_map::Range<'a, u64, Box<Page>>,
+    pages: &'a [Box<Page>],
+    order: btree_map::Range<'a, u64, u32>,
     current: Option<(u64, &'a Page)>,
     position: usize,
+}
+
+impl PageRange<'_> {
+    /// Turns to the next page.
+    fn turn(&mut self) {
+        self.current = self.order.next().map(|(number, place)| (*number, &*self.pages[*place as usize]));
+        self.position = 0;
+    }
 }
 
 impl Iterator for PageRange<'_> {
@@ -186,8 +231,7 @@ impl Iterator for PageRange<'_> {
                     return Some((V4Key { vpn, address: Ipv4Addr::from_bits(address) }, record));
                 }
             }
-            self.current = self.pages.next().map(|(number, page)| (*number, &**page));
-            self.position = 0;
+            self.turn();
         }
     }
 }

@@ -9,7 +9,7 @@ pub struct Revision(pub u64);
 /// All commits in their order, each with the record it changed.
 ///
 /// An entry counts only while its record is still at that revision, so a change touches nothing but the end of the log.
-/// Entries that no longer count are swept out when they outnumber half of those that do, a chunk at a time.
+/// Entries that no longer count are swept out, a chunk at a time, when there is one for every four that do.
 #[derive(Debug, Default)]
 pub(crate) struct Recency {
     chunks: VecDeque<Chunk>,
@@ -72,8 +72,8 @@ impl Recency {
     pub(crate) fn maintain(&mut self, live: usize, counts: impl Fn(u32, Revision) -> bool) {
         // Only when a chunk has just been begun, so that the work is spread over the commits that made it necessary.
         let begun = self.chunks.back().is_some_and(|chunk| chunk.entries.len() == 1);
-        if begun && self.entries > live + live / 2 + 2 * CHUNK {
-            for _ in 0..4 {
+        if begun && self.entries > live + live / 4 + 2 * CHUNK {
+            for _ in 0..6 {
                 self.sweep_one(&counts);
             }
         }

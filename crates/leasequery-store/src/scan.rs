@@ -55,6 +55,7 @@ impl<K: Key> Entry<'_, K> {
 #[derive(Debug)]
 pub struct Scan<'s, K: Key> {
     records: &'s Records<K>,
+    map: &'s K::Map,
     vpns: VpnRange,
     walk: Walk<'s, K>,
 }
@@ -141,12 +142,17 @@ impl<'s, K: Key> Scan<'s, K> {
         // Behind the greatest key of all there is nothing; the range from it on is dropped key by key.
         let mut stored = map.range(from.unwrap_or(K::last_of(VpnIndex(u16::MAX))));
         let next = stored.by_ref().find(|(key, _)| after.is_none_or(|after| *key > after));
-        Self { records, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
+        Self { records, map, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
     }
 
-    pub(crate) fn members(records: &'s Records<K>, vpns: VpnRange, mut lists: [List<'s, K>; 2]) -> Self {
-        let heads = [0, 1].map(|list| head(records, &mut lists[list]));
-        Self { records, vpns, walk: Walk::Members { lists, heads } }
+    pub(crate) fn members(
+        records: &'s Records<K>,
+        map: &'s K::Map,
+        vpns: VpnRange,
+        mut lists: [List<'s, K>; 2],
+    ) -> Self {
+        let heads = [0, 1].map(|list| head(records, map, &mut lists[list]));
+        Self { records, map, vpns, walk: Walk::Members { lists, heads } }
     }
 
     fn within(&self, key: K) -> bool {
@@ -157,9 +163,14 @@ impl<'s, K: Key> Scan<'s, K> {
     }
 }
 
-fn head<K: Key>(records: &Records<K>, list: &mut List<'_, K>) -> Option<(K, u32)> {
-    let right = |number: &u32| !list.made_of_hardware || records.get(*number).flags & Record::<K>::CLIENT_ID != 0;
-    list.members.find(right).map(|number| (records.get(number).key, number))
+fn head<K: Key>(records: &Records<K>, map: &K::Map, list: &mut List<'_, K>) -> Option<(K, u32)> {
+    loop {
+        let number = list.members.next(|key| map.find(key))?;
+        let record = records.get(number);
+        if !list.made_of_hardware || record.flags & Record::<K>::CLIENT_ID != 0 {
+            return Some((record.key, number));
+        }
+    }
 }
 
 impl<'s, K: Key> Iterator for Scan<'s, K> {
@@ -191,7 +202,7 @@ impl<'s, K: Key> Iterator for Scan<'s, K> {
                         (None, None) => return None,
                     };
                     let (_, record) = heads[list]?;
-                    heads[list] = head(self.records, &mut lists[list]);
+                    heads[list] = head(self.records, self.map, &mut lists[list]);
                     Entry::Bound(self.records.binding(record))
                 }
             };

@@ -294,7 +294,7 @@ impl<K: Key> Store<K> {
             Selector::RemoteId(id) => [self.members(Indexed::RemoteId, identifier(id), after), none],
             Selector::RelayId(id) => [self.members(Indexed::RelayId, identifier(id), after), none],
         };
-        Scan::members(&self.records, vpns, lists)
+        Scan::members(&self.records, &self.map, vpns, lists)
     }
 
     /// Bindings that changed after a revision, each once, at its last change, in the order of the changes.
