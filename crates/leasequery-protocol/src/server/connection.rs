@@ -3,15 +3,16 @@ use std::time::Duration;
 
 use leasequery_store::Store;
 use leasequery_wire::v4::{MessageType, StatusCode};
-use leasequery_wire::{DecodeError, FrameFault, Framing, MAX_MESSAGE, split_frame};
+use leasequery_wire::{DecodeError, FrameFault, Framing, split_frame};
 use thiserror::Error;
 
-use super::{Admission, Protocol, Query};
+use super::{Admission, Progress, Protocol, Query};
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Queries answered side by side; further ones are not read until one is done (RFC 6926 section 8.4).
+    /// Queries answered side by side; further ones are not read until one is done (RFC 6926 section 8.4). At least one
+    /// is answered.
     pub queries: usize,
     /// BULK_LQ_DATA_TIMEOUT (RFC 6926 section 6.3): how long the connection may be blocked or idle.
     pub data_timeout: Duration,
@@ -54,6 +55,14 @@ pub enum CloseReason {
     /// The server ended it.
     #[error("terminated: {0}")]
     Terminated(String),
+    /// A response could not be finished (RFC 6926 section 8.5).
+    #[error("query {xid:#010x} was aborted: {reason}")]
+    Aborted {
+        /// Transaction id of the query.
+        xid: u32,
+        /// What went wrong.
+        reason: String,
+    },
 }
 
 /// What happened on a connection, for logs and counters.
@@ -131,9 +140,31 @@ pub struct Connection<P: Protocol> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    /// Queries are read and answered.
     Open,
+    /// The requestor has closed its sending side; what it asked for is still answered.
     HalfClosed,
+    /// Nothing more is read or made.
     Closing,
+}
+
+/// What moves a connection from one phase to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// The requestor closes its sending side.
+    Eof,
+    /// A fault, a timer, the server's wish, or everything has been answered behind an end of input.
+    End,
+}
+
+impl Phase {
+    /// All transitions there are.
+    const fn after(self, step: Step) -> Self {
+        match (self, step) {
+            (Self::Open | Self::HalfClosed, Step::Eof) => Self::HalfClosed,
+            (Self::Open | Self::HalfClosed, Step::End) | (Self::Closing, Step::Eof | Step::End) => Self::Closing,
+        }
+    }
 }
 
 /// Entries of the store that one turn looks at, so that it holds the store for a fraction of a millisecond even if
@@ -147,7 +178,7 @@ impl<P: Protocol> Connection<P> {
     pub fn new(protocol: P, limits: Limits, now: Duration) -> Self {
         Self {
             protocol,
-            limits,
+            limits: Limits { queries: limits.queries.max(1), ..limits },
             phase: Phase::Open,
             input: Vec::new(),
             queries: VecDeque::new(),
@@ -178,15 +209,16 @@ impl<P: Protocol> Connection<P> {
 
     /// The requestor has closed its sending side. What it asked for is sent to the end, then the connection is closed.
     pub fn handle_eof(&mut self) {
-        if self.phase == Phase::Open {
-            self.phase = Phase::HalfClosed;
-        }
+        self.phase = self.phase.after(Step::Eof);
     }
 
     /// Tells how the last write went: `written` octets were taken, `unsent` remain.
     pub fn handle_progress(&mut self, now: Duration, written: usize, unsent: usize) {
         if unsent == 0 {
-            self.blocked_since = None;
+            if self.blocked_since.take().is_some() {
+                // The last message of a response counts from when it was sent, not from when it was made.
+                self.quiet_since = now;
+            }
         } else if written > 0 || self.blocked_since.is_none() {
             self.blocked_since = Some(now);
         }
@@ -195,7 +227,7 @@ impl<P: Protocol> Connection<P> {
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Duration> {
         let idle = (self.queries.is_empty() && self.phase == Phase::Open).then_some(self.quiet_since);
-        [self.blocked_since, idle].into_iter().flatten().min().map(|since| since + self.limits.data_timeout)
+        self.blocked_since.or(idle).map(|since| since.saturating_add(self.limits.data_timeout))
     }
 
     /// Acts on timers that are due; harmless if none is. Says whether the connection has to be dropped at once because
@@ -204,7 +236,7 @@ impl<P: Protocol> Connection<P> {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return false;
         }
-        let blocked = self.blocked_since.is_some_and(|since| now >= since + self.limits.data_timeout);
+        let blocked = self.blocked_since.is_some();
         self.close(if blocked { CloseReason::Blocked } else { CloseReason::Idle });
         blocked
     }
@@ -217,21 +249,27 @@ impl<P: Protocol> Connection<P> {
         }
         let mut left = TURN;
         loop {
-            self.begin_queries(now, store, out);
+            self.begin_queries(now, store, out, room);
+            if left == 0 || out.len() >= room {
+                break;
+            }
             let Some(mut query) = self.queries.pop_front() else { break };
             // A query that is alone need not be interrupted.
             let bite = if self.queries.is_empty() { left } else { BITE.min(left) };
             left -= bite;
-            if query.advance(store, out, room, bite) {
-                self.events.push_back(Event::Done { xid: query.xid(), replies: query.replies() });
-                if self.queries.is_empty() {
-                    self.quiet_since = now;
+            match query.advance(store, out, room, bite) {
+                Progress::More => self.queries.push_back(query),
+                Progress::Done => {
+                    self.events.push_back(Event::Done { xid: query.xid(), replies: query.replies() });
+                    if self.queries.is_empty() {
+                        self.quiet_since = now;
+                    }
                 }
-            } else {
-                self.queries.push_back(query);
-            }
-            if left == 0 || out.len() >= room {
-                break;
+                Progress::Failed(reason) => {
+                    let xid = query.xid();
+                    self.queries.push_front(query);
+                    self.abort(CloseReason::Aborted { xid, reason }, store, out);
+                }
             }
         }
         match self.phase {
@@ -248,13 +286,7 @@ impl<P: Protocol> Connection<P> {
     /// Breaks off: each query being answered gets its final message with QueryTerminated, then the connection is closed
     /// (RFC 6926 section 8.5).
     pub fn terminate(&mut self, store: &Store<P::Key>, out: &mut Vec<u8>, reason: &str) {
-        if self.phase == Phase::Closing {
-            return;
-        }
-        for mut query in std::mem::take(&mut self.queries) {
-            query.terminate(store, out, reason);
-        }
-        self.close(CloseReason::Terminated(reason.to_owned()));
+        self.abort(CloseReason::Terminated(reason.to_owned()), store, out);
     }
 
     /// What has happened since the last call.
@@ -276,11 +308,11 @@ impl<P: Protocol> Connection<P> {
         !matches!(split_frame(&self.input, P::MIN_MESSAGE), Ok(Framing::NeedMore { .. }))
     }
 
-    /// Judges messages in the input while there is a place for another query.
-    fn begin_queries(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>) {
+    /// Judges messages in the input while there is a place for another query, and room for what is said to it at once.
+    fn begin_queries(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>, room: usize) {
         let mut input = std::mem::take(&mut self.input);
         let mut rest = input.as_slice();
-        while self.phase != Phase::Closing && self.queries.len() < self.limits.queries {
+        while self.phase != Phase::Closing && self.queries.len() < self.limits.queries && out.len() < room {
             match split_frame(rest, P::MIN_MESSAGE) {
                 Ok(Framing::NeedMore { .. }) => break,
                 Ok(Framing::Frame { body, rest: behind }) => {
@@ -290,12 +322,11 @@ impl<P: Protocol> Connection<P> {
                         self.quiet_since = now;
                     }
                 }
-                Err(fault) => self.close(fault.into()),
+                Err(fault) => self.abort(fault.into(), store, out),
             }
         }
         let used = input.len() - rest.len();
         input.drain(..used);
-        debug_assert!(input.len() <= 2 * (MAX_MESSAGE + 2) || self.queries.len() >= self.limits.queries);
         if self.phase != Phase::Closing {
             self.input = input;
         }
@@ -305,7 +336,7 @@ impl<P: Protocol> Connection<P> {
         let first = std::mem::take(&mut self.first);
         match self.protocol.admit(message, first, store, out) {
             Admission::Query(query) if self.queries.iter().any(|other| other.xid() == query.xid()) => {
-                self.close(CloseReason::RepeatedXid(query.xid()));
+                self.abort(CloseReason::RepeatedXid(query.xid()), store, out);
             }
             Admission::Query(query) => {
                 self.events.push_back(Event::Started { xid: query.xid() });
@@ -314,8 +345,16 @@ impl<P: Protocol> Connection<P> {
             Admission::Answered { xid, status, text } => {
                 self.events.push_back(Event::Refused { xid, status, text });
             }
-            Admission::Close(reason) => self.close(reason),
+            Admission::Close(reason) => self.abort(reason, store, out),
         }
+    }
+
+    /// Closes, and tells those whose queries are broken off by it why (RFC 6926 section 8.5).
+    fn abort(&mut self, reason: CloseReason, store: &Store<P::Key>, out: &mut Vec<u8>) {
+        for mut query in std::mem::take(&mut self.queries) {
+            query.terminate(store, out, &reason.to_string());
+        }
+        self.close(reason);
     }
 
     /// All queries end with their connection (RFC 6926 section 8.5).
@@ -323,7 +362,7 @@ impl<P: Protocol> Connection<P> {
         if self.phase == Phase::Closing {
             return;
         }
-        self.phase = Phase::Closing;
+        self.phase = self.phase.after(Step::End);
         self.queries.clear();
         self.input = Vec::new();
         self.events.push_back(Event::Closing(reason));

@@ -50,14 +50,25 @@ pub trait Protocol {
     ) -> Admission<Self::Query>;
 }
 
+/// How far the answer to a query has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    /// There may be more to tell.
+    More,
+    /// The final message of the response has been made.
+    Done,
+    /// It cannot be finished: the connection has to be closed (RFC 6926 section 8.5). Says why, for people.
+    Failed(String),
+}
+
 /// A query being answered: a cursor into the store and the rules for its replies.
 pub trait Query<K: Key> {
     /// Transaction id.
     fn xid(&self) -> u32;
 
     /// Appends replies, looking at no more than `examine` entries of the store and stopping once `out` holds `room`
-    /// octets. Says whether the last one was the final message of the response.
-    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> bool;
+    /// octets.
+    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress;
 
     /// Appends the final message of a response that is broken off (QueryTerminated).
     fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str);

@@ -1,13 +1,13 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use leasequery_store::{Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
-use leasequery_wire::DecodeError;
+use leasequery_store::{Entry, Hardware, Key, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
+use leasequery_wire::{DecodeError, TooLong};
 
 use super::window::Window;
 use super::{Policy, Refusal, ReplyPlan, finish};
-use crate::server::Query;
+use crate::server::{Progress, Query};
 
 /// A DHCPBULKLEASEQUERY being answered.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ struct Response {
     plan: ReplyPlan,
     policy: Arc<Policy>,
     server_id: Ipv4Addr,
-    /// Whether a message of the response has been made: the first one names the server.
+    /// Whether a message of the response has been made: the first one names the server (RFC 6926 section 7.3).
     begun: bool,
     replies: u64,
 }
@@ -86,21 +86,16 @@ impl BulkQuery {
             begun: false,
             replies: 0,
         };
-        Ok(Self { primary, vpns, after: None, response })
+        Ok(Self { primary, vpns, after: before(vpns), response })
     }
 }
 
 impl Response {
-    /// The server-identifier, if the next message is the first one of the response (RFC 6926 section 7.3).
-    fn introduction(&mut self) -> Option<Ipv4Addr> {
-        (!std::mem::replace(&mut self.begun, true)).then_some(self.server_id)
-    }
-
     fn done(&mut self, now: Time, out: &mut Vec<u8>, status: Option<(StatusCode, &str)>) {
         let header = Header::new(BOOT_REPLY, self.xid);
         let mut writer = MessageWriter::frame(out, &header, MessageType::LEASE_QUERY_DONE);
-        if let Some(server_id) = self.introduction() {
-            writer.address(OptionCode::SERVER_IDENTIFIER, server_id);
+        if !std::mem::replace(&mut self.begun, true) {
+            writer.address(OptionCode::SERVER_IDENTIFIER, self.server_id);
         }
         if self.plan.has_base_time() {
             writer.u32(OptionCode::BASE_TIME, now.0);
@@ -113,7 +108,7 @@ impl Response {
 
     /// Appends the reply about an entry, if it is one to tell of.
     #[inline]
-    fn reply(&mut self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>, out: &mut Vec<u8>) {
+    fn reply(&mut self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>, out: &mut Vec<u8>) -> Result<(), TooLong> {
         let wanted = match entry {
             Entry::Bound(binding) => (self.ended || binding.state() == State::Active) && self.window.matches(binding),
             Entry::Free { since, .. } => self.window.matches_free(*since, store.history_floor()),
@@ -121,11 +116,13 @@ impl Response {
         let vpn = entry.key().vpn;
         let name = if vpn == VpnIndex::DEFAULT { None } else { store.vpn_name(vpn) };
         if !wanted || !self.policy.permits(name) {
-            return;
+            return Ok(());
         }
-        let introduction = self.introduction();
-        self.plan.encode(entry, self.xid, introduction, name.map(wire_vpn), store.now(), out);
+        let server_id = (!self.begun).then_some(self.server_id);
+        self.plan.encode(entry, self.xid, server_id, name.map(wire_vpn), store.now(), out)?;
+        self.begun = true;
         self.replies += 1;
+        Ok(())
     }
 }
 
@@ -134,20 +131,22 @@ impl Query<V4Key> for BulkQuery {
         self.response.xid
     }
 
-    fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> bool {
+    fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
         let mut scan = store.scan(self.primary.selector(), self.vpns, self.after);
         for _ in 0..examine {
             let Some(entry) = scan.next() else {
                 self.response.done(store.now(), out, None);
-                return true;
+                return Progress::Done;
             };
             self.after = Some(entry.key());
-            self.response.reply(&entry, store, out);
+            if let Err(error) = self.response.reply(&entry, store, out) {
+                return Progress::Failed(format!("{}: {error}", entry.key().address));
+            }
             if out.len() >= room {
                 break;
             }
         }
-        false
+        Progress::More
     }
 
     fn terminate(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
@@ -218,6 +217,14 @@ fn vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> Result<
     // The same text for a VPN that is not there and one that is not for this requestor.
     let known = store.find_vpn(&name).filter(|_| policy.permits(Some(&name)));
     known.map(VpnRange::One).ok_or_else(|| Refusal::not_allowed("this VPN is not served to this requestor"))
+}
+
+/// The last key before the VPN looked in: a client's bindings in other VPNs, which may be many, are not even walked over.
+fn before(vpns: VpnRange) -> Option<V4Key> {
+    match vpns {
+        VpnRange::One(VpnIndex(vpn)) => vpn.checked_sub(1).map(|previous| V4Key::last_of(VpnIndex(previous))),
+        VpnRange::All => None,
+    }
 }
 
 fn window(message: &Message<'_>) -> Result<Window, Refusal> {

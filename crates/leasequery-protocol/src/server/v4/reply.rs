@@ -1,6 +1,7 @@
 use std::net::Ipv4Addr;
 
 use leasequery_store::{Binding, Entry, State, Time, V4Key};
+use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REPLY, DataSource, Header, MessageType, MessageWriter, OptionCode, Vpn};
 
 /// Which options the replies to a query have, in which order: worked out once, when the query comes.
@@ -84,8 +85,8 @@ impl ReplyPlan {
         self.fields.contains(&Field::BaseTime)
     }
 
-    /// Appends the reply about an entry, made at `now`. A reply that would not fit a frame goes without the options of
-    /// variable length.
+    /// Appends the reply about an entry, made at `now`. A reply that would not fit a frame goes without what makes it long,
+    /// the client's and the relay's own octets (RFC 3046 section 2.2); if that is not enough, nothing is appended.
     #[inline]
     pub(super) fn encode(
         &self,
@@ -95,10 +96,10 @@ impl ReplyPlan {
         vpn: Option<Vpn<'_>>,
         now: Time,
         out: &mut Vec<u8>,
-    ) {
-        if self.encode_as(entry, xid, server_id, vpn, now, out, true).is_err() {
-            let result = self.encode_as(entry, xid, server_id, vpn, now, out, false);
-            debug_assert_eq!(result, Ok(()), "fixed options always fit");
+    ) -> Result<(), TooLong> {
+        match self.encode_as(entry, xid, server_id, vpn, now, out, true) {
+            Ok(()) => Ok(()),
+            Err(_) => self.encode_as(entry, xid, server_id, vpn, now, out, false),
         }
     }
 
@@ -113,7 +114,7 @@ impl ReplyPlan {
         now: Time,
         out: &mut Vec<u8>,
         whole: bool,
-    ) -> Result<(), leasequery_wire::TooLong> {
+    ) -> Result<(), TooLong> {
         let mut header = Header { ciaddr: entry.key().address, ..Header::new(BOOT_REPLY, xid) };
         let binding = match entry {
             Entry::Bound(binding) => Some(binding),
@@ -132,7 +133,7 @@ impl ReplyPlan {
         for field in &self.fields {
             match (field, entry) {
                 (Field::BaseTime, _) => writer.u32(OptionCode::BASE_TIME, now.0),
-                (Field::Stored(_), _) if !whole => {}
+                (Field::ClientId | Field::Stored(_), _) if !whole => {}
                 (_, Entry::Bound(binding)) => put(&mut writer, *field, binding, now),
                 (Field::StartOfState, Entry::Free { since, .. }) => {
                     writer.u32(OptionCode::START_TIME_OF_STATE, now.since(*since));
