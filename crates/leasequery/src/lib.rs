@@ -6,5 +6,6 @@ pub mod config;
 mod demo;
 pub mod output;
 pub mod record;
+pub mod requestor;
 pub mod serve;
 pub mod source;

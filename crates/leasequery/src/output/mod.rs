@@ -52,7 +52,12 @@ impl<W: Write> Printer<W> {
         }
     }
 
-    /// Writes what is buffered. The header stands there even if no record came.
+    /// Writes what is buffered.
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.out.flush()
+    }
+
+    /// Ends the output. The header stands there even if no record came.
     pub fn finish(mut self) -> io::Result<()> {
         self.begin()?;
         self.out.flush()

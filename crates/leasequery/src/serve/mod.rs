@@ -25,7 +25,7 @@ use crate::source::{self, Configured};
 
 pub use describe::describe;
 pub use listener::Listener;
-pub use shared::SharedStore;
+pub use shared::{SharedStore, keep_time};
 
 /// What the daemon's connections have to know of the outside.
 #[derive(Debug, Clone)]
@@ -76,7 +76,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     let (control_sender, control) =
         watch::channel(Control { requestors: Arc::clone(&config.requestors), shutdown: false });
     let mut tasks = JoinSet::new();
-    tasks.spawn(shared::keep_time(Arc::clone(&shared), control.clone()));
+    tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
 
     let (loaded, mut first_loads) = mpsc::channel(config.sources.len().max(1));
     for source in &config.sources {

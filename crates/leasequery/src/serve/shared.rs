@@ -1,10 +1,11 @@
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use leasequery_store::{Revision, Store, Time, V4Key};
+use leasequery_store::{Revision, Store, V4Key};
 use tokio::sync::watch;
 
 use super::Control;
+use crate::requestor::wall_clock;
 
 /// The store, shared by sources and connections. It is locked for a bite at a time, and never over an await or a system
 /// call.
@@ -49,7 +50,7 @@ impl SharedStore {
 }
 
 /// Moves the store's clock, so that leases expire and base-times are true, until the daemon ends.
-pub(super) async fn keep_time(shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+pub async fn keep_time(shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     while !control.borrow().shutdown {
         tokio::select! {
@@ -57,9 +58,4 @@ pub(super) async fn keep_time(shared: Arc<SharedStore>, mut control: watch::Rece
             _ = control.changed() => {}
         }
     }
-}
-
-pub(super) fn wall_clock() -> Time {
-    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-    Time(u32::try_from(seconds).unwrap_or(u32::MAX))
 }

@@ -1,0 +1,127 @@
+//! The shell of a requestor: a TCP connection around the state machine of `leasequery_protocol::requestor`.
+
+use std::io::{self, Read, Write};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use leasequery_protocol::requestor::v4::{BulkQuery, QueryError, Record, V4};
+use leasequery_protocol::requestor::{Connection, Done, Event, Failure, Protocol, Timeouts};
+use leasequery_store::Time;
+use thiserror::Error;
+
+/// Why a query came to no end.
+#[derive(Debug, Error)]
+pub enum FetchError {
+    /// It cannot be asked.
+    #[error(transparent)]
+    Query(#[from] QueryError),
+    /// Nobody answers there.
+    #[error("no connection to {0}: {1}")]
+    Connect(SocketAddr, io::Error),
+    /// The socket failed.
+    #[error("the connection broke: {0}")]
+    Socket(io::Error),
+    /// The server did not answer as it has to, or not in time.
+    #[error(transparent)]
+    Failure(#[from] Failure),
+    /// Whoever takes the records failed.
+    #[error("cannot write the output: {0}")]
+    Output(io::Error),
+}
+
+/// Who takes what comes.
+pub trait Sink {
+    /// Takes what the server says about one address.
+    fn record(&mut self, record: &Record<'_>) -> io::Result<()>;
+
+    /// Is told that the server could not tell about one address.
+    fn failed(&mut self, _text: String) {}
+
+    /// Nothing more has come yet.
+    fn pause(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Octets read at a time.
+const INPUT: usize = 256 * 1024;
+
+/// Asks the first of the addresses that answers, and gives each record to `sink`, until the final message. `timeout`
+/// bounds each wait for the server.
+pub fn fetch(
+    addresses: &[SocketAddr],
+    query: &BulkQuery,
+    timeout: Duration,
+    sink: &mut impl Sink,
+) -> Result<Done, FetchError> {
+    // What cannot be said is found out before anybody is bothered.
+    V4::new(None).write(query, 0, &mut Vec::new())?;
+    let mut stream = connect(addresses, timeout)?;
+    let peer = match stream.peer_addr().map_err(FetchError::Socket)?.ip() {
+        IpAddr::V4(address) => Some(address),
+        IpAddr::V6(_) => None,
+    };
+    let start = Instant::now();
+    let mut connection = Connection::new(V4::new(peer), Timeouts { data: timeout }, fastrand::u32(..));
+    connection.ask(start.elapsed(), query)?;
+    let mut input = vec![0; INPUT];
+    loop {
+        let arrival = wall_clock();
+        while let Some(event) = connection.poll_event(start.elapsed(), arrival)? {
+            match event {
+                Event::Record { record, .. } => sink.record(&record).map_err(FetchError::Output)?,
+                Event::Failed { about, status, text, .. } => sink.failed(format!("{about}: {status}: {text}")),
+                Event::Done { done, .. } => {
+                    // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
+                    let _ = stream.shutdown(Shutdown::Write);
+                    return Ok(done);
+                }
+            }
+        }
+        sink.pause().map_err(FetchError::Output)?;
+
+        let left = connection.poll_timeout().unwrap_or(timeout).saturating_sub(start.elapsed());
+        // Zero would mean for ever.
+        let left = left.max(Duration::from_millis(1));
+        stream.set_read_timeout(Some(left)).map_err(FetchError::Socket)?;
+        stream.set_write_timeout(Some(left)).map_err(FetchError::Socket)?;
+        let unsent = connection.poll_transmit();
+        let result = if unsent.is_empty() {
+            stream.read(&mut input).map(|length| match length {
+                0 => connection.handle_eof(),
+                length => connection.handle_bytes(&input[..length]),
+            })
+        } else {
+            stream.write(unsent).map(|sent| connection.handle_sent(start.elapsed(), sent))
+        };
+        match result {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
+                connection.handle_timeout(start.elapsed())?;
+            }
+            // A reset tells no more than a close (RFC 6926 section 7.8).
+            Err(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                connection.handle_eof();
+            }
+            Err(error) => return Err(FetchError::Socket(error)),
+        }
+    }
+}
+
+fn connect(addresses: &[SocketAddr], timeout: Duration) -> Result<TcpStream, FetchError> {
+    let mut failure = None;
+    for address in addresses {
+        match TcpStream::connect_timeout(address, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failure = Some(FetchError::Connect(*address, error)),
+        }
+    }
+    Err(failure.unwrap_or_else(|| FetchError::Socket(io::Error::from(io::ErrorKind::AddrNotAvailable))))
+}
+
+/// The local time.
+pub fn wall_clock() -> Time {
+    let seconds = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    Time(u32::try_from(seconds).unwrap_or(u32::MAX))
+}
