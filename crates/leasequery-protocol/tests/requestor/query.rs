@@ -41,7 +41,6 @@ fn combinations() -> Vec<BulkQuery> {
     queries
 }
 
-//= rfc2131-2-01
 //= rfc2131-2-03
 //= rfc2131-3-01
 //= rfc2132-9.8-01

@@ -36,14 +36,12 @@ fn by_hand() -> Vec<u8> {
     framed(&octets)
 }
 
-//= rfc2131-2-01
 //= rfc2131-2-02
 //= rfc2132-2-01
 //= rfc2132-9.7-01
 //= rfc2132-9.11-01
 //= rfc3046-2.0-01
 //= rfc3046-2.0-02
-//= rfc4388-6.1-01
 //= rfc4388-6.1-02
 //= rfc6925-4-01
 //= rfc6926-6.2.3-01
@@ -108,6 +106,7 @@ fn options_in_the_file_and_sname_fields_are_read() {
     assert_eq!(row.options, [(12, b"hi".to_vec())]);
 }
 
+//= rfc3046-2.0-01
 //= rfc3396-7-01
 #[test]
 fn pieces_of_option_82_are_joined_even_in_the_middle_of_a_sub_option() {
@@ -121,6 +120,7 @@ fn pieces_of_option_82_are_joined_even_in_the_middle_of_a_sub_option() {
     assert_eq!(row.times.expires, Some(START.plus(60)));
 }
 
+//= rfc3046-2.0-01
 #[test]
 fn an_unreadable_option_82_costs_its_sub_options_and_not_the_record() {
     let row = Requestor::asking().record(&active_with(XID, 10, |writer| {

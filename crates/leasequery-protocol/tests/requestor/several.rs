@@ -102,7 +102,6 @@ fn the_connection_is_to_be_closed_when_everything_has_been_answered_and_not_befo
     assert!(!requestor.connection.wants_close());
 }
 
-//= rfc6926-7.8-03
 #[test]
 fn a_server_that_closes_after_the_last_answer_has_done_nothing_wrong() {
     let mut requestor = Requestor::asking();
@@ -126,6 +125,8 @@ fn a_connection_that_ends_in_the_middle_of_a_reply_fails_with_what_came_before_i
     assert_eq!(addresses(&events).len(), 500);
     assert_eq!(failure, Some(Failure::Closed));
     assert!(!requestor.connection.wants_close());
+    assert_eq!(requestor.connection.poll_timeout(), None);
+    assert_eq!(requestor.next(), Err(Failure::Closed));
 }
 
 //= rfc6926-4-01

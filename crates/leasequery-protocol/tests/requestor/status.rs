@@ -16,7 +16,6 @@ fn an_end_without_status_or_data_is_success() {
     assert!(requestor.connection.wants_close());
 }
 
-//= rfc6926-6.2.1-01
 //= rfc6926-6.2.2-01
 //= rfc6926-6.2.2-04
 #[test]

@@ -55,6 +55,7 @@ fn a_message_on_a_connection_without_queries_is_one_too_many() {
     assert_eq!(Requestor::new().fault(&active(XID, 1)), unknown(MessageType::LEASE_ACTIVE, XID));
 }
 
+//= rfc6926-6.2.1-01
 #[test]
 fn types_that_are_no_answer_to_a_bulk_query_end_the_connection() {
     for kind in (0..=255).map(MessageType).filter(|kind| ![11, 13, 15].contains(&kind.0)) {

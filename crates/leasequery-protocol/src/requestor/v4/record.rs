@@ -53,7 +53,7 @@ const FIELDS: [OptionCode; 16] = [
 ];
 
 impl<'a> Record<'a> {
-    /// Reads all options with a fixed form, so that nothing can fail later on.
+    /// Reads all options with a fixed form, so that nothing can fail later on. The VPN has been read by the caller.
     pub(super) fn new(
         message: Message<'a>,
         base_time: Time,
@@ -82,7 +82,6 @@ impl<'a> Record<'a> {
         };
         // Absent is local (RFC 6926 section 6.2.8).
         let remote = message.data_source()?.is_some_and(leasequery_wire::v4::DataSource::is_remote);
-        message.vpn()?;
         Ok(Self { message, state, base_time, server, times, remote })
     }
 
