@@ -24,9 +24,9 @@ fn response() -> Vec<u8> {
     let mut out = Vec::new();
     for number in 0..REPLIES {
         let [a, b, c, d] = number.to_be_bytes();
-        let chaddr = [2, 0, a, b, c, d];
+        let mac = [2, 0, a, b, c, d];
         let ciaddr = Ipv4Addr::from_bits(0x0a00_0000 + number);
-        let header = Header { htype: 1, chaddr: &chaddr, ciaddr, ..Header::new(BOOT_REPLY, XID) };
+        let header = Header { htype: 1, chaddr: &mac, ciaddr, ..Header::new(BOOT_REPLY, XID) };
         let mut writer = MessageWriter::frame(&mut out, &header, MessageType::LEASE_ACTIVE);
         writer.u32(OptionCode::BASE_TIME, WALL.0);
         writer.u32(OptionCode::LEASE_TIME, 3000);
