@@ -176,7 +176,7 @@ impl<P: Protocol> Connection<P> {
     /// Whether all that was asked has been answered. If no other query is in sight the connection should be closed now,
     /// gracefully (RFC 6926 section 7.8).
     pub fn wants_close(&self) -> bool {
-        self.asked && self.outstanding.is_empty()
+        self.asked && self.outstanding.is_empty() && self.failure.is_none()
     }
 
     /// How far the server's clock is ahead.

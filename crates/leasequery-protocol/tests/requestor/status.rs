@@ -41,6 +41,14 @@ fn a_status_without_its_code_is_malformed() {
     );
 }
 
+#[test]
+fn a_malformed_end_is_not_the_end_of_a_good_answer() {
+    let mut requestor = Requestor::asking();
+    requestor.fault(&done_with(XID, &[]));
+    assert!(!requestor.connection.wants_close());
+    assert!(requestor.next().is_err());
+}
+
 //= rfc6926-6.2.2-02
 #[test]
 fn texts_are_utf_8_and_what_is_not_is_replaced() {
