@@ -122,6 +122,3 @@ impl Open {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

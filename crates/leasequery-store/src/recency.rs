@@ -143,6 +143,3 @@ impl Recency {
         last.map_or(Revision(chunk.first.0.saturating_sub(1)), |entry| chunk.revision(*entry))
     }
 }
-
-#[cfg(test)]
-mod tests;

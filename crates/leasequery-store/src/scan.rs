@@ -239,6 +239,3 @@ impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Iterator for Changes<'s, K
         self.entries.find(|(revision, record)| records.is_at(*record, *revision)).map(|(_, r)| records.binding(r))
     }
 }
-
-#[cfg(test)]
-mod tests;

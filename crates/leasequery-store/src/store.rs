@@ -143,6 +143,11 @@ impl<K: Key> Store<K> {
         [self.timers.first(), forget].into_iter().flatten().min()
     }
 
+    /// How much of the past is kept.
+    pub fn settings(&self) -> Settings {
+        self.settings
+    }
+
     /// The store's clock.
     pub fn now(&self) -> Time {
         self.now

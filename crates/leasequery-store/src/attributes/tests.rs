@@ -1,1 +1,43 @@
+use super::*;
+use crate::{State, V4Key};
 
+fn packed(relay: Relay<'_>, options: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let update = Update { options, ..Update::new(V4Key::new([10, 0, 0, 1].into()), State::Active) };
+    pack(&mut out, Some(&[1, 2]), Some(Hardware { htype: 6, address: &[3; 8] }), relay, &update);
+    out
+}
+
+const INFO: &[u8] = &[1, 2, 7, 7, 2, 3, 9, 8, 7];
+
+#[test]
+fn attributes_come_back_and_identifiers_inside_the_relay_information_take_no_room() {
+    let options: [(u16, &[u8]); 2] = [(12, b"host"), (300, &[5; 300])];
+    let inside =
+        packed(Relay { info: Some(INFO), remote_id: Some(&INFO[6..]), relay_id: Some(&[9, 9, 9, 9]) }, &options);
+    let found = unpack(&inside).expect("sound");
+    assert_eq!((found.client_id, found.hardware), (Some(&[1, 2][..]), Some(&[6, 3, 3, 3, 3, 3, 3, 3, 3][..])));
+    assert_eq!(
+        (found.relay_info, found.remote_id, found.relay_id),
+        (Some(INFO), Some(&[9, 8, 7][..]), Some(&[9, 9, 9, 9][..]))
+    );
+    assert!(self::options(found.options).eq(options));
+    assert!(is_sound(&inside));
+    let outside = packed(Relay { info: Some(INFO), remote_id: Some(&[6; 3]), relay_id: Some(&[9, 9, 9, 9]) }, &options);
+    assert!(inside.len() < outside.len());
+}
+
+#[test]
+fn an_absent_identifier_and_an_empty_one_differ() {
+    let empty = packed(Relay { info: None, remote_id: Some(&[]), relay_id: None }, &[]);
+    let found = unpack(&empty).expect("sound");
+    assert_eq!((found.remote_id, found.relay_id), (Some(&[][..]), None));
+}
+
+#[test]
+fn a_part_that_was_cut_is_not_sound() {
+    let whole = packed(Relay { info: Some(INFO), remote_id: Some(&INFO[6..]), relay_id: None }, &[(12, b"host")]);
+    let boundaries: Vec<usize> = (0..whole.len()).filter(|length| is_sound(&whole[..*length])).collect();
+    // Cut between two attributes it is a part with fewer of them.
+    assert_eq!(boundaries, [0, 4, 15, 26, 29]);
+}
