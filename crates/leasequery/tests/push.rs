@@ -103,8 +103,8 @@ fn many_clients_push_at_once() {
         .map(|client| {
             let socket = daemon.path("push.sock");
             std::thread::spawn(move || {
-                let lines: String = (0..500).map(|number| format!("{}\n", lease(client * 500 + number + 1))).collect();
-                push(&socket, lines.as_bytes())
+                let lines: Vec<_> = (1..=500).map(|number| lease(client * 500 + number).to_string()).collect();
+                push(&socket, lines.join("\n").as_bytes())
             })
         })
         .collect();

@@ -1,13 +1,45 @@
+use std::time::Duration;
+
 use clap::Args;
+use jiff::SignedDuration;
 
 use super::Ending;
+use crate::demo::{Settings, run};
 
 /// The whole system in one process, nothing to install or configure.
 #[derive(Debug, Args)]
-pub(super) struct Demo {}
+pub(super) struct Demo {
+    /// Stop after this time instead of running until interrupted
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// How many requestors ask in turn
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
+    subscribers: u16,
+    /// Changes a second
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    rate: u32,
+}
+
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| format!("'{text}' is not a duration; '10s' or '5m' would be one"))
+}
 
 impl Demo {
     pub(super) fn run(self) -> Result<(), Ending> {
-        Ok(())
+        let settings = Settings {
+            duration: self.duration,
+            requestors: self.subscribers.into(),
+            rate: self.rate,
+            program: std::env::args().next().unwrap_or_else(|| "leasequery".to_owned()),
+        };
+        match run(&settings) {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Ending::Status("the copy differs from the store".to_owned())),
+            Err(error) => Err(match error.downcast::<std::io::Error>() {
+                Ok(error) => Ending::from(error),
+                Err(error) => Ending::Peer(format!("{error:#}")),
+            }),
+        }
     }
 }

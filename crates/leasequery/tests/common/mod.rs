@@ -153,8 +153,8 @@ impl Daemon {
 
     /// Pushes records, all of which have to be taken.
     pub fn push_all(&self, records: &[Value]) {
-        let lines: String = records.iter().map(|record| format!("{record}\n")).collect();
-        assert_eq!(self.push(&lines), [serde_json::json!({ "committed": records.len() })]);
+        let lines: Vec<_> = records.iter().map(ToString::to_string).collect();
+        assert_eq!(self.push(&lines.join("\n")), [serde_json::json!({ "committed": records.len() })]);
     }
 
     pub fn connect(&self) -> Peer {

@@ -1,0 +1,111 @@
+//! What the demonstration prints.
+
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::mirror::Mirror;
+use super::network::{AccessNetwork, Identity, RELAYS, Tally};
+use super::{Report, Settings};
+use crate::record::{Hex, Mac};
+
+/// What there is, and what to try.
+pub(super) fn introduction(
+    settings: &Settings,
+    server: SocketAddr,
+    network: &AccessNetwork,
+    resident: &Identity,
+) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let requestors = match settings.requestors {
+        1 => "one, asks for everything once and then every second for what has changed".to_owned(),
+        several => format!("{several}, each asks for everything once and then every second for what has changed"),
+    };
+    writeln!(out, "A DHCP server's leases, served and asked for: the whole system in this process.")?;
+    writeln!(out)?;
+    writeln!(
+        out,
+        "  network     simulated: {RELAYS} relays, {} addresses, {} changes a second",
+        network.size(),
+        settings.rate
+    )?;
+    writeln!(out, "  server      DHCPv4 Bulk Leasequery (RFC 6926) on {server}")?;
+    writeln!(out, "  requestor   {requestors}")?;
+    writeln!(out)?;
+    writeln!(out, "Ask it yourself, from another terminal:")?;
+    writeln!(out)?;
+    let relay_id = Hex(resident.relay_id.as_bytes()).to_string();
+    let remote_id = Hex(resident.remote_id.as_bytes()).to_string();
+    for (arguments, meaning) in [
+        (String::new(), "every address, leased or not"),
+        (format!(" --mac {}", Mac(&resident.mac)), "one client"),
+        (format!(" --relay-id {relay_id}"), &format!("everyone behind {}", resident.relay_id)),
+        (format!(" --remote-id {remote_id}"), &format!("who is on {}", resident.remote_id)),
+        (format!(" --since {} --format json", since()), "what has changed since now"),
+    ] {
+        writeln!(out, "  # {meaning}")?;
+        writeln!(out, "  {} bulk {server}{arguments}", settings.program)?;
+    }
+    writeln!(out)?;
+    if settings.duration.is_none() {
+        writeln!(out, "Ctrl-C ends it.")?;
+        writeln!(out)?;
+    }
+    out.flush()
+}
+
+fn since() -> String {
+    crate::record::Rfc3339(crate::requestor::wall_clock()).to_string()
+}
+
+/// What happened in the last second.
+pub(super) fn second(elapsed: Duration, changes: u64, active: usize, heard: &[Report]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    write!(out, "{:>4} s   {changes:>6} changes, {active:>5} leased   ", elapsed.as_secs())?;
+    let answers: Vec<_> = heard.iter().filter_map(|report| report.as_ref().ok()).collect();
+    let received: u64 = answers.iter().map(|answer| answer.received).sum();
+    let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
+    let what = if answers.iter().any(|answer| answer.full) { "bindings" } else { "changed bindings" };
+    match heard.iter().find_map(|report| report.as_ref().err()) {
+        Some(error) => writeln!(out, "requestor: {error}")?,
+        None if answers.is_empty() => writeln!(out, "requestor: waiting")?,
+        None if answers.len() == 1 => writeln!(out, "requestor: {received} {what} in {}", milliseconds(slowest))?,
+        None => {
+            let number = answers.len();
+            writeln!(out, "{number} answers: {received} {what}, slowest {}", milliseconds(slowest))?;
+        }
+    }
+    out.flush()
+}
+
+/// How it ended.
+pub(super) fn summary(elapsed: Duration, total: u64, tally: Tally, copies: &[Mirror], equal: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out)?;
+    writeln!(
+        out,
+        "The network stands still after {:.0} s and {total} changes: {} leases granted, {} renewed, {} released,\n\
+         {} declined, {} ran out.",
+        elapsed.as_secs_f64(),
+        tally.granted,
+        tally.renewed,
+        tally.released,
+        tally.declined,
+        total.saturating_sub(tally.changes()),
+    )?;
+    let (known, active) = copies.first().map(Mirror::counts).unwrap_or_default();
+    let whose = match copies.len() {
+        1 => "The requestor's copy".to_owned(),
+        several => format!("Each of the {several} requestors' copies"),
+    };
+    if equal {
+        writeln!(out, "{whose} equals the server's store: {known} addresses, {active} of them leased.")?;
+    } else {
+        writeln!(out, "{whose} should equal the server's store and does not.")?;
+    }
+    out.flush()
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
+}
