@@ -6,7 +6,7 @@ mod listener;
 mod shared;
 mod state;
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -43,6 +43,7 @@ const GRACE: Duration = Duration::from_secs(3);
 pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
         .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_env_filter(
             tracing_subscriber::EnvFilter::try_from_env("LEASEQUERY_LOG").unwrap_or_else(|_| "info".into()),
         )

@@ -112,7 +112,8 @@ pub(crate) fn every_reply() {
     };
     let find = |address: &str, vpn: bool| {
         let matching = |packet: &&Value| {
-            field(packet, "dhcp.ip.client") == [address] && field(packet, "dhcp.option.type").contains(&"221".to_owned()) == vpn
+            field(packet, "dhcp.ip.client") == [address]
+                && field(packet, "dhcp.option.type").contains(&"221".to_owned()) == vpn
         };
         packets.iter().find(matching).unwrap_or_else(|| panic!("no reply about {address}"))
     };
@@ -139,9 +140,18 @@ pub(crate) fn every_reply() {
 /// What tshark makes of a capture.
 fn dissect(file: &Path) -> Vec<Value> {
     let fields = [
-        "dhcp.ip.client", "dhcp.hw.mac_addr", "dhcp.option.dhcp", "dhcp.option.type", "dhcp.option.hostname",
-        "dhcp.option.ip_address_lease_time", "dhcp.option.bulk_lease.dhcp_state", "dhcp.option.bulk_lease.data_source",
-        "dhcp.option.bulk_lease.status_code", "_ws.malformed", "_ws.expert.severity", "_ws.expert.message",
+        "dhcp.ip.client",
+        "dhcp.hw.mac_addr",
+        "dhcp.option.dhcp",
+        "dhcp.option.type",
+        "dhcp.option.hostname",
+        "dhcp.option.ip_address_lease_time",
+        "dhcp.option.bulk_lease.dhcp_state",
+        "dhcp.option.bulk_lease.data_source",
+        "dhcp.option.bulk_lease.status_code",
+        "_ws.malformed",
+        "_ws.expert.severity",
+        "_ws.expert.message",
     ];
     let mut command = tool("tshark");
     command.arg("-r").arg(file).args(["-T", "json"]);

@@ -136,7 +136,11 @@ fn launch(directory: &Path, server_port: u16, client_port: u16) -> Child {
     // It is up once somebody holds its port.
     let deadline = Instant::now() + Duration::from_secs(10);
     while UdpSocket::bind(("127.0.0.1", server_port)).is_ok() {
-        assert!(Instant::now() < deadline, "Kea does not come up: {:?}", std::fs::read_to_string(directory.join("kea.log")));
+        assert!(
+            Instant::now() < deadline,
+            "Kea does not come up: {:?}",
+            std::fs::read_to_string(directory.join("kea.log"))
+        );
         sleep(Duration::from_millis(20));
     }
     child

@@ -31,7 +31,8 @@ pub(crate) fn active(directory: &Path, now: i64) -> BTreeMap<String, Lease> {
             let (lifetime, expires): (i64, i64) = (lifetime.parse().expect(row), expire.parse().expect(row));
             leases.remove(address);
             if lifetime > 0 && state == "0" && expires > now {
-                let relay_info = context.split("\"0x").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+                let relay_info =
+                    context.split("\"0x").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
                 let lease = Lease {
                     mac: mac.to_owned(),
                     client_id: client_id.replace(':', ""),

@@ -12,7 +12,8 @@ use super::daemon::Daemon;
 use super::kea::{Kea, POOL, RESERVED, Settings, option82};
 use super::lease_file::{self, Lease};
 
-const SOURCE: &str = "[[source]]\ntype = \"kea-memfile\"\nprotocol = \"v4\"\npath = \"leases4.csv\"\nkea-config = \"kea.conf\"\n";
+const SOURCE: &str =
+    "[[source]]\ntype = \"kea-memfile\"\nprotocol = \"v4\"\npath = \"leases4.csv\"\nkea-config = \"kea.conf\"\n";
 
 fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("a time")
@@ -67,7 +68,8 @@ fn by(leases: &BTreeMap<String, Lease>, wanted: impl Fn(&Lease) -> bool) -> BTre
 pub(crate) fn every_selector() {
     let directory = TempDir::new().expect("a directory");
     let kea = Kea::start(directory.path(), &Settings::default());
-    let (first, second) = (option82("657468302f31", "aabbccddee01", "0a0b"), option82("657468302f32", "aabbccddee02", "0a0b0c"));
+    let (first, second) =
+        (option82("657468302f31", "aabbccddee01", "0a0b"), option82("657468302f32", "aabbccddee02", "0a0b0c"));
     kea.traffic("00:0c:01:00:00:00", &first, &["-r", "100", "-n", "60", "-R", "60"]).finish();
     let daemon = Daemon::start(directory.path(), SOURCE);
     sleep(Duration::from_secs(2));
@@ -167,7 +169,8 @@ pub(crate) fn kills() {
     sleep(Duration::from_millis(1500));
 
     let relay = option82("657468302f31", "aabbccddee01", "0a0b");
-    let traffic = kea.traffic("00:0c:01:00:00:00", &relay, &["-r", "200", "-p", "12", "-R", "600", "-f", "40", "-F", "40"]);
+    let traffic =
+        kea.traffic("00:0c:01:00:00:00", &relay, &["-r", "200", "-p", "12", "-R", "600", "-f", "40", "-F", "40"]);
     for _ in 0..2 {
         sleep(Duration::from_millis(1500));
         daemon.kill_and_restart();

@@ -39,13 +39,22 @@ fn main() -> ExitCode {
     for test in TESTS.iter().filter(|test| filter.is_empty() || filter.iter().any(|part| test.name.contains(part))) {
         let missing: Vec<_> = test.needs.iter().filter(|command| !is_installed(command)).copied().collect();
         if !missing.is_empty() {
-            println!("interop {} ... LEFT OUT: {} not installed (scripts/test installs it)", test.name, missing.join(", "));
+            println!(
+                "interop {} ... LEFT OUT: {} not installed (scripts/test installs it)",
+                test.name,
+                missing.join(", ")
+            );
             left_out += 1;
             continue;
         }
         let start = Instant::now();
         let result = catch_unwind(test.run);
-        println!("interop {} ... {} ({:.1} s)", test.name, if result.is_ok() { "ok" } else { "FAILED" }, start.elapsed().as_secs_f64());
+        println!(
+            "interop {} ... {} ({:.1} s)",
+            test.name,
+            if result.is_ok() { "ok" } else { "FAILED" },
+            start.elapsed().as_secs_f64()
+        );
         if result.is_ok() { passed += 1 } else { failed += 1 }
     }
     println!("\ninterop: {passed} passed, {failed} failed, {left_out} left out\n");
