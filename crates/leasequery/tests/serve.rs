@@ -91,7 +91,9 @@ fn check_says_who_may_ask_what_and_starts_nothing() {
 //= rfc6926-8.1-04
 //= rfc6926-8.1-05
 //= rfc6926-9-01
+//= rfc6926-9-02
 //= rfc6926-9-03
+//= rfc6926-9-08
 #[test]
 fn a_peer_that_is_not_listed_is_closed_at_once() {
     let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}"));
@@ -118,6 +120,9 @@ fn a_requestor_that_may_not_send_bulk_queries_is_told_so() {
 //= rfc6926-8.1-01
 //= rfc6926-8.1-03
 //= rfc6926-6.3-08
+//= rfc6926-9-08
+//= rfc7724-8.4-01
+//= rfc7724-9-03
 #[test]
 fn connections_beyond_the_limit_are_accepted_and_closed() {
     let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}[limits]\nconnections = 2\n"));
@@ -145,6 +150,7 @@ fn connections_beyond_the_limit_are_accepted_and_closed() {
 //= rfc6926-7.7-04
 //= rfc6926-8.4-01
 //= rfc6926-8.4-04
+//= rfc6926-9-08
 #[test]
 fn a_query_is_answered_while_another_one_is_under_way() {
     let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{HUGE}"));
@@ -174,6 +180,9 @@ fn a_query_is_answered_while_another_one_is_under_way() {
 
 //= rfc6926-8.5-03
 //= rfc6926-6.3-08
+//= rfc6926-9-08
+//= rfc7724-8.4-02
+//= rfc7724-9-03
 #[test]
 fn an_idle_connection_is_closed_after_the_data_timeout() {
     let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}[limits]\ndata-timeout = 0.4\n"));
@@ -221,6 +230,34 @@ fn a_requestor_that_takes_no_data_is_dropped() {
     eventually("the server gave up", || daemon.log().contains("does not take its data"));
     let mut buffer = vec![0; 1 << 20];
     while matches!(peer.stream.read(&mut buffer), Ok(length) if length > 0) {}
+}
+
+//= rfc6926-8.5-02
+//= rfc6926-8.5-04
+#[test]
+fn a_requestor_that_goes_away_in_mid_dump_leaves_nothing_behind_however_it_went() {
+    let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{HUGE}[limits]\nconnections = 1\n"));
+    for reset in [true, false] {
+        let mut peer = Peer::connect_from(ME, daemon.address());
+        eventually("the only place is free", || {
+            let sent = peer.stream.write_all(&query_all(1)).is_ok();
+            let served = sent && matches!(peer.next(), Next::Message { xid: 1, .. });
+            if !served {
+                peer = Peer::connect_from(ME, daemon.address());
+            }
+            served
+        });
+        let socket = socket2::SockRef::from(&peer.stream);
+        if reset {
+            socket.set_linger(Some(Duration::ZERO)).expect("a reset on closing");
+        } else {
+            peer.stream.shutdown(std::net::Shutdown::Both).expect("it is open");
+        }
+    }
+    eventually("the only place is free again", || {
+        let mut peer = daemon.connect();
+        peer.stream.write_all(&query_all(2)).is_ok() && matches!(peer.next(), Next::Message { xid: 2, .. })
+    });
 }
 
 //= rfc6926-8.5-08
