@@ -88,7 +88,8 @@ impl KeaConfig {
     pub fn timers(&self, subnet: u32, lifetime: u32) -> (Option<u32>, Option<u32>) {
         let Some(timers) = self.timers.get(&subnet) else { return (None, None) };
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a lifetime fits")]
-        let share = |share: f64| (timers.calculate && lifetime != u32::MAX).then(|| (f64::from(lifetime) * share) as u32);
+        let share =
+            |share: f64| (timers.calculate && lifetime != u32::MAX).then(|| (f64::from(lifetime) * share) as u32);
         let rebind = timers.rebind.or_else(|| share(timers.rebind_share)).filter(|rebind| *rebind < lifetime);
         let renew = timers.renew.or_else(|| share(timers.renew_share));
         (renew.filter(|renew| *renew < rebind.unwrap_or(lifetime)), rebind)
@@ -101,7 +102,12 @@ impl KeaConfig {
             all if all == self.subnets => Some("in all subnets".to_owned()),
             _ => {
                 let numbers: Vec<_> = self.without_extended_info.iter().take(20).map(ToString::to_string).collect();
-                Some(format!("in {} of {} subnets: {}", self.without_extended_info.len(), self.subnets, numbers.join(", ")))
+                Some(format!(
+                    "in {} of {} subnets: {}",
+                    self.without_extended_info.len(),
+                    self.subnets,
+                    numbers.join(", ")
+                ))
             }
         }
     }

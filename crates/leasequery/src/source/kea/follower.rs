@@ -99,7 +99,10 @@ impl Follower {
                     }
                 }
                 Err(problem) => {
-                    self.report(&mut reported, format!("cannot be read, what is known goes on being served: {problem}"));
+                    self.report(
+                        &mut reported,
+                        format!("cannot be read, what is known goes on being served: {problem}"),
+                    );
                     self.current = None;
                     std::thread::sleep(POLLED);
                 }
@@ -323,7 +326,11 @@ impl Follower {
             );
         }
         if self.batch.unreadable > 0 {
-            warn!("{}: {} rows have relay agent information that cannot be read", self.path.display(), self.batch.unreadable);
+            warn!(
+                "{}: {} rows have relay agent information that cannot be read",
+                self.path.display(),
+                self.batch.unreadable
+            );
         }
     }
 }
@@ -344,7 +351,10 @@ impl Current {
         loop {
             if filled == buffer.len() {
                 if buffer.len() > LINE {
-                    return Err(io::Error::new(io::ErrorKind::InvalidData, format!("line {} has no end", self.line + 1)));
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        format!("line {} has no end", self.line + 1),
+                    ));
                 }
                 buffer.resize(buffer.len() * 2, 0);
             }
@@ -402,7 +412,9 @@ impl Current {
         let Ok(header) = Header::parse(&first[..newline]) else { return Ok(false) };
         let from = position.offset.saturating_sub(LINE as u64);
         let mut before = Vec::new();
-        io::BufReader::new(ReadFrom { file: &self.file, at: from }).take(position.offset - from).read_to_end(&mut before)?;
+        io::BufReader::new(ReadFrom { file: &self.file, at: from })
+            .take(position.offset - from)
+            .read_to_end(&mut before)?;
         let Some(line) = before.strip_suffix(b"\n") else { return Ok(false) };
         let line = &line[memchr::memrchr(b'\n', line).map_or(0, |newline| newline + 1)..];
         self.header = Some(header);
@@ -432,11 +444,13 @@ fn address_of(line: &[u8]) -> Option<Ipv4Addr> {
 }
 
 /// Parts a row that Kea could not finish from the next one, which it wrote behind it without a newline. The file was
-/// once seen to end at `torn`, which in itself means nothing: a long row comes in pieces.
+/// once seen to end at `torn`, which in itself means nothing: a row may come in pieces. But two rows in one line have more
+/// columns than the second one alone, or make no sense as one.
 fn unglue<'a>(line: &'a [u8], torn: usize, header: &Header) -> Option<(&'a [u8], &'a [u8])> {
     let is_row = |piece: &[u8]| Row::parse(piece, header, &mut Vec::new()).is_ok_and(|row| !row.relay_unreadable);
+    let columns = |piece: &[u8]| memchr_iter(b',', piece).count();
     let (fragment, row) = line.split_at_checked(torn)?;
-    (is_row(row) && (is_row(fragment) || !is_row(line))).then_some((fragment, row))
+    (is_row(row) && (columns(line) > columns(row) || !is_row(line))).then_some((fragment, row))
 }
 
 /// How far a file has been read, as it is kept with the store.

@@ -67,7 +67,8 @@ impl Plain {
                 '<' if rest.starts_with("<?include") => {
                     let directive = rest.split_inclusive("?>").next().unwrap_or(rest);
                     let name = directive.split('"').nth(1).filter(|_| directive.ends_with("?>"));
-                    let name = name.ok_or_else(|| fail(Some((line, column)), "<?include \"FILE\"?> is meant".to_owned()))?;
+                    let name =
+                        name.ok_or_else(|| fail(Some((line, column)), "<?include \"FILE\"?> is meant".to_owned()))?;
                     // Kea takes the path as it is; beside the file is where people look.
                     let beside = file.parent().unwrap_or(Path::new("")).join(name);
                     self.include(if beside.exists() { &beside } else { Path::new(name) }, depth + 1)?;

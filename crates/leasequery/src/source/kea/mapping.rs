@@ -71,8 +71,11 @@ impl Batch {
         vpn: VpnIndex,
         config: Option<&KeaConfig>,
     ) -> usize {
-        let options: Vec<(u16, &[u8])> =
-            self.rows.iter().map(|row| (u16::from(OptionCode::HOST_NAME.0), &self.bytes[row.hostname.clone()])).collect();
+        let options: Vec<(u16, &[u8])> = self
+            .rows
+            .iter()
+            .map(|row| (u16::from(OptionCode::HOST_NAME.0), &self.bytes[row.hostname.clone()]))
+            .collect();
         let updates: Vec<Update<'_, V4Key>> = self
             .rows
             .iter()

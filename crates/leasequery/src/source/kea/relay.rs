@@ -44,7 +44,7 @@ pub(super) fn sub_options(context: &[u8], bytes: &mut Vec<u8>) -> Result<Range<u
 
 /// Turns the hex digits at `hex` into octets at `to`, which is before them or where they begin, and says how many.
 fn decode(hex: Range<usize>, to: usize, bytes: &mut [u8]) -> Result<usize, Unreadable> {
-    if hex.len() % 2 != 0 {
+    if !hex.len().is_multiple_of(2) {
         return Err(Unreadable);
     }
     let mut length = 0;

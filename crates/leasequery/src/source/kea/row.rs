@@ -201,9 +201,7 @@ pub(super) fn unescape(text: &[u8], bytes: &mut Vec<u8>) -> Range<usize> {
         bytes.extend_from_slice(&rest[..place]);
         rest = &rest[place..];
         match rest {
-            [b'&', b'#', b'x', high, low, behind @ ..]
-                if let (Some(high), Some(low)) = (digit(*high), digit(*low)) =>
-            {
+            [b'&', b'#', b'x', high, low, behind @ ..] if let (Some(high), Some(low)) = (digit(*high), digit(*low)) => {
                 bytes.push(high << 4 | low);
                 rest = behind;
             }
