@@ -76,7 +76,11 @@ pub(crate) fn every_reply() {
 "#,
     );
     for (number, state) in (2..).zip(states) {
-        lines.push_str(&format!("{{\"protocol\":\"v4\",\"address\":\"10.0.0.{number}\",\"state\":\"{state}\",\"mac\":\"02:00:00:00:00:0c\"}}\n"));
+        let record = serde_json::json!({
+            "protocol": "v4", "address": format!("10.0.0.{number}"), "state": state, "mac": "02:00:00:00:00:0c",
+        });
+        lines.push_str(&record.to_string());
+        lines.push('\n');
     }
     assert_eq!(push(&directory.path().join("push.sock"), &lines), "{\"committed\": 9}\n");
 
