@@ -87,6 +87,27 @@ fn a_line_without_end_is_refused_without_being_kept() {
 }
 
 #[test]
+fn a_client_that_reads_its_answers_last_is_answered_all_the_same() {
+    let daemon = daemon();
+    let bad = "{\"protocol\": \"v4\"}\n".repeat(20_000);
+    let answers = daemon.push(&bad);
+    assert_eq!(answers.len(), 20_001);
+    assert_eq!(answers[19_999]["line"], 20_000);
+    assert_eq!(answers[20_000], json!({"committed": 0}));
+}
+
+#[test]
+fn a_client_that_reads_no_answers_is_dropped_in_the_end() {
+    let daemon = daemon();
+    let mut stream = UnixStream::connect(daemon.path("push.sock")).expect("the push socket is there");
+    stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
+    let bad = "{\"protocol\": \"v4\"}\n".repeat(10_000);
+    eventually("the server gave up", || stream.write_all(bad.as_bytes()).is_err());
+    eventually("the log line", || daemon.log().contains("does not read its answers"));
+    daemon.push_all(&[lease(1)]);
+}
+
+#[test]
 fn delete_removes_a_lease() {
     let daemon = daemon();
     daemon.push_all(&[lease(1), lease(2)]);

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::mirror::Mirror;
 use super::network::{AccessNetwork, Identity, RELAYS, Tally};
 use super::{Report, Settings};
-use crate::record::{Hex, Mac};
+use crate::record::{hex_text, mac_text, time_text};
 
 /// What there is, and what to try.
 pub(super) fn introduction(
@@ -34,11 +34,11 @@ pub(super) fn introduction(
     writeln!(out)?;
     writeln!(out, "Ask it yourself, from another terminal:")?;
     writeln!(out)?;
-    let relay_id = Hex(resident.relay_id.as_bytes()).to_string();
-    let remote_id = Hex(resident.remote_id.as_bytes()).to_string();
+    let relay_id = hex_text(resident.relay_id.as_bytes());
+    let remote_id = hex_text(resident.remote_id.as_bytes());
     for (arguments, meaning) in [
         (String::new(), "every address, leased or not"),
-        (format!(" --mac {}", Mac(&resident.mac)), "one client"),
+        (format!(" --mac {}", mac_text(&resident.mac)), "one client"),
         (format!(" --relay-id {relay_id}"), &format!("everyone behind {}", resident.relay_id)),
         (format!(" --remote-id {remote_id}"), &format!("who is on {}", resident.remote_id)),
         (format!(" --since {} --format json", since()), "what has changed since now"),
@@ -55,7 +55,7 @@ pub(super) fn introduction(
 }
 
 fn since() -> String {
-    crate::record::Rfc3339(crate::requestor::wall_clock()).to_string()
+    time_text(crate::requestor::wall_clock())
 }
 
 /// What happened in the last second.

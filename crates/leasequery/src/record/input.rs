@@ -68,6 +68,13 @@ fn error(field: &str, problem: impl std::fmt::Display) -> RecordError {
     RecordError(format!("{field}: {problem}"))
 }
 
+/// What the JSON reader says, without the number of a line that is always the first.
+fn not_taken(problem: &serde_json::Error) -> RecordError {
+    let text = problem.to_string();
+    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    RecordError(format!("{text} (column {})", problem.column()))
+}
+
 fn field<T>(
     name: &str,
     text: Option<String>,
@@ -79,7 +86,7 @@ fn field<T>(
 impl Input {
     /// Reads one line.
     pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
-        let raw: Raw = serde_json::from_slice(line).map_err(|problem| RecordError(problem.to_string()))?;
+        let raw: Raw = serde_json::from_slice(line).map_err(|problem| not_taken(&problem))?;
         match raw.protocol.as_deref() {
             Some("v4") => {}
             Some("v6") => return Err(error("protocol", "this version has no DHCPv6")),

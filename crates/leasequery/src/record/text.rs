@@ -1,75 +1,75 @@
 //! How the values of a record are written and read.
 
-use std::fmt;
+use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
 use leasequery_store::{Time, VpnName};
 use leasequery_wire::v4::Vpn;
-use serde::{Serialize, Serializer};
-
-/// Octets as lower-case hex without separators.
-#[derive(Debug, Clone, Copy)]
-pub struct Hex<'a>(pub &'a [u8]);
-
-/// A hardware address as hex with colons.
-#[derive(Debug, Clone, Copy)]
-pub struct Mac<'a>(pub &'a [u8]);
-
-/// A time as RFC 3339 in UTC. A lease without end has the last time of the scale, 2106-02-07T06:28:15Z.
-#[derive(Debug, Clone, Copy)]
-pub struct Rfc3339(pub Time);
 
 const DIGITS: &[u8; 16] = b"0123456789abcdef";
 
-/// Writes octets as hex in one go for all but the longest values.
-fn write_hex(f: &mut fmt::Formatter<'_>, bytes: &[u8], separator: Option<u8>) -> fmt::Result {
-    for (nth, piece) in bytes.chunks(64).enumerate() {
-        let mut text = [0_u8; 3 * 64];
-        let mut length = 0;
-        for (place, byte) in piece.iter().enumerate() {
-            if let Some(separator) = separator.filter(|_| nth + place > 0) {
-                text[length] = separator;
-                length += 1;
-            }
-            text[length] = DIGITS[usize::from(byte >> 4)];
-            text[length + 1] = DIGITS[usize::from(byte & 15)];
-            length += 2;
+/// Appends octets as lower-case hex without separators.
+pub(super) fn push_hex(out: &mut Vec<u8>, octets: &[u8]) {
+    let start = out.len();
+    out.resize(start + 2 * octets.len(), 0);
+    for (text, octet) in out[start..].as_chunks_mut().0.iter_mut().zip(octets) {
+        *text = hex(*octet);
+    }
+}
+
+/// Appends a hardware address as hex with colons.
+pub(super) fn push_mac(out: &mut Vec<u8>, octets: &[u8]) {
+    for (place, octet) in octets.iter().enumerate() {
+        if place > 0 {
+            out.push(b':');
         }
-        f.write_str(std::str::from_utf8(&text[..length]).map_err(|_| fmt::Error)?)?;
-    }
-    Ok(())
-}
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, self.0, None)
+        out.extend_from_slice(&hex(*octet));
     }
 }
 
-impl fmt::Display for Mac<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write_hex(f, self.0, Some(b':'))
+fn hex(octet: u8) -> [u8; 2] {
+    [DIGITS[usize::from(octet >> 4)], DIGITS[usize::from(octet & 15)]]
+}
+
+/// Appends a number in decimal.
+pub(super) fn push_number(out: &mut Vec<u8>, number: u8) {
+    let digit = |value: u8| b'0' + value % 10;
+    if number >= 100 {
+        out.push(digit(number / 100));
+    }
+    if number >= 10 {
+        out.push(digit(number / 10));
+    }
+    out.push(digit(number));
+}
+
+/// Appends an address with dots.
+pub(super) fn push_address(out: &mut Vec<u8>, address: Ipv4Addr) {
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            out.push(b'.');
+        }
+        push_number(out, octet);
     }
 }
 
-impl fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = *b"0000-00-00T00:00:00Z";
-        let (days, second) = (self.0.0 / 86_400, self.0.0 % 86_400);
-        let (year, month, day) = date(days);
-        let mut put = |place: usize, number: u32| {
-            text[place] = DIGITS[(number / 10 % 10) as usize];
-            text[place + 1] = DIGITS[(number % 10) as usize];
-        };
-        put(0, year / 100);
-        put(2, year % 100);
-        put(5, month);
-        put(8, day);
-        put(11, second / 3600);
-        put(14, second / 60 % 60);
-        put(17, second % 60);
-        f.pad(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
-    }
+/// Appends a time as RFC 3339 in UTC. A lease without end has the last time of the scale, 2106-02-07T06:28:15Z.
+pub(super) fn push_time(out: &mut Vec<u8>, time: Time) {
+    let mut text = *b"0000-00-00T00:00:00Z";
+    let (days, second) = (time.0 / 86_400, time.0 % 86_400);
+    let (year, month, day) = date(days);
+    let mut put = |place: usize, number: u32| {
+        text[place] = DIGITS[(number / 10 % 10) as usize];
+        text[place + 1] = DIGITS[(number % 10) as usize];
+    };
+    put(0, year / 100);
+    put(2, year % 100);
+    put(5, month);
+    put(8, day);
+    put(11, second / 3600);
+    put(14, second / 60 % 60);
+    put(17, second % 60);
+    out.extend_from_slice(&text);
 }
 
 /// Year, month and day of a day counted from 1970-01-01. A general formatter takes longer than all the rest of a record,
@@ -86,18 +86,6 @@ fn date(days: u32) -> (u32, u32, u32) {
     let year = 1600 + 400 * cycle + year + u32::from(month >= 10);
     (year, if month < 10 { month + 3 } else { month - 9 }, day_of_month)
 }
-
-macro_rules! serialize_as_text {
-    ($($type:ty),*) => {$(
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.collect_str(self)
-            }
-        }
-    )*};
-}
-
-serialize_as_text!(Hex<'_>, Mac<'_>, Rfc3339);
 
 /// Reads hex without separators.
 pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
@@ -163,14 +151,35 @@ pub fn parse_vpn(text: &str) -> Result<VpnName, String> {
     Ok(id.map_or_else(|| VpnName::Name(text.as_bytes().into()), VpnName::Id))
 }
 
-/// Writes the name of a VPN.
+/// Octets as lower-case hex without separators.
+pub fn hex_text(octets: &[u8]) -> String {
+    written(|out| push_hex(out, octets))
+}
+
+/// A hardware address as hex with colons.
+pub fn mac_text(octets: &[u8]) -> String {
+    written(|out| push_mac(out, octets))
+}
+
+/// A time as RFC 3339 in UTC.
+pub fn time_text(time: Time) -> String {
+    written(|out| push_time(out, time))
+}
+
+/// The name of a VPN.
 pub fn vpn_text(vpn: Vpn<'_>) -> String {
     match vpn {
         Vpn::Default => String::new(),
         Vpn::All => "all".to_owned(),
         Vpn::Name(name) => String::from_utf8_lossy(name).into_owned(),
-        Vpn::Id(id) => format!("{}:{}", Hex(&id[..3]), Hex(&id[3..])),
+        Vpn::Id(id) => format!("{}:{}", hex_text(&id[..3]), hex_text(&id[3..])),
     }
+}
+
+fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
+    let mut out = Vec::new();
+    write(&mut out);
+    String::from_utf8_lossy(&out).into_owned()
 }
 
 #[cfg(test)]

@@ -1,133 +1,199 @@
-use leasequery_protocol::requestor::v4::Record;
-use serde::ser::SerializeMap;
-use serde::{Serialize, Serializer};
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use super::{Hex, Mac, Rfc3339, vpn_text};
+use leasequery_protocol::requestor::v4::Record;
+use leasequery_store::Time;
 
-/// A record as it is printed. Fields that are not known are left out.
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub struct View<'a> {
-    /// `"v4"`.
-    pub protocol: &'static str,
-    /// The address.
-    pub address: Ipv4Addr,
-    /// The VPN, unless it is the default one.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub vpn: Option<String>,
-    /// State by its name in the record; a number if the state has none.
-    pub state: StateText,
-    /// Type of hardware address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub htype: Option<u8>,
-    /// Hardware address.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mac: Option<Mac<'a>>,
-    /// Option 61.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<Hex<'a>>,
-    /// Since when the address is in its state.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub start_time_of_state: Option<Rfc3339>,
-    /// When the client was last heard about it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub client_last_transaction_time: Option<Rfc3339>,
-    /// When the state ends.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub expires: Option<Rfc3339>,
-    /// When the client renews.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub renews: Option<Rfc3339>,
-    /// When the client rebinds.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rebinds: Option<Rfc3339>,
-    /// The sub-options of option 82.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub relay_agent_information: Option<Hex<'a>>,
-    /// Sub-option 2 of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub remote_id: Option<Hex<'a>>,
-    /// Sub-option 12 of it.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub relay_id: Option<Hex<'a>>,
-    /// Further options by code.
-    #[serde(skip_serializing_if = "Options::is_empty")]
-    pub options: Options<'a>,
-    /// `"local"` or `"remote"`.
-    pub data_source: &'static str,
-    /// The server that says so.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub server: Option<Ipv4Addr>,
-    /// When it says so, by its own clock.
-    pub base_time: Rfc3339,
-}
+use super::text::{push_address, push_hex, push_mac, push_number, push_time};
+use super::vpn_text;
 
-/// A state by its name, or by its number if it has none.
-#[derive(Debug, Clone, Copy)]
-pub struct StateText(pub leasequery_wire::v4::State);
-
-impl Serialize for StateText {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0.name() {
-            Some(name) => serializer.serialize_str(name),
-            None => serializer.collect_str(&self.0),
-        }
-    }
-}
-
-/// The further options of a record.
+/// A record as it is printed: what is known, by the names of the fields.
 #[derive(Debug)]
-pub struct Options<'a>(&'a Record<'a>);
+pub struct View<'a>(&'a Record<'a>);
 
-impl Options<'_> {
-    /// Whether there are none.
-    fn is_empty(&self) -> bool {
-        self.0.options().next().is_none()
-    }
+/// The fields of a record, in the order in which they are printed.
+pub const FIELDS: [&str; 19] = [
+    "protocol",
+    "address",
+    "vpn",
+    "state",
+    "htype",
+    "mac",
+    "client-id",
+    "start-time-of-state",
+    "client-last-transaction-time",
+    "expires",
+    "renews",
+    "rebinds",
+    "relay-agent-information",
+    "remote-id",
+    "relay-id",
+    "options",
+    "data-source",
+    "server",
+    "base-time",
+];
 
-    /// Code and value of each.
-    pub fn iter(&self) -> impl Iterator<Item = (u8, Hex<'_>)> {
-        self.0.options().map(|(code, value)| (code.0, Hex(value)))
-    }
-}
-
-impl Serialize for Options<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        for (code, value) in self.iter() {
-            map.serialize_entry(&code, &value)?;
-        }
-        map.end()
-    }
+/// The value of a field.
+#[derive(Debug, Clone)]
+pub enum Value<'a> {
+    /// Text without anything that would have to be escaped.
+    Word(&'static str),
+    /// Any text.
+    Text(Cow<'static, str>),
+    /// A number.
+    Number(u8),
+    /// An address.
+    Address(Ipv4Addr),
+    /// A hardware address.
+    Mac(&'a [u8]),
+    /// Octets.
+    Hex(&'a [u8]),
+    /// A time.
+    Time(Time),
+    /// Values by the codes of their options.
+    Options(Vec<(u8, &'a [u8])>),
 }
 
 impl<'a> View<'a> {
     /// What a server said about one address.
     pub fn new(record: &'a Record<'a>) -> Self {
+        Self(record)
+    }
+
+    /// The values of [`FIELDS`]; `None` is not known, or does not apply.
+    pub fn values(&self) -> [Option<Value<'a>>; FIELDS.len()] {
+        let record = self.0;
         let hardware = record.hardware();
         let times = record.times();
         let relay = record.relay_agent_information();
-        Self {
-            protocol: "v4",
-            address: record.address(),
-            vpn: record.vpn().map(vpn_text),
-            state: StateText(record.state()),
-            htype: hardware.map(|hardware| hardware.htype),
-            mac: hardware.map(|hardware| Mac(hardware.address)),
-            client_id: record.client_id().map(Hex),
-            start_time_of_state: times.start_of_state.map(Rfc3339),
-            client_last_transaction_time: times.last_transaction.map(Rfc3339),
-            expires: times.expires.map(Rfc3339),
-            renews: times.renews.map(Rfc3339),
-            rebinds: times.rebinds.map(Rfc3339),
-            relay_agent_information: record.relay_info().map(Hex),
-            remote_id: relay.and_then(|relay| relay.remote_id()).map(Hex),
-            relay_id: relay.and_then(|relay| relay.relay_id()).map(Hex),
-            options: Options(record),
-            data_source: if record.is_remote() { "remote" } else { "local" },
-            server: record.server(),
-            base_time: Rfc3339(record.base_time()),
+        let options: Vec<_> = record.options().map(|(code, value)| (code.0, value)).collect();
+        [
+            Some(Value::Word("v4")),
+            Some(Value::Address(record.address())),
+            record.vpn().map(|vpn| Value::Text(vpn_text(vpn).into())),
+            Some(self.state()),
+            hardware.map(|hardware| Value::Number(hardware.htype)),
+            hardware.map(|hardware| Value::Mac(hardware.address)),
+            record.client_id().map(Value::Hex),
+            times.start_of_state.map(Value::Time),
+            times.last_transaction.map(Value::Time),
+            times.expires.map(Value::Time),
+            times.renews.map(Value::Time),
+            times.rebinds.map(Value::Time),
+            record.relay_info().map(Value::Hex),
+            relay.and_then(|relay| relay.remote_id()).map(Value::Hex),
+            relay.and_then(|relay| relay.relay_id()).map(Value::Hex),
+            (!options.is_empty()).then_some(Value::Options(options)),
+            Some(Value::Word(if record.is_remote() { "remote" } else { "local" })),
+            record.server().map(Value::Address),
+            Some(Value::Time(record.base_time())),
+        ]
+    }
+
+    /// The state by its name in the record; a state without a name by its number.
+    fn state(&self) -> Value<'a> {
+        let state = self.0.state();
+        state.name().map_or_else(|| Value::Text(state.to_string().into()), Value::Word)
+    }
+
+    /// Appends the record as a JSON object on one line.
+    pub fn write_json(&self, out: &mut Vec<u8>) {
+        let mut before = b'{';
+        for (name, value) in FIELDS.iter().zip(self.values()) {
+            let Some(value) = value else { continue };
+            out.extend_from_slice(&[before, b'"']);
+            out.extend_from_slice(name.as_bytes());
+            out.extend_from_slice(b"\":");
+            value.write_json(out);
+            before = b',';
+        }
+        out.extend_from_slice(b"}\n");
+    }
+
+    /// Appends the record as a line of comma-separated values (RFC 4180).
+    pub fn write_csv(&self, out: &mut Vec<u8>) {
+        for (place, value) in self.values().into_iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            let Some(value) = value else { continue };
+            let start = out.len();
+            value.write(out);
+            if matches!(value, Value::Text(_)) {
+                quote(out, start);
+            }
+        }
+        out.push(b'\n');
+    }
+}
+
+impl Value<'_> {
+    /// Appends the value without any quotes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Word(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Text(text) => out.extend_from_slice(text.as_bytes()),
+            Self::Number(number) => push_number(out, *number),
+            Self::Address(address) => push_address(out, *address),
+            Self::Mac(mac) => push_mac(out, mac),
+            Self::Hex(octets) => push_hex(out, octets),
+            Self::Time(time) => push_time(out, *time),
+            Self::Options(options) => {
+                for (place, (code, value)) in options.iter().enumerate() {
+                    if place > 0 {
+                        out.push(b';');
+                    }
+                    push_number(out, *code);
+                    out.push(b'=');
+                    push_hex(out, value);
+                }
+            }
+        }
+    }
+
+    fn write_json(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Number(_) => self.write(out),
+            Self::Text(text) => {
+                // Writing text to memory does not fail.
+                let _ = serde_json::to_writer(out, text);
+            }
+            Self::Options(options) => {
+                let mut before = b'{';
+                for (code, value) in options {
+                    out.extend_from_slice(&[before, b'"']);
+                    push_number(out, *code);
+                    out.extend_from_slice(b"\":\"");
+                    push_hex(out, value);
+                    out.push(b'"');
+                    before = b',';
+                }
+                out.push(b'}');
+            }
+            _ => {
+                out.push(b'"');
+                self.write(out);
+                out.push(b'"');
+            }
         }
     }
 }
+
+/// Puts what `out` has from `start` on into quotes, if it needs them.
+fn quote(out: &mut Vec<u8>, start: usize) {
+    if out[start..].iter().any(|byte| b",\"\r\n".contains(byte)) {
+        let text = out.split_off(start);
+        out.push(b'"');
+        for byte in text {
+            if byte == b'"' {
+                out.push(b'"');
+            }
+            out.push(byte);
+        }
+        out.push(b'"');
+    }
+}
+
+#[cfg(test)]
+mod tests;

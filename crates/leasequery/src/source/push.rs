@@ -4,13 +4,15 @@ use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use leasequery_store::{Outcome, Revision, SourceId};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{debug, info, warn};
+use tracing::{info, warn};
 
 use crate::record::Input;
 use crate::serve::{Control, SharedStore};
@@ -24,6 +26,8 @@ pub struct Socket {
 
 /// The longest line: no lease has more to say, and a client that sends no newline must not fill the memory.
 const LINE: usize = 1 << 20;
+/// Octets of answers kept for a client that does not read them.
+const UNSENT: usize = 16 << 20;
 /// Lines put into the store at a time, so that nobody waits for it long.
 const BATCH: usize = 256;
 
@@ -75,7 +79,7 @@ impl Drop for Socket {
 
 async fn serve(stream: UnixStream, source: SourceId, shared: Arc<SharedStore>) {
     if let Err(error) = take(stream, source, &shared).await {
-        debug!("push client: {error}");
+        warn!("push client: {error}");
     }
 }
 
@@ -88,27 +92,41 @@ struct Client {
 }
 
 async fn take(stream: UnixStream, source: SourceId, shared: &SharedStore) -> io::Result<()> {
-    let (reader, mut writer) = stream.into_split();
+    let (reader, writer) = stream.into_split();
+    let (sender, answers) = mpsc::unbounded_channel();
+    let unsent = AtomicUsize::new(0);
+    // Side by side: a client that reads no answers before it has sent everything must not wait for ever.
+    tokio::try_join!(read(reader, &unsent, sender, source, shared), write(writer, &unsent, answers))?;
+    Ok(())
+}
+
+async fn read(
+    reader: OwnedReadHalf,
+    unsent: &AtomicUsize,
+    answers: mpsc::UnboundedSender<Vec<u8>>,
+    source: SourceId,
+    shared: &SharedStore,
+) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, reader);
     let mut client = Client::default();
     let mut records = Vec::new();
-    let mut answers = Vec::new();
     let mut line = Vec::new();
     loop {
+        let mut text = Vec::new();
         // What has arrived is put into the store together, what has not is not waited for.
         let ended = loop {
             match next_line(&mut reader, &mut line).await? {
                 Line::Ended => break true,
                 Line::TooLong => {
                     client.lines += 1;
-                    answer(&mut answers, client.lines, &format!("a line has at most {LINE} octets"));
+                    answer(&mut text, client.lines, &format!("a line has at most {LINE} octets"));
                 }
                 Line::Whole => {
                     client.lines += 1;
                     match Input::parse(&line) {
                         _ if line.iter().all(u8::is_ascii_whitespace) => {}
                         Ok(input) => records.push((client.lines, input)),
-                        Err(error) => answer(&mut answers, client.lines, &error.to_string()),
+                        Err(error) => answer(&mut text, client.lines, &error.to_string()),
                     }
                 }
             }
@@ -116,18 +134,36 @@ async fn take(stream: UnixStream, source: SourceId, shared: &SharedStore) -> io:
                 break false;
             }
         };
-        commit(&mut records, &mut client, &mut answers, source, shared);
+        commit(&mut records, &mut client, &mut text, source, shared);
         if ended {
             // Everything is in the store; it is told when it will survive a crash.
             shared.until_durable(client.revision).await;
-            answers.extend_from_slice(format!("{{\"committed\": {}}}\n", client.committed).as_bytes());
+            text.extend_from_slice(format!("{{\"committed\": {}}}\n", client.committed).as_bytes());
         }
-        writer.write_all(&answers).await?;
-        answers.clear();
+        if !text.is_empty() {
+            if unsent.fetch_add(text.len(), Ordering::Relaxed) > UNSENT {
+                return Err(io::Error::other("it does not read its answers"));
+            }
+            // The writer is gone only if the client is, which the next read will find out.
+            let _ = answers.send(text);
+        }
         if ended {
-            return writer.shutdown().await;
+            return Ok(());
         }
     }
+}
+
+/// Writes answers until there will be no more, then shuts down the sending side.
+async fn write(
+    mut writer: OwnedWriteHalf,
+    unsent: &AtomicUsize,
+    mut answers: mpsc::UnboundedReceiver<Vec<u8>>,
+) -> io::Result<()> {
+    while let Some(text) = answers.recv().await {
+        writer.write_all(&text).await?;
+        unsent.fetch_sub(text.len(), Ordering::Relaxed);
+    }
+    writer.shutdown().await
 }
 
 fn commit(

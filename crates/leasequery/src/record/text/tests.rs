@@ -2,7 +2,9 @@ use leasequery_store::{Time, VpnName};
 use leasequery_wire::v4::Vpn;
 use proptest::prelude::*;
 
-use super::{Hex, Mac, Rfc3339, parse_hex, parse_mac, parse_time, parse_vpn, vpn_text};
+use super::{
+    hex_text, mac_text, parse_hex, parse_mac, parse_time, parse_vpn, push_address, push_number, time_text, vpn_text,
+};
 
 #[test]
 fn times_are_rfc_3339_in_utc_over_the_whole_scale() {
@@ -14,10 +16,10 @@ fn times_are_rfc_3339_in_utc_over_the_whole_scale() {
         (4_107_542_400, "2100-03-01T00:00:00Z"),
         (u32::MAX, "2106-02-07T06:28:15Z"),
     ] {
-        assert_eq!(Rfc3339(Time(seconds)).to_string(), text);
+        assert_eq!(time_text(Time(seconds)), text);
         assert_eq!(parse_time(text), Ok(Time(seconds)), "{text}");
     }
-    assert_eq!(Rfc3339(Time::INFINITE).to_string(), "2106-02-07T06:28:15Z", "the end of the scale is no end");
+    assert_eq!(time_text(Time::INFINITE), "2106-02-07T06:28:15Z", "the end of the scale is no end");
 }
 
 #[test]
@@ -52,7 +54,7 @@ fn hardware_addresses_are_read_in_every_usual_way() {
     ] {
         assert!(parse_mac(wrong).is_err(), "{wrong:?}");
     }
-    assert_eq!(Mac(&[2, 0, 0, 0, 0, 0x0a]).to_string(), "02:00:00:00:00:0a");
+    assert_eq!(mac_text(&[2, 0, 0, 0, 0, 0x0a]), "02:00:00:00:00:0a");
 }
 
 #[test]
@@ -82,18 +84,29 @@ fn vpns_are_names_or_identifiers_in_hex() {
 proptest! {
     #[test]
     fn what_is_written_is_read_as_it_was(bytes in proptest::collection::vec(any::<u8>(), 0..300), seconds: u32) {
-        prop_assert_eq!(parse_hex(&Hex(&bytes).to_string()), Ok(bytes.clone()));
+        prop_assert_eq!(parse_hex(&hex_text(&bytes)), Ok(bytes.clone()));
         let mac = &bytes[..bytes.len().min(16)];
         if !mac.is_empty() {
-            prop_assert_eq!(parse_mac(&Mac(mac).to_string()), Ok(mac.to_vec()));
+            prop_assert_eq!(parse_mac(&mac_text(mac)), Ok(mac.to_vec()));
         }
-        prop_assert_eq!(parse_time(&Rfc3339(Time(seconds)).to_string()), Ok(Time(seconds)));
+        prop_assert_eq!(parse_time(&time_text(Time(seconds))), Ok(Time(seconds)));
     }
 
     #[test]
     fn a_time_is_written_as_jiff_writes_it(seconds: u32) {
         let expected = jiff::Timestamp::from_second(i64::from(seconds)).expect("in range").to_string();
-        prop_assert_eq!(Rfc3339(Time(seconds)).to_string(), expected);
+        prop_assert_eq!(time_text(Time(seconds)), expected);
+    }
+
+    #[test]
+    fn an_address_and_a_number_are_written_as_the_standard_library_writes_them(address: u32, number: u8) {
+        let address = std::net::Ipv4Addr::from(address);
+        let mut out = Vec::new();
+        push_address(&mut out, address);
+        prop_assert_eq!(String::from_utf8(out), Ok(address.to_string()));
+        let mut out = Vec::new();
+        push_number(&mut out, number);
+        prop_assert_eq!(String::from_utf8(out), Ok(number.to_string()));
     }
 
     #[test]
