@@ -77,7 +77,18 @@ impl Kea {
             }
         }
         rows.retain(|_, row| row.split(',').nth(3) != Some("0"));
-        let text = HEADER.to_owned() + &rows.values().map(|row| format!("{row}\n")).collect::<String>();
+        let rows: Vec<&str> = rows.values().map(String::as_str).collect();
+        let text = HEADER.to_owned()
+            + &rows.join(
+                "
+",
+            )
+            + if rows.is_empty() {
+                ""
+            } else {
+                "
+"
+            };
         fs::write(self.path(".output"), text).expect("room");
         fs::rename(self.path(".output"), self.path(".completed")).expect("renamed");
         if stop_after == 1 {
