@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leasequery::config::{self, Requestor, Requestors};
-use leasequery::record::Hex;
+use leasequery::record::hex_text;
 use leasequery::serve::{Control, Listener, SharedStore};
 use leasequery::source::kea::Follower;
 use leasequery_protocol::requestor::v4::{BulkQuery, V4 as Asking};
@@ -222,7 +222,7 @@ fn load(rows: u32) {
     .expect("room");
     for number in 0..rows {
         let [_, a, b, c] = number.to_be_bytes();
-        let info = Hex(&relay_info(number)).to_string();
+        let info = hex_text(&relay_info(number));
         writeln!(
             file,
             "10.{a}.{b}.{c},02:00:00:{a:02x}:{b:02x}:{c:02x},01:02:00:00:{a:02x}:{b:02x}:{c:02x},86400,{},1,0,0,host-{number:07},0,\

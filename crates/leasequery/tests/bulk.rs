@@ -235,6 +235,11 @@ fn a_table_has_columns_for_people() {
         assert!(lines[3][place..].starts_with(value), "{column}: {text}");
     }
     assert!(lines[9].ends_with("blue"), "{text}");
+
+    let output = daemon.bulk(&["--client-id", "ff0a0b", "--format", "table", "--options", "60"]);
+    let text = String::from_utf8(output.stdout).expect("UTF-8");
+    let place = text.find("OPTIONS").expect("a column where options were asked for");
+    assert!(text.lines().nth(1).expect("a row")[place..].starts_with("60=2c220a"), "{text}");
 }
 
 //= rfc6926-8.2-07

@@ -46,7 +46,11 @@ impl Bulk {
 
         let stdout = io::stdout().lock();
         let format = self.format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
-        let mut sink = Print { printer: Printer::new(format, stdout), progress: Progress::new(), count: 0 };
+        let mut sink = Print {
+            printer: Printer::new(format, !query.options.is_empty(), stdout),
+            progress: Progress::new(),
+            count: 0,
+        };
         let result = fetch(&addresses, &query, timeout, &mut sink);
         sink.progress.clear();
         let Print { printer, count, .. } = sink;

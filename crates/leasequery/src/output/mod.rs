@@ -26,6 +26,8 @@ pub enum Format {
 #[derive(Debug)]
 pub struct Printer<W: Write> {
     format: Format,
+    /// Whether options were asked for.
+    options: bool,
     out: W,
     buffer: Vec<u8>,
     begun: bool,
@@ -35,9 +37,9 @@ pub struct Printer<W: Write> {
 const BUFFER: usize = 64 * 1024;
 
 impl<W: Write> Printer<W> {
-    /// Prints to `out`.
-    pub fn new(format: Format, out: W) -> Self {
-        Self { format, out, buffer: Vec::with_capacity(BUFFER + 4096), begun: false }
+    /// Prints to `out`. A table has a column for options where some were asked for.
+    pub fn new(format: Format, options: bool, out: W) -> Self {
+        Self { format, options, out, buffer: Vec::with_capacity(BUFFER + 4096), begun: false }
     }
 
     /// Prints one record.
@@ -46,7 +48,7 @@ impl<W: Write> Printer<W> {
         match self.format {
             Format::Json => view.write_json(&mut self.buffer),
             Format::Csv => view.write_csv(&mut self.buffer),
-            Format::Table => table::row(&mut self.buffer, view),
+            Format::Table => table::row(&mut self.buffer, self.options, view),
         }
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
@@ -74,7 +76,7 @@ impl<W: Write> Printer<W> {
                 self.buffer.extend_from_slice(FIELDS.join(",").as_bytes());
                 self.buffer.push(b'\n');
             }
-            Format::Table => table::header(&mut self.buffer),
+            Format::Table => table::header(&mut self.buffer, self.options),
         }
     }
 }

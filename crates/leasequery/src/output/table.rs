@@ -3,7 +3,7 @@
 use crate::record::{FIELDS, View};
 
 /// Title, field and width of each column.
-const COLUMNS: [(&str, &str, usize); 9] = [
+const COLUMNS: [(&str, &str, usize); 8] = [
     ("ADDRESS", "address", 15),
     ("STATE", "state", 9),
     ("MAC", "mac", 17),
@@ -12,19 +12,20 @@ const COLUMNS: [(&str, &str, usize); 9] = [
     ("REMOTE-ID", "remote-id", 20),
     ("RELAY-ID", "relay-id", 16),
     ("VPN", "vpn", 8),
-    ("OPTIONS", "options", 0),
 ];
+/// The last column, where options were asked for.
+const OPTIONS: (&str, &str, usize) = ("OPTIONS", "options", 0);
 
 /// Appends the titles.
-pub(super) fn header(out: &mut Vec<u8>) {
-    line(out, |out, column| out.extend_from_slice(COLUMNS[column].0.as_bytes()));
+pub(super) fn header(out: &mut Vec<u8>, options: bool) {
+    line(out, options, |out, title, _| out.extend_from_slice(title.as_bytes()));
 }
 
 /// Appends a row.
-pub(super) fn row(out: &mut Vec<u8>, view: &View<'_>) {
+pub(super) fn row(out: &mut Vec<u8>, options: bool, view: &View<'_>) {
     let values = view.values();
-    line(out, |out, column| {
-        let place = FIELDS.iter().position(|field| *field == COLUMNS[column].1);
+    line(out, options, |out, _, field| {
+        let place = FIELDS.iter().position(|name| *name == field);
         if let Some(value) = place.and_then(|place| values[place].as_ref()) {
             let start = out.len();
             value.write(out);
@@ -38,10 +39,10 @@ pub(super) fn row(out: &mut Vec<u8>, view: &View<'_>) {
     });
 }
 
-fn line(out: &mut Vec<u8>, write: impl Fn(&mut Vec<u8>, usize)) {
-    for (column, (_, _, width)) in COLUMNS.iter().enumerate() {
+fn line(out: &mut Vec<u8>, options: bool, write: impl Fn(&mut Vec<u8>, &str, &str)) {
+    for (title, field, width) in COLUMNS.iter().chain(options.then_some(&OPTIONS)) {
         let start = out.len();
-        write(out, column);
+        write(out, title, field);
         let end = out.len().max(start + width) + 2;
         out.resize(end, b' ');
     }
