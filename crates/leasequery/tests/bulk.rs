@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use common::{
     Daemon, HUGE, LISTEN, PUSH, REQUESTOR, bulk, done, leasequery, network, records, reply, scripted, stderr,
 };
-use leasequery_wire::v4::{Message, MessageType, OptionCode, StatusCode};
+use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 use serde_json::{Value, json};
 
 const RELAY_1: &str = "0101610202723 10c026531";
@@ -240,6 +240,30 @@ fn a_table_has_columns_for_people() {
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     let place = text.find("OPTIONS").expect("a column where options were asked for");
     assert!(text.lines().nth(1).expect("a row")[place..].starts_with("60=2c220a"), "{text}");
+}
+
+#[test]
+fn a_server_cannot_take_over_the_terminal() {
+    let run = |format: &str| {
+        let server = scripted(|xid, stream| {
+            let mut out = Vec::new();
+            let header = Header { ciaddr: Ipv4Addr::new(10, 0, 0, 1), ..Header::new(BOOT_REPLY, xid) };
+            let mut writer = MessageWriter::frame(&mut out, &header, MessageType::LEASE_ACTIVE);
+            writer.vpn(Vpn::Name(b"\x1b[31m\n"));
+            writer.finish().expect("a short message");
+            out.extend_from_slice(&done(xid, Some((StatusCode::NOT_ALLOWED, "\x1b[2J\n"))));
+            stream.write_all(&out).expect("sent");
+        });
+        bulk(&server.to_string(), &["--vpn", "all", "--format", format])
+    };
+    for format in ["table", "json"] {
+        let output = run(format);
+        let text = [output.stdout.as_slice(), &output.stderr].concat();
+        assert!(!text.contains(&0x1b), "{output:?}");
+        assert_eq!(stderr(&output), "error: NotAllowed: ?[2J?\n");
+        let lines = String::from_utf8_lossy(&output.stdout).lines().count();
+        assert_eq!(lines, if format == "table" { 2 } else { 1 }, "{output:?}");
+    }
 }
 
 //= rfc6926-8.2-07

@@ -88,6 +88,20 @@ fn check_says_who_may_ask_what_and_starts_nothing() {
     assert!(!directory.path().join("state").exists() && !directory.path().join("push.sock").exists());
 }
 
+#[test]
+fn check_looks_into_the_configuration_of_kea() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = directory.path().join("leasequery.toml");
+    let source = "[[source]]\ntype = \"kea-memfile\"\nprotocol = \"v4\"\npath = \"l.csv\"\nkea-config = \"kea.conf\"\n";
+    std::fs::write(&file, format!("{LISTEN}{REQUESTOR}{source}")).expect("written");
+    let check = || leasequery().args(["serve", "--check", "--config"]).arg(&file).output().expect("the program runs");
+    let output = check();
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(common::stderr(&output).contains("kea.conf"), "{output:?}");
+    std::fs::write(directory.path().join("kea.conf"), "{ \"Dhcp4\": { } }").expect("written");
+    assert_eq!(check().status.code(), Some(0));
+}
+
 //= rfc6926-8.1-04
 //= rfc6926-8.1-05
 //= rfc6926-9-01

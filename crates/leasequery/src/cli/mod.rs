@@ -91,7 +91,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Says something on standard error, if anybody is there.
+/// Says something on standard error, if anybody is there. Some of it may come from a server, which must not move the
+/// cursor of a terminal.
 fn complain(text: fmt::Arguments<'_>) {
+    let text = text.to_string().replace(char::is_control, "?");
     let _ = writeln!(std::io::stderr(), "{text}");
 }

@@ -5,7 +5,7 @@ use clap::Args;
 
 use super::Ending;
 use crate::config::Config;
-use crate::serve;
+use crate::{serve, source};
 
 /// The daemon: follows DHCP servers and answers leasequeries about their leases.
 #[derive(Debug, Args)]
@@ -22,6 +22,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Ending> {
         let config = Config::load(&self.config).map_err(|error| Ending::Usage(error.to_string()))?;
         if self.check {
+            source::check(&config).map_err(|error| Ending::Usage(format!("{error:#}")))?;
             return Ok(std::io::stdout().write_all(serve::describe(&config).as_bytes())?);
         }
         serve::run(config, &self.config).map_err(|error| Ending::Usage(format!("{error:#}")))

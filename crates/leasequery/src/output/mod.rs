@@ -80,6 +80,3 @@ impl<W: Write> Printer<W> {
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -22,6 +22,16 @@ pub struct Configured {
     kea: Mutex<HashMap<SourceId, Arc<kea::CurrentConfig>>>,
 }
 
+/// Reads what the sources read when they start, for nothing but its mistakes.
+pub fn check(config: &Config) -> anyhow::Result<()> {
+    for source in &config.sources {
+        if let Source::KeaMemfile { kea_config: Some(path), .. } = source {
+            kea::KeaConfig::load(path).context("kea-config")?;
+        }
+    }
+    Ok(())
+}
+
 impl Configured {
     /// Reads everything and tells the store which addresses are configured.
     pub fn new(shared: Arc<SharedStore>, config: &Config) -> anyhow::Result<Arc<Self>> {
