@@ -1,0 +1,16 @@
+//! The server's side of DHCPv4 Bulk Leasequery: octets in, octets out, with a fake clock and a real store.
+
+mod closing;
+mod dump;
+mod framing;
+mod hostile;
+mod options;
+mod parallel;
+mod refusals;
+mod selectors;
+mod states;
+mod support;
+mod time;
+mod timers;
+mod vpn;
+mod window;
