@@ -45,7 +45,7 @@ pub(super) async fn serve(
         if control.has_changed().unwrap_or(true) {
             let reason = permission(&control.borrow_and_update(), peer, &mut policy);
             match reason {
-                Some(reason) => shared.read(|store| connection.terminate(store, &mut out, reason)),
+                Some(reason) => shared.read_now(|store| connection.terminate(store, &mut out, reason)),
                 None => connection.protocol_mut().set_policy(Arc::clone(&policy)),
             }
         }
@@ -65,7 +65,7 @@ pub(super) async fn serve(
         if sent == out.len() {
             out.clear();
             sent = 0;
-            turn = shared.read(|store| connection.poll_transmit(start.elapsed(), store, &mut out, ROOM));
+            turn = shared.read_now(|store| connection.poll_transmit(start.elapsed(), store, &mut out, ROOM));
         }
         while let Some(event) = connection.poll_event() {
             log(peer, &policy, &event);

@@ -29,6 +29,18 @@ impl SharedStore {
         read(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Reads with the store's clock brought up to date first. What is told now has to carry the base-time of now: a
+    /// requestor takes a base-time that lags for a difference between the clocks.
+    pub fn read_now<T>(&self, read: impl FnOnce(&Store<V4Key>) -> T) -> T {
+        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+        if store.now() >= wall_clock() {
+            return read(&store);
+        }
+        drop(store);
+        self.write(|_| ());
+        self.read(read)
+    }
+
     /// Changes, with the store's clock brought up to date first.
     pub fn write<T>(&self, write: impl FnOnce(&mut Store<V4Key>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);

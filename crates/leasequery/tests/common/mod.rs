@@ -275,6 +275,7 @@ impl Peer {
                 }
                 Ok(length) => self.input.extend_from_slice(&piece[..length]),
                 Err(error) if error.kind() == ErrorKind::ConnectionReset => return Next::Reset,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("the stream fails: {error}"),
             }
         }
