@@ -93,6 +93,44 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Attributes<'_>> {
     Some(attributes)
 }
 
+/// The attributes that are looked up by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[allow(clippy::enum_variant_names, reason = "the names of the things")]
+pub(crate) enum Identity {
+    ClientId,
+    RemoteId,
+    RelayId,
+}
+
+/// Finds one attribute, without looking at what comes after it.
+#[inline]
+pub(crate) fn find(packed: &[u8], wanted: Identity) -> Option<&[u8]> {
+    let (own, within) = match wanted {
+        Identity::ClientId => (CLIENT_ID, CLIENT_ID),
+        Identity::RemoteId => (REMOTE_ID, REMOTE_ID_AT),
+        Identity::RelayId => (RELAY_ID, RELAY_ID_AT),
+    };
+    let mut relay_info = None;
+    let mut rest = packed;
+    while let Some((&tag, behind)) = rest.split_first() {
+        rest = behind;
+        match tag {
+            tag if tag == own => return take(&mut rest),
+            tag if tag == within => return take_within(&mut rest, relay_info),
+            REMOTE_ID_AT | RELAY_ID_AT => {
+                take_number(&mut rest)?;
+                take_number(&mut rest)?;
+            }
+            RELAY_INFO => relay_info = Some(take(&mut rest)?),
+            CLIENT_ID | HARDWARE | REMOTE_ID | RELAY_ID => {
+                take(&mut rest)?;
+            }
+            _ => return None,
+        }
+    }
+    None
+}
+
 /// Walks over packed options: code and value, ascending by code as they were given. Stops at damage.
 pub(crate) fn options(mut packed: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
     std::iter::from_fn(move || {

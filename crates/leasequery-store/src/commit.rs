@@ -1,6 +1,6 @@
 //! How the store changes: one binding at a time, in all its orders at once.
 
-use crate::attributes::{Attributes, Relay, pack};
+use crate::attributes::{Attributes, Identity, Relay, find, pack};
 use crate::index::{Identifier, Index, Lookup};
 use crate::records::{Record, Records};
 use crate::scan::List;
@@ -58,12 +58,20 @@ struct Known<'a, K: Key> {
 impl<'a, K: Key> Lookup<'a, K> for Known<'a, K> {
     #[inline]
     fn identifier(&self, number: u32) -> Option<Identifier<'a>> {
-        let record = self.records.get(number);
-        if self.which == Indexed::Hardware && record.flags & Record::<K>::HARDWARE != 0 {
-            // The common case needs no look at the variable part.
-            return record.hardware(&Attributes::default()).map(of_hardware);
-        }
-        indexed(self.which, record, &self.records.attributes(number))
+        let wanted = match self.which {
+            Indexed::Hardware => {
+                let record = self.records.get(number);
+                if record.flags & Record::<K>::HARDWARE != 0 {
+                    // The common case needs no look at the variable part.
+                    return record.hardware(&Attributes::default()).map(of_hardware);
+                }
+                return record.hardware(&self.records.attributes(number)).map(of_hardware);
+            }
+            Indexed::ClientId => Identity::ClientId,
+            Indexed::RemoteId => Identity::RemoteId,
+            Indexed::RelayId => Identity::RelayId,
+        };
+        find(self.records.packed(number), wanted).map(identifier)
     }
 
     #[inline]

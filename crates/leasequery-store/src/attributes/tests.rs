@@ -41,3 +41,20 @@ fn a_part_that_was_cut_is_not_sound() {
     // Cut between two attributes it is a part with fewer of them.
     assert_eq!(boundaries, [0, 4, 15, 26, 29]);
 }
+
+#[test]
+fn one_attribute_is_found_as_all_of_them_are() {
+    let empty: &[u8] = &[];
+    for (info, remote_id, relay_id) in [
+        (Some(INFO), Some(&INFO[6..]), Some(&[9, 9, 9, 9][..])),
+        (Some(INFO), Some(&[4, 4][..]), Some(&INFO[2..4])),
+        (None, Some(empty), None),
+        (None, None, None),
+    ] {
+        let packed = packed(Relay { info, remote_id, relay_id }, &[(12, b"host")]);
+        let all = unpack(&packed).expect("sound");
+        assert_eq!(find(&packed, Identity::ClientId), all.client_id);
+        assert_eq!(find(&packed, Identity::RemoteId), all.remote_id);
+        assert_eq!(find(&packed, Identity::RelayId), all.relay_id);
+    }
+}

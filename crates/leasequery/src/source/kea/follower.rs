@@ -364,11 +364,14 @@ impl Current {
             filled += length;
             let start = end - filled as u64;
             let mut used = 0;
+            let mut last = None;
             for newline in memchr_iter(b'\n', &buffer[..filled]) {
+                last = Some(used..newline);
                 self.line(&buffer[used..newline], take);
                 used = newline + 1;
                 self.offset = start + used as u64;
             }
+            self.last = last.map_or(self.last, |line| hash(&buffer[line]));
             buffer.copy_within(used..filled, 0);
             filled -= used;
             if at_end {
@@ -383,7 +386,6 @@ impl Current {
 
     fn line(&mut self, line: &[u8], take: &mut dyn FnMut(u64, &[u8], &Header)) {
         self.line += 1;
-        self.last = hash(line);
         let torn = self.torn.take().and_then(|torn| usize::try_from(torn.checked_sub(self.offset)?).ok());
         let Some(header) = &self.header else {
             match Header::parse(line) {
