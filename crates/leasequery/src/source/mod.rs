@@ -36,9 +36,9 @@ impl Configured {
     /// Reads everything and tells the store which addresses are configured.
     pub fn new(shared: Arc<SharedStore>, config: &Config) -> anyhow::Result<Arc<Self>> {
         let configured = Self { shared, kea: Mutex::new(HashMap::new()) };
-        for (id, path) in configured.kea_files(config) {
+        for (id, path, leases) in configured.kea_files(config) {
             let kea = kea::KeaConfig::load(&path).with_context(|| "kea-config")?;
-            configured.set_kea(id, kea, &path);
+            configured.set_kea(id, kea, &path, &leases);
         }
         configured.set_networks(config);
         Ok(Arc::new(configured))
@@ -46,9 +46,9 @@ impl Configured {
 
     /// Reads everything anew. A file of Kea's that cannot be read leaves what it said before.
     pub fn reload(&self, config: &Config) {
-        for (id, path) in self.kea_files(config) {
+        for (id, path, leases) in self.kea_files(config) {
             match kea::KeaConfig::load(&path) {
-                Ok(kea) => self.set_kea(id, kea, &path),
+                Ok(kea) => self.set_kea(id, kea, &path, &leases),
                 Err(problem) => error!("kea-config: the old one stays: {problem}"),
             }
         }
@@ -60,17 +60,29 @@ impl Configured {
         self.kea.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned()
     }
 
-    fn kea_files(&self, config: &Config) -> Vec<(SourceId, PathBuf)> {
+    /// Configurations of Kea's, with the lease files that are followed.
+    fn kea_files(&self, config: &Config) -> Vec<(SourceId, PathBuf, PathBuf)> {
         let files = config.sources.iter().filter_map(|source| match source {
-            Source::KeaMemfile { kea_config: Some(path), .. } => {
-                Some((self.shared.write(|store| store.source(&source.name()))?, path.clone()))
+            Source::KeaMemfile { kea_config: Some(kea_config), path, .. } => {
+                let id = self.shared.write(|store| store.source(&source.name()))?;
+                Some((id, kea_config.clone(), path.clone()))
             }
             _ => None,
         });
         files.collect()
     }
 
-    fn set_kea(&self, id: SourceId, kea: kea::KeaConfig, path: &Path) {
+    fn set_kea(&self, id: SourceId, kea: kea::KeaConfig, path: &Path, leases: &Path) {
+        for warning in kea.warnings() {
+            warn!("{}: {warning}", path.display());
+        }
+        match kea.lease_file() {
+            kea::LeaseFile::At(file) if is_same_file(file, leases) => {}
+            kea::LeaseFile::At(file) => {
+                warn!("{}: the lease file is {}, but {} is followed", path.display(), file.display(), leases.display());
+            }
+            kea::LeaseFile::None(reason) => warn!("{}: there is no lease file: {reason}", path.display()),
+        }
         if let Some(subnets) = kea.without_extended_info() {
             warn!(
                 "{}: store-extended-info is off ({subnets}): Kea keeps no relay agent information there, and queries by \
@@ -118,4 +130,13 @@ impl Configured {
             store.set_networks(&networks);
         });
     }
+}
+
+/// Whether a file that Kea knows by one name may be the one that is followed by another. Kea sees relative names from a
+/// directory of its own.
+fn is_same_file(kea: &Path, followed: &Path) -> bool {
+    if kea.is_relative() {
+        return kea.file_name() == followed.file_name();
+    }
+    kea == followed || matches!((kea.canonicalize(), followed.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }

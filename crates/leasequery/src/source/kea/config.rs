@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use ipnet::Ipv4Net;
@@ -20,6 +20,23 @@ pub struct KeaConfig {
     /// Numbers of the subnets for which Kea keeps no relay information, of all subnets.
     without_extended_info: Vec<u32>,
     subnets: usize,
+    lease_file: LeaseFile,
+    warnings: Vec<String>,
+}
+
+/// Where Kea keeps its leases (kea's `lease-database`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LeaseFile {
+    /// In this file; a relative name is seen from Kea's directory.
+    At(PathBuf),
+    /// In no file, and why.
+    None(String),
+}
+
+impl Default for LeaseFile {
+    fn default() -> Self {
+        Self::At("/var/lib/kea/kea-leases4.csv".into())
+    }
 }
 
 /// Renewal and rebinding of a subnet (kea's `renew-timer`, `rebind-timer`, `calculate-tee-times`).
@@ -59,14 +76,15 @@ type Scopes<'a> = [&'a Map<String, Value>];
 impl KeaConfig {
     /// Reads Kea's DHCPv4 configuration.
     pub fn load(file: &Path) -> Result<Self, JsonError> {
-        Ok(Self::from_json(&json::load(file)?))
+        let root = json::load(file)?;
+        Self::from_json(&root).ok_or_else(|| JsonError::new(file, "there is no object \"Dhcp4\" in it"))
     }
 
-    fn from_json(root: &Value) -> Self {
-        let mut config = Self::default();
-        let Some(global) = root["Dhcp4"].as_object() else { return config };
+    fn from_json(root: &Value) -> Option<Self> {
+        let global = root.get("Dhcp4")?.as_object()?;
+        let mut config = Self { lease_file: lease_file(global), ..Self::default() };
+        // Kea before 2.6 counts the subnets that have no number, those of shared networks first.
         let mut number = 0;
-        // A subnet without a number gets the next one, those of shared networks first (kea before 2.6).
         for network in objects(global.get("shared-networks")) {
             for subnet in objects(network.get("subnet4")) {
                 config.add_subnet(&[subnet, network, global], &mut number);
@@ -75,8 +93,8 @@ impl KeaConfig {
         for subnet in objects(global.get("subnet4")) {
             config.add_subnet(&[subnet, global], &mut number);
         }
-        config.add_reservations(global);
-        config
+        config.add_reservations(global, "outside the subnets");
+        Some(config)
     }
 
     /// First and last address of everything that is configured.
@@ -84,15 +102,28 @@ impl KeaConfig {
         &self.ranges
     }
 
+    /// Where Kea keeps its leases.
+    pub fn lease_file(&self) -> &LeaseFile {
+        &self.lease_file
+    }
+
+    /// What could not be taken as it stands there.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
+
     /// Seconds from a lease's last transaction to renewal and rebinding, where Kea tells its clients any.
     pub fn timers(&self, subnet: u32, lifetime: u32) -> (Option<u32>, Option<u32>) {
         let Some(timers) = self.timers.get(&subnet) else { return (None, None) };
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a lifetime fits")]
-        let share =
-            |share: f64| (timers.calculate && lifetime != u32::MAX).then(|| (f64::from(lifetime) * share) as u32);
-        let rebind = timers.rebind.or_else(|| share(timers.rebind_share)).filter(|rebind| *rebind < lifetime);
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the cast keeps within the type")]
+        let share = |share: f64| {
+            (timers.calculate && lifetime != u32::MAX).then(|| (f64::from(lifetime) * share).round() as u32)
+        };
+        // Kea leaves out what is not within the lease, and a T1 that is not before T2.
+        let within = |timer: Option<u32>, ceiling| timer.filter(|timer| (1..ceiling).contains(timer));
+        let rebind = within(timers.rebind.or_else(|| share(timers.rebind_share)), lifetime);
         let renew = timers.renew.or_else(|| share(timers.renew_share));
-        (renew.filter(|renew| *renew < rebind.unwrap_or(lifetime)), rebind)
+        (within(renew, rebind.unwrap_or(lifetime)), rebind)
     }
 
     /// Names the subnets for which Kea keeps no relay information, if there are any.
@@ -114,13 +145,20 @@ impl KeaConfig {
 
     fn add_subnet(&mut self, scopes: &Scopes<'_>, number: &mut u32) {
         let Some(subnet) = scopes.first() else { return };
-        *number += 1;
         let id = subnet.get("id").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != 0);
-        let id = id.unwrap_or(*number);
-        for pool in objects(subnet.get("pools")) {
-            self.ranges.extend(pool.get("pool").and_then(Value::as_str).and_then(range));
+        let id = id.unwrap_or_else(|| {
+            *number += 1;
+            *number
+        });
+        for pool in objects(subnet.get("pools")).filter_map(|pool| pool.get("pool")) {
+            match pool.as_str().and_then(range) {
+                Some(range) => self.ranges.push(range),
+                None => self.warnings.push(format!(
+                    "subnet {id}: pool {pool} is neither FIRST - LAST nor a prefix: its addresses are not configured"
+                )),
+            }
         }
-        self.add_reservations(subnet);
+        self.add_reservations(subnet, &format!("subnet {id}"));
         let seconds = |name: &str| find(scopes, name).and_then(Value::as_u64).and_then(|s| u32::try_from(s).ok());
         let share = |name: &str, default| find(scopes, name).and_then(Value::as_f64).unwrap_or(default);
         let timers = Timers {
@@ -138,12 +176,26 @@ impl KeaConfig {
     }
 
     /// Reserved addresses may lie outside every pool and are configured all the same.
-    fn add_reservations(&mut self, scope: &Map<String, Value>) {
-        for reservation in objects(scope.get("reservations")) {
-            let address = reservation.get("ip-address").and_then(Value::as_str).and_then(|text| text.parse().ok());
-            self.ranges.extend(address.map(|address: Ipv4Addr| (address, address)));
+    fn add_reservations(&mut self, scope: &Map<String, Value>, place: &str) {
+        for reserved in objects(scope.get("reservations")).filter_map(|reservation| reservation.get("ip-address")) {
+            match reserved.as_str().and_then(|text| text.parse::<Ipv4Addr>().ok()) {
+                Some(address) => self.ranges.push((address, address)),
+                None => self.warnings.push(format!("{place}: reserved address {reserved} is none")),
+            }
         }
     }
+}
+
+fn lease_file(global: &Map<String, Value>) -> LeaseFile {
+    let Some(database) = global.get("lease-database").and_then(Value::as_object) else { return LeaseFile::default() };
+    match database.get("type").and_then(Value::as_str) {
+        None | Some("memfile") => {}
+        Some(other) => return LeaseFile::None(format!("leases are kept in {other}")),
+    }
+    if database.get("persist").and_then(Value::as_bool) == Some(false) {
+        return LeaseFile::None("\"persist\" is false".to_owned());
+    }
+    database.get("name").and_then(Value::as_str).map_or_else(LeaseFile::default, |name| LeaseFile::At(name.into()))
 }
 
 fn objects(list: Option<&Value>) -> impl Iterator<Item = &Map<String, Value>> {

@@ -13,6 +13,12 @@ pub struct JsonError {
     text: String,
 }
 
+impl JsonError {
+    pub(super) fn new(file: &Path, text: &str) -> Self {
+        Self { file: file.to_owned(), place: None, text: text.to_owned() }
+    }
+}
+
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
@@ -56,13 +62,13 @@ impl Plain {
         let mut rest = text.as_str();
         let (mut line, mut column) = (1, 1);
         while let Some(next) = rest.chars().next() {
-            let length = match next {
-                '"' => string(rest),
-                '#' => comment(rest, "\n").0,
-                '/' if rest.starts_with("//") => comment(rest, "\n").0,
-                '/' if rest.starts_with("/*") => match comment(rest, "*/") {
-                    (length, true) => length + 2,
-                    (_, false) => return Err(fail(Some((line, column)), "a comment without end".to_owned())),
+            let (length, is_comment) = match next {
+                '"' => (string(rest), false),
+                '#' => (rest.find('\n').unwrap_or(rest.len()), true),
+                '/' if rest.starts_with("//") => (rest.find('\n').unwrap_or(rest.len()), true),
+                '/' if rest.starts_with("/*") => match rest[2..].find("*/") {
+                    Some(length) => (length + 4, true),
+                    None => return Err(fail(Some((line, column)), "a comment without end".to_owned())),
                 },
                 '<' if rest.starts_with("<?include") => {
                     let directive = rest.split_inclusive("?>").next().unwrap_or(rest);
@@ -78,12 +84,13 @@ impl Plain {
                     rest = &rest[directive.len()..];
                     continue;
                 }
-                other => other.len_utf8(),
+                other => (other.len_utf8(), false),
             };
             let (piece, behind) = rest.split_at(length);
-            match next {
-                '#' | '/' if length > 1 => self.text.extend(piece.chars().map(|c| if c == '\n' { c } else { ' ' })),
-                _ => self.text.push_str(piece),
+            if is_comment {
+                self.text.extend(piece.chars().map(|c| if c == '\n' { c } else { ' ' }));
+            } else {
+                self.text.push_str(piece);
             }
             (line, column) = advance(piece, line, column);
             rest = behind;
@@ -143,11 +150,6 @@ fn string(text: &str) -> usize {
         }
     }
     text.len()
-}
-
-/// Length of the comment that `text` begins with, up to its end mark, and whether that is there.
-fn comment(text: &str, end: &str) -> (usize, bool) {
-    text.find(end).map_or((text.len(), false), |place| (place, true))
 }
 
 /// Line and column behind `piece`.

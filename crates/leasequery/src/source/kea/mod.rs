@@ -11,7 +11,7 @@ mod mapping;
 mod relay;
 mod row;
 
-pub use config::{CurrentConfig, KeaConfig};
+pub use config::{CurrentConfig, KeaConfig, LeaseFile};
 pub use follower::Follower;
 pub use mapping::Batch;
 pub use row::{Header, Row, RowError};

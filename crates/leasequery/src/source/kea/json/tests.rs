@@ -22,6 +22,12 @@ fn comments_in_three_styles_and_commas_left_over_are_taken() {
 }
 
 #[test]
+fn comments_without_a_word_are_taken() {
+    assert_eq!(parse("#\n{ #\n \"a\": 1, //\n /**/ \"b\": /*/ 3, */ 2 }\n#"), Ok(json!({ "a": 1, "b": 2 })));
+    assert_eq!(parse("{ / }"), Err("kea.conf:1:3: key must be a string".to_owned()));
+}
+
+#[test]
 fn strings_may_hold_quotes_and_slashes() {
     assert_eq!(parse(r#"{ "a": "\"//\\", "b": "\\" /* " */ }"#), Ok(json!({ "a": "\"//\\", "b": "\\" })));
 }
