@@ -26,6 +26,11 @@ impl<K: Key> Indexes<K> {
     pub(crate) fn new() -> Self {
         Self(INDEXED.map(|_| Index::new()))
     }
+
+    /// Makes room for as many hardware addresses, nearly all of which are different ones.
+    pub(crate) fn reserve_hardware(&mut self, count: usize) {
+        self.0[Indexed::Hardware as usize].reserve(count);
+    }
 }
 
 /// An identifier that has no type.

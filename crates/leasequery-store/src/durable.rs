@@ -160,6 +160,7 @@ fn write_metadata<K: Key>(metadata: &Metadata<K>) -> Vec<u8> {
     out.extend_from_slice(&metadata.now.0.to_be_bytes());
     out.extend_from_slice(&metadata.revision.0.to_be_bytes());
     out.extend_from_slice(&metadata.history_floor.0.to_be_bytes());
+    out.extend_from_slice(&metadata.bindings.to_be_bytes());
     put_number(&mut out, metadata.vpns.len());
     for vpn in &metadata.vpns {
         match vpn {
@@ -200,6 +201,7 @@ fn read_metadata<K: Key>(bytes: &[u8]) -> Option<Metadata<K>> {
         now: take_time(&mut rest)?,
         revision: Revision(u64::from_be_bytes(take(&mut rest)?)),
         history_floor: take_time(&mut rest)?,
+        bindings: take_number(&mut rest)?,
         vpns: Vec::new(),
         sources: Vec::new(),
         networks: Vec::new(),

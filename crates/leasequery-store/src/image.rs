@@ -23,6 +23,8 @@ pub struct Metadata<K> {
     pub revision: Revision,
     /// See [`Store::history_floor`].
     pub history_floor: Time,
+    /// How many bindings there are, to make room for them at once.
+    pub bindings: u32,
     /// The VPNs in the order of their numbers.
     pub vpns: Vec<VpnName>,
     /// The sources in the order of their numbers, with their positions.
@@ -100,7 +102,10 @@ impl<K: Key> Image<K> {
         store.sources =
             metadata.sources.into_iter().map(|(name, position)| Source { name, position, epoch: 0 }).collect();
         store.set_networks(&metadata.networks);
-        Self { store, order: Vec::new() }
+        // A number that was damaged must not ask for more memory than there is.
+        let bindings = usize::try_from(metadata.bindings).unwrap_or_default().min(1 << 26);
+        store.indexes.reserve_hardware(bindings);
+        Self { store, order: Vec::with_capacity(bindings) }
     }
 
     /// Adds a binding, in any order.
@@ -145,6 +150,7 @@ impl<K: Key> Store<K> {
             now: self.now,
             revision: self.revision,
             history_floor: self.floor,
+            bindings: u32::try_from(self.records.len()).unwrap_or(u32::MAX),
             vpns: self.vpns.0.clone(),
             sources: self.sources.iter().map(|source| (source.name.clone(), source.position.clone())).collect(),
             networks: self.networks.ranges().to_vec(),

@@ -72,6 +72,13 @@ impl<K: Key> Index<K> {
         Self { shards, groups: Vec::new(), free: Vec::new(), hasher: RandomState::default() }
     }
 
+    /// Makes room in an empty index.
+    pub(crate) fn reserve(&mut self, count: usize) {
+        for shard in self.shards.iter_mut().filter(|shard| shard.is_empty()) {
+            shard.reserve(count / SHARDS, |_| 0);
+        }
+    }
+
     /// Adds a record.
     pub(crate) fn insert<'a>(&mut self, value: Identifier<'_>, record: u32, lookup: &impl Lookup<'a, K>) {
         let (hash, shard) = self.place(value);

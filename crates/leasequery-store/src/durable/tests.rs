@@ -104,6 +104,7 @@ fn metadata_is_read_as_it_was_written_and_damage_is_noticed() {
         now: Time(7),
         revision: Revision(1 << 40),
         history_floor: Time(5),
+        bindings: 3,
         vpns: vec![VpnName::Name((*b"blue").into()), VpnName::Id([1, 2, 3, 4, 5, 6, 7])],
         sources: vec![("a".to_owned(), None), ("b".to_owned(), Some(vec![1, 2]))],
         networks: vec![Network { first: key(1), last: key(2), since: Time(3) }],
