@@ -14,4 +14,4 @@ mod row;
 pub use config::{CurrentConfig, KeaConfig, LeaseFile};
 pub use follower::Follower;
 pub use mapping::Batch;
-pub use row::{Header, Row, RowError};
+pub use row::{Header, KeaState, Row, RowError};

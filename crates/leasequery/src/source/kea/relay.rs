@@ -2,81 +2,96 @@
 
 use std::ops::Range;
 
-use leasequery_wire::v4::RelayAgentInformation;
+use leasequery_wire::v4::{RelayAgentInformation, SubOption};
+use memchr::memchr;
 use serde_json::Value;
 
-use super::row::{digit, unescape};
+use super::row::{pair, unescape};
 
 /// There is relay information, and it makes no sense.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unreadable;
 
+/// Where the relay information was put. Empty ranges stand for what is not there.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    /// The sub-options of option 82.
+    pub(super) sub_options: Range<usize>,
+    pub(super) remote_id: Range<usize>,
+    pub(super) relay_id: Range<usize>,
+}
+
 /// Appends the sub-options of option 82 that an escaped user context holds. None are there unless Kea was told to keep
 /// them.
-pub(super) fn sub_options(context: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, Unreadable> {
-    let text = unescape(context, bytes);
-    let start = text.end;
-    // The text goes at the end: what is found is appended behind it first.
-    let found = match exact(&bytes[text.clone()]) {
-        Some(hex) => Ok(Some(text.start + hex.start..text.start + hex.end)),
-        None => by_json(&bytes[text.clone()]).map(|hex| {
-            hex.map(|hex| {
-                bytes.extend_from_slice(hex.as_bytes());
-                start..bytes.len()
-            })
-        }),
+pub(super) fn read(context: &[u8], bytes: &mut Vec<u8>) -> Result<Found, Unreadable> {
+    let start = bytes.len();
+    // Where Kea's own text is followed by others' the quick look fails, and a thorough one decides.
+    let read = match exact(context) {
+        Some(hex) if decode(hex, bytes) => Ok(()),
+        _ => {
+            bytes.truncate(start);
+            by_json(context, bytes)
+        }
     };
-    let result = match found {
-        Ok(Some(hex)) => decode(hex, text.start, bytes),
-        Ok(None) => Ok(0),
-        Err(unreadable) => Err(unreadable),
-    };
-    let length = result.as_ref().map_or(0, |length| *length);
-    bytes.truncate(text.start + length);
-    let info = text.start..bytes.len();
-    result?;
-    if RelayAgentInformation::parse(&bytes[info.clone()]).is_err() {
-        bytes.truncate(info.start);
-        return Err(Unreadable);
+    let checked = read.and_then(|()| RelayAgentInformation::parse(&bytes[start..]).map_err(|_| Unreadable));
+    match checked {
+        Ok(info) => {
+            let mut relay = Found { sub_options: start..bytes.len(), ..Found::default() };
+            let mut at = start;
+            for (code, value) in info.sub_options() {
+                let place = at + 2..at + 2 + value.len();
+                at = place.end;
+                match code {
+                    SubOption::REMOTE_ID if relay.remote_id.is_empty() => relay.remote_id = place,
+                    SubOption::RELAY_ID if relay.relay_id.is_empty() => relay.relay_id = place,
+                    _ => {}
+                }
+            }
+            Ok(relay)
+        }
+        Err(Unreadable) => {
+            bytes.truncate(start);
+            Err(Unreadable)
+        }
     }
-    Ok(info)
 }
 
-/// Turns the hex digits at `hex` into octets at `to`, which is before them or where they begin, and says how many.
-fn decode(hex: Range<usize>, to: usize, bytes: &mut [u8]) -> Result<usize, Unreadable> {
-    if !hex.len().is_multiple_of(2) {
-        return Err(Unreadable);
-    }
-    let mut length = 0;
-    for place in hex.step_by(2) {
-        let (Some(high), Some(low)) = (digit(bytes[place]), digit(bytes[place + 1])) else { return Err(Unreadable) };
-        bytes[to + length] = high << 4 | low;
-        length += 1;
-    }
-    Ok(length)
+/// Appends what the hex digits stand for; says whether they are that.
+fn decode(hex: &[u8], bytes: &mut Vec<u8>) -> bool {
+    let (pairs, rest) = hex.as_chunks::<2>();
+    let mut sound = rest.is_empty();
+    bytes.extend(pairs.iter().map(|digits| pair(*digits, &mut sound)));
+    sound
 }
 
-/// The hex digits in the text that Kea itself writes when nobody else has anything to put there; `None` if it is
-/// another text.
-fn exact(text: &[u8]) -> Option<Range<usize>> {
-    const BEGIN: &[u8] = b"{ \"ISC\": { \"relay-agent-info\": ";
-    const SUB_OPTIONS: &[u8] = b"\"sub-options\": \"0x";
-    let rest = text.strip_prefix(BEGIN)?;
-    let (start, end): (usize, &[u8]) = match rest.strip_prefix(b"\"0x") {
+/// The hex digits in the text that Kea itself writes when nobody else has anything to put there, escaped as it is;
+/// `None` if it is another text.
+fn exact(context: &[u8]) -> Option<&[u8]> {
+    let rest = context.strip_prefix(b"{ \"ISC\": { \"relay-agent-info\": ")?;
+    if let Some(rest) = rest.strip_prefix(b"\"0x") {
         // Up to 2.3.1.
-        Some(_) => (BEGIN.len() + 3, b"\" } }"),
-        // Since 2.3.2; remote-id and relay-id, which may stand before, are copies of sub-options.
-        None => (BEGIN.len() + memchr::memmem::find(rest, SUB_OPTIONS)? + SUB_OPTIONS.len(), b"\" } } }"),
-    };
-    let length = text.len().checked_sub(start + end.len())?;
-    (text[start + length..] == *end && !text[start..start + length].contains(&b'"')).then_some(start..start + length)
+        return rest.strip_suffix(b"\" } }");
+    }
+    // Since 2.3.2, with copies of two of the sub-options before all of them.
+    let rest = without(rest.strip_prefix(b"{ ")?, b"\"relay-id\": \"")?;
+    let rest = without(rest, b"\"remote-id\": \"")?;
+    rest.strip_prefix(b"\"sub-options\": \"0x")?.strip_suffix(b"\" } } }")
 }
 
-/// The hex digits in any other JSON.
-fn by_json(text: &[u8]) -> Result<Option<String>, Unreadable> {
-    let context: Value = serde_json::from_slice(text).map_err(|_| Unreadable)?;
+/// What is behind a member, if that is there.
+fn without<'a>(text: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
+    let Some(value) = text.strip_prefix(name) else { return Some(text) };
+    value[memchr(b'"', value)?..].strip_prefix(b"\"&#x2c ")
+}
+
+/// Appends what any other JSON holds.
+fn by_json(context: &[u8], bytes: &mut Vec<u8>) -> Result<(), Unreadable> {
+    let text = unescape(context, bytes);
+    let parsed = serde_json::from_slice::<Value>(&bytes[text.clone()]);
+    bytes.truncate(text.start);
+    let context = parsed.map_err(|_| Unreadable)?;
     let hex = match &context["ISC"]["relay-agent-info"] {
-        Value::Null => return Ok(None),
+        Value::Null => return Ok(()),
         Value::String(hex) => hex,
         Value::Object(info) => match info.get("sub-options") {
             Some(Value::String(hex)) => hex,
@@ -84,7 +99,7 @@ fn by_json(text: &[u8]) -> Result<Option<String>, Unreadable> {
         },
         _ => return Err(Unreadable),
     };
-    Ok(Some(hex.strip_prefix("0x").unwrap_or(hex).to_owned()))
+    if decode(hex.strip_prefix("0x").unwrap_or(hex).as_bytes(), bytes) { Ok(()) } else { Err(Unreadable) }
 }
 
 #[cfg(test)]

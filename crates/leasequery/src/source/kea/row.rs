@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr_iter};
 use thiserror::Error;
 
 use super::relay;
@@ -39,19 +39,21 @@ pub struct Header {
     hostname: usize,
     state: Option<usize>,
     user_context: Option<usize>,
+    /// How many columns have to be looked for; what is behind them is ignored.
+    columns: usize,
 }
 
-/// Columns that any version may have; what is behind them is ignored.
+/// Columns that any version may have.
 const COLUMNS: usize = 24;
 
-/// A lease as a row has it. Octets are in the buffer that the row was decoded into.
+/// A lease as a row has it. Octets are in the buffer that the row was decoded into; an empty range is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Row {
     /// The address, Kea's key.
     pub address: Ipv4Addr,
-    /// Hardware address; empty if there is none.
+    /// Hardware address.
     pub hwaddr: Range<usize>,
-    /// Client-identifier with its type; empty if there is none.
+    /// Client-identifier with its type.
     pub client_id: Range<usize>,
     /// Seconds; 0 removes the lease, 0xffffffff is for ever.
     pub valid_lifetime: u32,
@@ -59,22 +61,40 @@ pub struct Row {
     pub expire: i64,
     /// Number of its subnet.
     pub subnet_id: u32,
-    /// Host name; empty if there is none.
+    /// Host name.
     pub hostname: Range<usize>,
-    /// Kea's state.
-    pub state: u8,
-    /// Sub-options of option 82; empty if there are none.
+    /// What Kea says the lease is.
+    pub state: KeaState,
+    /// Sub-options of option 82.
     pub relay_info: Range<usize>,
+    /// Remote ID, a part of them.
+    pub remote_id: Range<usize>,
+    /// Relay-ID, a part of them.
+    pub relay_id: Range<usize>,
     /// Whether there is relay information that could not be read.
     pub relay_unreadable: bool,
+}
+
+/// Kea's states of a DHCPv4 lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeaState {
+    /// 0: in use, or offered, or over and not yet noticed.
+    Assigned,
+    /// 1: in quarantine.
+    Declined,
+    /// 2: over, and kept in case the client returns.
+    Reclaimed,
+    /// 3: given back, and kept in case the client returns (Kea 2.7 and later).
+    Released,
 }
 
 impl Header {
     /// Reads the first line of a file.
     pub fn parse(line: &[u8]) -> Result<Self, RowError> {
         let find = |name: &str| line.split(|byte| *byte == b',').position(|column| column == name.as_bytes());
-        let need = |name: &'static str| find(name).filter(|place| *place < COLUMNS).ok_or(RowError::Header(name));
-        Ok(Self {
+        let find = |name| find(name).filter(|place| *place < COLUMNS);
+        let need = |name: &'static str| find(name).ok_or(RowError::Header(name));
+        let mut header = Self {
             address: need("address")?,
             hwaddr: need("hwaddr")?,
             client_id: need("client_id")?,
@@ -84,7 +104,13 @@ impl Header {
             hostname: need("hostname")?,
             state: find("state"),
             user_context: find("user_context"),
-        })
+            columns: 0,
+        };
+        let places = [header.address, header.hwaddr, header.client_id, header.valid_lifetime, header.expire];
+        let others = [Some(header.subnet_id), Some(header.hostname), header.state, header.user_context];
+        let last = places.into_iter().chain(others.into_iter().flatten()).max();
+        header.columns = last.map_or(0, |last| last + 1);
+        Ok(header)
     }
 }
 
@@ -93,35 +119,29 @@ impl Row {
     /// of another version may have appended them.
     pub fn parse(line: &[u8], header: &Header, bytes: &mut Vec<u8>) -> Result<Self, RowError> {
         let mut columns = [&[][..]; COLUMNS];
-        let mut count = 0;
-        let mut rest = line;
-        while count < COLUMNS {
-            let comma = memchr(b',', rest);
-            columns[count] = &rest[..comma.unwrap_or(rest.len())];
-            count += 1;
-            match comma {
-                Some(comma) => rest = &rest[comma + 1..],
-                None => break,
-            }
+        let (mut count, mut start) = (0, 0);
+        let ends = memchr_iter(b',', line).chain(std::iter::once(line.len()));
+        for (column, end) in columns.iter_mut().zip(ends).take(header.columns) {
+            *column = &line[start..end];
+            (count, start) = (count + 1, end + 1);
         }
         if count <= header.hostname {
             return Err(RowError::Columns(count, header.hostname + 1));
         }
-        let optional = |place: Option<usize>| place.and_then(|place| columns.get(place)).copied().unwrap_or_default();
-        let state = match optional(header.state) {
-            [] => 0,
-            text => number("state", text)?,
-        };
+        let optional = |place: Option<usize>| place.map_or(&[][..], |place| columns[place]);
+        let text = columns[header.address];
         let mut row = Self {
-            address: address(columns[header.address])?,
+            address: address(text).ok_or_else(|| wrong("address", text))?,
             hwaddr: octets("hwaddr", columns[header.hwaddr], bytes)?,
             client_id: octets("client_id", columns[header.client_id], bytes)?,
             valid_lifetime: number("valid_lifetime", columns[header.valid_lifetime])?,
             expire: number("expire", columns[header.expire])?,
             subnet_id: number("subnet_id", columns[header.subnet_id])?,
             hostname: unescape(columns[header.hostname], bytes),
-            state,
+            state: state(optional(header.state))?,
             relay_info: 0..0,
+            remote_id: 0..0,
+            relay_id: 0..0,
             relay_unreadable: false,
         };
         if row.hwaddr.len() > 16 {
@@ -129,8 +149,11 @@ impl Row {
         }
         let context = optional(header.user_context);
         if !context.is_empty() {
-            match relay::sub_options(context, bytes) {
-                Ok(range) => row.relay_info = range,
+            match relay::read(context, bytes) {
+                Ok(relay) => {
+                    (row.relay_info, row.remote_id, row.relay_id) =
+                        (relay.sub_options, relay.remote_id, relay.relay_id);
+                }
                 Err(relay::Unreadable) => row.relay_unreadable = true,
             }
         }
@@ -138,9 +161,21 @@ impl Row {
     }
 }
 
+#[cold]
 fn wrong(column: &'static str, value: &[u8]) -> RowError {
     let value = String::from_utf8_lossy(&value[..value.len().min(80)]).into_owned();
     RowError::Value { column, value }
+}
+
+/// Without a state, as in a file of the first schema, a lease is assigned.
+fn state(text: &[u8]) -> Result<KeaState, RowError> {
+    match text {
+        b"" | b"0" => Ok(KeaState::Assigned),
+        b"1" => Ok(KeaState::Declined),
+        b"2" => Ok(KeaState::Reclaimed),
+        b"3" => Ok(KeaState::Released),
+        _ => Err(wrong("state", text)),
+    }
 }
 
 fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowError> {
@@ -149,16 +184,38 @@ fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowEr
         digits => (digits, false),
     };
     // Twelve digits are more than any time needs, and fewer than overflow.
-    if digits.is_empty() || digits.len() > 12 || !digits.iter().all(u8::is_ascii_digit) {
-        return Err(wrong(column, text));
+    let mut sound = (1..=12).contains(&digits.len());
+    let mut value = 0_i64;
+    for digit in digits.iter().take(12) {
+        let digit = digit.wrapping_sub(b'0');
+        sound &= digit < 10;
+        value = value * 10 + i64::from(digit);
     }
-    let value = digits.iter().fold(0_i64, |value, digit| value * 10 + i64::from(digit - b'0'));
-    T::try_from(if negative { -value } else { value }).map_err(|_| wrong(column, text))
+    let value = T::try_from(if negative { -value } else { value });
+    value.ok().filter(|_| sound).ok_or_else(|| wrong(column, text))
 }
 
-fn address(text: &[u8]) -> Result<Ipv4Addr, RowError> {
-    let parsed = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok());
-    parsed.ok_or_else(|| wrong("address", text))
+/// Four numbers and three dots.
+pub(super) fn address(text: &[u8]) -> Option<Ipv4Addr> {
+    let mut octets = [0; 4];
+    let mut rest = text;
+    for (place, octet) in octets.iter_mut().enumerate() {
+        let mut value = 0_u16;
+        let mut length = 0;
+        while let Some(digit) = rest.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
+            value = value * 10 + u16::from(digit);
+            length += 1;
+            if length > 3 {
+                return None;
+            }
+        }
+        *octet = u8::try_from(value).ok().filter(|_| length > 0)?;
+        rest = &rest[length..];
+        if place < 3 {
+            rest = rest.strip_prefix(b".")?;
+        }
+    }
+    rest.is_empty().then(|| octets.into())
 }
 
 /// Two hex digits an octet, joined by colons.
@@ -167,30 +224,33 @@ fn octets(column: &'static str, text: &[u8], bytes: &mut Vec<u8>) -> Result<Rang
     if text.is_empty() {
         return Ok(start..start);
     }
-    for piece in text.chunks(3) {
-        match piece {
-            [high, low] | [high, low, b':'] => match (digit(*high), digit(*low)) {
-                (Some(high), Some(low)) => bytes.push(high << 4 | low),
-                _ => return Err(wrong(column, text)),
-            },
-            _ => return Err(wrong(column, text)),
-        }
-    }
-    if text.ends_with(b":") {
-        return Err(wrong(column, text));
-    }
-    Ok(start..bytes.len())
+    let (pieces, [high, low]) = text.as_chunks::<3>() else { return Err(wrong(column, text)) };
+    let mut sound = true;
+    bytes.extend(pieces.iter().map(|[high, low, colon]| {
+        sound &= *colon == b':';
+        pair([*high, *low], &mut sound)
+    }));
+    bytes.push(pair([*high, *low], &mut sound));
+    if sound { Ok(start..bytes.len()) } else { Err(wrong(column, text)) }
 }
 
-/// The value of a hex digit of either case.
+/// The octet that two hex digits of either case stand for; `sound` is cleared if they are none.
 #[inline]
-pub(super) fn digit(byte: u8) -> Option<u8> {
-    match byte {
-        b'0'..=b'9' => Some(byte - b'0'),
-        b'a'..=b'f' => Some(byte - b'a' + 10),
-        b'A'..=b'F' => Some(byte - b'A' + 10),
-        _ => None,
-    }
+pub(super) fn pair([high, low]: [u8; 2], sound: &mut bool) -> u8 {
+    const NONE: u8 = 0xff;
+    const DIGITS: [u8; 256] = {
+        let mut digits = [NONE; 256];
+        let mut value = 0_u8;
+        while value < 16 {
+            digits[b"0123456789abcdef"[value as usize] as usize] = value;
+            digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
+            value += 1;
+        }
+        digits
+    };
+    let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
+    *sound &= (high | low) != NONE;
+    high << 4 | low
 }
 
 /// Kea escapes a byte as `&#x` and two hex digits; anything else stands for itself.
@@ -200,15 +260,18 @@ pub(super) fn unescape(text: &[u8], bytes: &mut Vec<u8>) -> Range<usize> {
     while let Some(place) = memchr(b'&', rest) {
         bytes.extend_from_slice(&rest[..place]);
         rest = &rest[place..];
-        match rest {
-            [b'&', b'#', b'x', high, low, behind @ ..] if let (Some(high), Some(low)) = (digit(*high), digit(*low)) => {
-                bytes.push(high << 4 | low);
+        let mut sound = false;
+        if let [b'&', b'#', b'x', high, low, behind @ ..] = rest {
+            sound = true;
+            let octet = pair([*high, *low], &mut sound);
+            if sound {
+                bytes.push(octet);
                 rest = behind;
             }
-            _ => {
-                bytes.push(b'&');
-                rest = &rest[1..];
-            }
+        }
+        if !sound {
+            bytes.push(b'&');
+            rest = &rest[1..];
         }
     }
     bytes.extend_from_slice(rest);

@@ -84,6 +84,37 @@ fn a_release_is_told_once_by_up_to_three_rows() {
 }
 
 #[test]
+fn what_kea_removes_after_its_time_was_not_released() {
+    // With hold-reclaimed-time 0 there is no row in state 2.
+    let mut kea = Kea::new();
+    kea.row(1, 600, NOW + 600, 0);
+    kea.pass(NOW + 605);
+    assert_eq!(kea.row(1, 0, NOW, 0), 1);
+    assert_eq!(kea.found(), Some((State::Available, NOW + 605)));
+    assert_eq!(kea.row(1, 0, NOW, 0), 0, "removed again");
+    assert_eq!(kea.found(), Some((State::Available, NOW + 605)));
+}
+
+#[test]
+fn a_removal_in_the_same_batch_is_judged_by_the_rows_before_it() {
+    let mut kea = Kea::new();
+    let mut batch = Batch::default();
+    let over = NOW - 100;
+    for line in [
+        format!("10.0.0.1,02:00:00:00:00:01,,600,{over},1,0,0,,0,"),
+        format!("10.0.0.1,02:00:00:00:00:01,,0,{over},1,0,0,,0,"),
+        format!("10.0.0.2,02:00:00:00:00:01,,600,{},1,0,0,,0,", NOW + 100),
+        format!("10.0.0.2,02:00:00:00:00:01,,0,{over},1,0,0,,0,"),
+    ] {
+        batch.add(line.as_bytes(), &kea.header).expect("a row");
+    }
+    assert_eq!(batch.commit(&mut kea.store, SOURCE, VpnIndex::DEFAULT, None), 4);
+    assert_eq!(kea.found().map(|found| found.0), Some(State::Available));
+    let other = kea.store.lookup(V4Key::new([10, 0, 0, 2].into())).map(|binding| binding.state());
+    assert_eq!(other, Some(State::Released));
+}
+
+#[test]
 fn a_declined_address_is_abandoned_until_its_quarantine_ends() {
     let mut kea = Kea::new();
     kea.row(1, 600, NOW + 600, 0);

@@ -3,7 +3,8 @@ use super::*;
 /// The sub-options in a context, which is escaped as Kea does it.
 fn read(context: &str) -> Result<Vec<u8>, Unreadable> {
     let mut bytes = vec![1, 2, 3];
-    let result = sub_options(context.replace(',', "&#x2c").as_bytes(), &mut bytes).map(|range| bytes[range].to_vec());
+    let result = super::read(context.replace(',', "&#x2c").as_bytes(), &mut bytes)
+        .map(|relay| bytes[relay.sub_options].to_vec());
     assert_eq!(bytes[..3], [1, 2, 3], "what was there stays");
     assert_eq!(bytes.len(), 3 + result.as_ref().map_or(0, Vec::len), "and nothing else is left behind");
     result
@@ -53,4 +54,14 @@ fn what_makes_no_sense_costs_the_relay_data_only() {
     ] {
         assert_eq!(read(context), Err(Unreadable), "{context}");
     }
+}
+
+#[test]
+fn the_identifiers_are_parts_of_the_sub_options() {
+    let context = r#"{ "ISC": { "relay-agent-info": { "relay-id": "FF"&#x2c "remote-id": "EE"&#x2c "sub-options": "0x020009010102010505000C02AABB0C0107" } } }"#;
+    let mut bytes = vec![9];
+    let relay = super::read(context.as_bytes(), &mut bytes).expect("readable");
+    assert_eq!(bytes[relay.sub_options], [2, 0, 9, 1, 1, 2, 1, 5, 5, 0, 0x0c, 2, 0xaa, 0xbb, 0x0c, 1, 7]);
+    assert_eq!(bytes[relay.remote_id], [5], "one without octets identifies nobody");
+    assert_eq!(bytes[relay.relay_id], [0xaa, 0xbb]);
 }

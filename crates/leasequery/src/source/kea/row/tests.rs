@@ -25,7 +25,7 @@ fn reads_a_row_of_each_generation() {
         let (row, bytes) = parse(header, line).expect("a row");
         assert_eq!(
             (row.address, row.valid_lifetime, row.expire, row.subnet_id, row.state),
-            ([10, 77, 1, 0].into(), 600, 1_790_000_600, 7, 0)
+            ([10, 77, 1, 0].into(), 600, 1_790_000_600, 7, KeaState::Assigned)
         );
         assert_eq!(bytes[row.hwaddr], [0, 0x0c, 1, 2, 3, 4]);
         assert_eq!(bytes[row.client_id], [1, 0, 0x0c, 1, 2, 3, 4]);
@@ -38,9 +38,9 @@ fn reads_a_row_of_each_generation() {
 #[test]
 fn rows_may_be_wider_or_narrower_than_the_header() {
     let (narrow, _) = parse(NEW, "10.0.0.1,,,60,1000,1,0,0,").expect("up to hostname is enough");
-    assert_eq!((narrow.state, narrow.hwaddr.len(), narrow.relay_info.len()), (0, 0, 0));
+    assert_eq!((narrow.state, narrow.hwaddr.len(), narrow.relay_info.len()), (KeaState::Assigned, 0, 0));
     let (wide, _) = parse(OLD, "10.0.0.1,,,60,1000,1,0,0,,1,,0,something,new").expect("what is behind is ignored");
-    assert_eq!(wide.state, 1);
+    assert_eq!(wide.state, KeaState::Declined);
     assert_eq!(parse(OLD, "10.0.0.1,,,60,1000,1,0,0"), Err(RowError::Columns(8, 9)));
 }
 
@@ -49,7 +49,7 @@ fn columns_are_found_by_their_names() {
     let (row, _) =
         parse("state,hostname,subnet_id,expire,valid_lifetime,client_id,hwaddr,address", "2,,9,1000,60,,,10.0.0.1")
             .expect("a row");
-    assert_eq!((row.address, row.subnet_id, row.state), ([10, 0, 0, 1].into(), 9, 2));
+    assert_eq!((row.address, row.subnet_id, row.state), ([10, 0, 0, 1].into(), 9, KeaState::Reclaimed));
     assert_eq!(Header::parse(b"address,duid,valid_lifetime,expire"), Err(RowError::Header("hwaddr")));
 }
 
@@ -70,7 +70,13 @@ fn a_wrong_value_is_named_with_its_column() {
         ("10.0.0.1,,,-1,1000,1,0,0,,0,", "valid_lifetime"),
         ("10.0.0.1,,,60,,1,0,0,,0,", "expire"),
         ("10.0.0.1,,,60,1000,x,0,0,,0,", "subnet_id"),
+        ("10.0.0.1,,,60,1000,1,0,0,,4,", "state"),
         ("10.0.0.1,,,60,1000,1,0,0,,256,", "state"),
+        ("10.0.0.1,00-01,,60,1000,1,0,0,,0,", "hwaddr"),
+        ("10.0.0.1,00:01:,,60,1000,1,0,0,,0,", "hwaddr"),
+        ("10.0.0.1,,,4294967296,1000,1,0,0,,0,", "valid_lifetime"),
+        ("10.0.0.1,,,60,1234567890123,1,0,0,,0,", "expire"),
+        ("10.0.0.1,,,60,12:4,1,0,0,,0,", "expire"),
     ];
     for (line, column) in cases {
         match parse(OLD, line) {
