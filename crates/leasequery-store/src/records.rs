@@ -133,6 +133,18 @@ impl<K: Key> Records<K> {
         unpack(self.packed(number)).unwrap_or_default()
     }
 
+    /// Reads a little of each record and its variable part, so that the waits for memory overlap.
+    #[inline]
+    pub(crate) fn touch(&self, numbers: impl Iterator<Item = u32> + Clone) {
+        let touched = numbers.clone().map(|number| self.get(number).packed.length).fold(0, u16::wrapping_add);
+        std::hint::black_box(touched);
+        let ends = |number: u32| {
+            let packed = self.packed(number);
+            packed.first().copied().unwrap_or_default().wrapping_add(packed.last().copied().unwrap_or_default())
+        };
+        std::hint::black_box(numbers.map(ends).fold(0, u8::wrapping_add));
+    }
+
     /// Whether the record is in use and at this revision.
     #[inline]
     pub(crate) fn is_at(&self, number: u32, revision: Revision) -> bool {

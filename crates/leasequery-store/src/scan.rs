@@ -63,7 +63,7 @@ pub struct Scan<'s, K: Key> {
 #[derive(Debug)]
 enum Walk<'s, K: Key> {
     /// The stored keys merged with the configured ones.
-    All { stored: <K::Map as KeyMap<K>>::Range<'s>, next: Option<(K, u32)>, free: Free<'s, K> },
+    All { stored: Stored<'s, K>, next: Option<(K, u32)>, free: Free<'s, K> },
     /// Up to two lists, merged: a client-identifier may be found as a hardware address too.
     Members { lists: [List<'s, K>; 2], heads: [Option<(K, u32)>; 2] },
 }
@@ -83,6 +83,34 @@ impl<'s, K> List<'s, K> {
 
     pub(crate) fn made_of_hardware(self) -> Self {
         Self { made_of_hardware: true, ..self }
+    }
+}
+
+/// The stored keys, a few read ahead. Neighbours in key order are anywhere in memory, and the waits for them overlap if
+/// they are all touched before the first one is used.
+#[derive(Debug)]
+struct Stored<'s, K: Key> {
+    keys: <K::Map as KeyMap<K>>::Range<'s>,
+    /// In reverse, so that the next one is last.
+    ahead: Vec<(K, u32)>,
+}
+
+/// Keys read ahead.
+const AHEAD: usize = 32;
+
+impl<'s, K: Key> Stored<'s, K> {
+    fn new(keys: <K::Map as KeyMap<K>>::Range<'s>) -> Self {
+        Self { keys, ahead: Vec::with_capacity(AHEAD) }
+    }
+
+    #[inline]
+    fn next(&mut self, records: &Records<K>) -> Option<(K, u32)> {
+        if self.ahead.is_empty() {
+            self.ahead.extend(self.keys.by_ref().take(AHEAD));
+            records.touch(self.ahead.iter().map(|(_, number)| *number));
+            self.ahead.reverse();
+        }
+        self.ahead.pop()
     }
 }
 
@@ -140,8 +168,11 @@ impl<'s, K: Key> Scan<'s, K> {
             None => Some(start),
         };
         // Behind the greatest key of all there is nothing; the range from it on is dropped key by key.
-        let mut stored = map.range(from.unwrap_or(K::last_of(VpnIndex(u16::MAX))));
-        let next = stored.by_ref().find(|(key, _)| after.is_none_or(|after| *key > after));
+        let mut stored = Stored::new(map.range(from.unwrap_or(K::last_of(VpnIndex(u16::MAX)))));
+        let mut next = stored.next(records);
+        while next.is_some_and(|(key, _)| after.is_some_and(|after| key <= after)) {
+            next = stored.next(records);
+        }
         Self { records, map, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
     }
 
@@ -185,7 +216,7 @@ impl<'s, K: Key> Iterator for Scan<'s, K> {
                         if configured.is_some_and(|(other, _)| key == other) {
                             free.advance();
                         }
-                        *next = stored.next();
+                        *next = stored.next(self.records);
                         Entry::Bound(self.records.binding(record))
                     }
                     (_, Some((key, since))) => {
