@@ -163,6 +163,7 @@ fn absolute_times_are_unsigned() {
     world.store.advance(late);
     world.commit(&Update { last_transaction: Some(late), expires: None, ..lease(key(1)) });
     assert_eq!(times(&world, 1)[0], Some(late.0));
+    assert_eq!(world.addresses(&Query::all().since(NOW)), [address(1)], "it is later, not negative");
     assert_eq!(world.addresses(&Query::all().since(late)), [address(1)]);
     assert_eq!(world.addresses(&Query::all().since(Time(late.0 + 1))), NOTHING);
 }
