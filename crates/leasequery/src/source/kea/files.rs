@@ -9,18 +9,22 @@ use std::fs::{File, Metadata};
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// What a file is, whatever it is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Identity {
     pub(super) device: u64,
     pub(super) inode: u64,
+    /// Nanoseconds since 1970 when it was made, where the file system knows: numbers of files are used again.
+    pub(super) made: u64,
 }
 
 impl Identity {
     pub(super) fn of(metadata: &Metadata) -> Self {
-        Self { device: metadata.dev(), inode: metadata.ino() }
+        let made = metadata.created().ok().and_then(|made| made.duration_since(UNIX_EPOCH).ok());
+        let made = made.and_then(|made| u64::try_from(made.as_nanos()).ok()).unwrap_or_default();
+        Self { device: metadata.dev(), inode: metadata.ino(), made }
     }
 
     /// What bears this name now; `None` if nothing does.

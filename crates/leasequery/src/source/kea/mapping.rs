@@ -59,6 +59,12 @@ impl Batch {
         }
     }
 
+    /// Forgets what was added.
+    pub fn clear(&mut self) {
+        self.rows.clear();
+        self.bytes.clear();
+    }
+
     /// What was added last.
     pub fn last(&self) -> Option<&Row> {
         self.rows.last()
@@ -108,8 +114,7 @@ impl Batch {
         committed += store.commit_batch(source, &updates).0;
         drop(updates);
         drop(names);
-        self.rows.clear();
-        self.bytes.clear();
+        self.clear();
         committed
     }
 }

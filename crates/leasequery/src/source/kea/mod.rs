@@ -7,11 +7,17 @@ mod config;
 mod files;
 mod follower;
 mod json;
+mod lines;
 mod mapping;
+mod position;
 mod relay;
 mod row;
+mod snapshot;
+mod status;
+mod watch;
 
 pub use config::{CurrentConfig, KeaConfig, LeaseFile};
 pub use follower::Follower;
 pub use mapping::Batch;
 pub use row::{Header, KeaState, Row, RowError};
+pub use status::{SharedStatus, Status};

@@ -89,7 +89,7 @@ fn by_json(context: &[u8], bytes: &mut Vec<u8>) -> Result<(), Unreadable> {
     let text = unescape(context, bytes);
     let parsed = serde_json::from_slice::<Value>(&bytes[text.clone()]);
     bytes.truncate(text.start);
-    let context = parsed.map_err(|_| Unreadable)?;
+    let context = parsed.ok().filter(Value::is_object).ok_or(Unreadable)?;
     let hex = match &context["ISC"]["relay-agent-info"] {
         Value::Null => return Ok(()),
         Value::String(hex) => hex,

@@ -22,9 +22,18 @@ pub enum RowError {
         /// What stands there.
         value: String,
     },
+    /// The beginning of a row, whose end Kea could not write.
+    #[error("a row without its end")]
+    Torn,
+    /// A line that no lease can fill.
+    #[error("a line of more than {0} octets")]
+    Length(usize),
     /// A first line that is not the header of a DHCPv4 lease file.
     #[error("the first line is not the header of a DHCPv4 lease file: column {0} is missing")]
     Header(&'static str),
+    /// A header in which something that has to be there is behind the host name, where rows may end.
+    #[error("the columns are not in the order of a DHCPv4 lease file")]
+    Order,
 }
 
 /// Where the columns are that a lease is made of.
@@ -36,6 +45,8 @@ pub struct Header {
     valid_lifetime: usize,
     expire: usize,
     subnet_id: usize,
+    fqdn_fwd: usize,
+    fqdn_rev: usize,
     hostname: usize,
     state: Option<usize>,
     user_context: Option<usize>,
@@ -101,16 +112,34 @@ impl Header {
             valid_lifetime: need("valid_lifetime")?,
             expire: need("expire")?,
             subnet_id: need("subnet_id")?,
+            fqdn_fwd: need("fqdn_fwd")?,
+            fqdn_rev: need("fqdn_rev")?,
             hostname: need("hostname")?,
             state: find("state"),
             user_context: find("user_context"),
             columns: 0,
         };
-        let places = [header.address, header.hwaddr, header.client_id, header.valid_lifetime, header.expire];
-        let others = [Some(header.subnet_id), Some(header.hostname), header.state, header.user_context];
-        let last = places.into_iter().chain(others.into_iter().flatten()).max();
-        header.columns = last.map_or(0, |last| last + 1);
+        let before = [header.address, header.hwaddr, header.client_id, header.valid_lifetime, header.expire];
+        let before = before.into_iter().chain([header.subnet_id, header.fqdn_fwd, header.fqdn_rev]);
+        if before.max() > Some(header.hostname) {
+            return Err(RowError::Order);
+        }
+        header.columns = header.state.max(header.user_context).map_or(0, |last| last + 1).max(header.hostname + 1);
         Ok(header)
+    }
+}
+
+impl Header {
+    /// The address that a line is about, whatever else it says.
+    pub fn address_of(&self, line: &[u8]) -> Option<Ipv4Addr> {
+        address(line.split(|byte| *byte == b',').nth(self.address)?)
+    }
+
+    /// Whether a line without a newline is all of a row: Kea takes such a one at the end of a file if it has every
+    /// column and what is in them makes sense.
+    pub fn is_whole(&self, line: &[u8]) -> bool {
+        let columns = memchr_iter(b',', line).count() + 1;
+        columns >= self.columns && Row::parse(line, self, &mut Vec::new()).is_ok_and(|row| !row.relay_unreadable)
     }
 }
 
@@ -128,8 +157,15 @@ impl Row {
         if count <= header.hostname {
             return Err(RowError::Columns(count, header.hostname + 1));
         }
-        let optional = |place: Option<usize>| place.map_or(&[][..], |place| columns[place]);
+        for (column, place) in [("fqdn_fwd", header.fqdn_fwd), ("fqdn_rev", header.fqdn_rev)] {
+            // They tell nothing of interest, except whether this is one row and not parts of several.
+            if !matches!(columns[place], b"0" | b"1") {
+                return Err(wrong(column, columns[place]));
+            }
+        }
+        let optional = |place: Option<usize>| place.filter(|place| *place < count).map(|place| columns[place]);
         let text = columns[header.address];
+        // In files of the first schema there are no states.
         let mut row = Self {
             address: address(text).ok_or_else(|| wrong("address", text))?,
             hwaddr: octets("hwaddr", columns[header.hwaddr], bytes)?,
@@ -138,7 +174,7 @@ impl Row {
             expire: number("expire", columns[header.expire])?,
             subnet_id: number("subnet_id", columns[header.subnet_id])?,
             hostname: unescape(columns[header.hostname], bytes),
-            state: state(optional(header.state))?,
+            state: optional(header.state).map_or(Ok(KeaState::Assigned), state)?,
             relay_info: 0..0,
             remote_id: 0..0,
             relay_id: 0..0,
@@ -147,8 +183,7 @@ impl Row {
         if row.hwaddr.len() > 16 {
             return Err(wrong("hwaddr", columns[header.hwaddr]));
         }
-        let context = optional(header.user_context);
-        if !context.is_empty() {
+        if let Some(context) = optional(header.user_context).filter(|context| !context.is_empty()) {
             match relay::read(context, bytes) {
                 Ok(relay) => {
                     (row.relay_info, row.remote_id, row.relay_id) =
@@ -167,10 +202,9 @@ fn wrong(column: &'static str, value: &[u8]) -> RowError {
     RowError::Value { column, value }
 }
 
-/// Without a state, as in a file of the first schema, a lease is assigned.
 fn state(text: &[u8]) -> Result<KeaState, RowError> {
     match text {
-        b"" | b"0" => Ok(KeaState::Assigned),
+        b"0" => Ok(KeaState::Assigned),
         b"1" => Ok(KeaState::Declined),
         b"2" => Ok(KeaState::Reclaimed),
         b"3" => Ok(KeaState::Released),
@@ -196,7 +230,7 @@ fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowEr
 }
 
 /// Four numbers and three dots.
-pub(super) fn address(text: &[u8]) -> Option<Ipv4Addr> {
+fn address(text: &[u8]) -> Option<Ipv4Addr> {
     let mut octets = [0; 4];
     let mut rest = text;
     for (place, octet) in octets.iter_mut().enumerate() {

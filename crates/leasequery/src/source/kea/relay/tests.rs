@@ -51,6 +51,9 @@ fn what_makes_no_sense_costs_the_relay_data_only() {
         r#"{ "ISC": { "relay-agent-info": 7 } }"#,
         r#"{ "ISC": { "relay-agent-info": { "remote-id": "11" } } }"#,
         "{ not json",
+        "10.0.0.1",
+        "[ ]",
+        "3600",
     ] {
         assert_eq!(read(context), Err(Unreadable), "{context}");
     }

@@ -46,11 +46,40 @@ fn rows_may_be_wider_or_narrower_than_the_header() {
 
 #[test]
 fn columns_are_found_by_their_names() {
-    let (row, _) =
-        parse("state,hostname,subnet_id,expire,valid_lifetime,client_id,hwaddr,address", "2,,9,1000,60,,,10.0.0.1")
-            .expect("a row");
+    let columns = "subnet_id,expire,valid_lifetime,client_id,hwaddr,address,fqdn_fwd,fqdn_rev,hostname,new,state";
+    let (row, bytes) = parse(columns, "9,1000,60,,,10.0.0.1,0,0,name,x,2").expect("a row");
     assert_eq!((row.address, row.subnet_id, row.state), ([10, 0, 0, 1].into(), 9, KeaState::Reclaimed));
+    assert_eq!(&bytes[row.hostname], b"name");
     assert_eq!(Header::parse(b"address,duid,valid_lifetime,expire"), Err(RowError::Header("hwaddr")));
+    assert_eq!(Header::parse(b"hostname,address"), Err(RowError::Header("hwaddr")));
+    let before = columns.replace("hostname,new", "new").replace("subnet_id", "hostname,subnet_id");
+    assert_eq!(Header::parse(before.as_bytes()), Err(RowError::Order));
+}
+
+#[test]
+fn a_row_without_its_newline_is_whole_if_it_has_every_column() {
+    let line = r#"10.0.0.1,02:00:00:00:00:01,,60,1000,1,0,0,host,1,{ "a": 1 }"#;
+    assert!(header(OLD).is_whole(line.as_bytes()));
+    assert!(header(NEW).is_whole(line.as_bytes()), "Kea 2.2 writes rows of its own width into files of Kea 3");
+    for cut in 0..line.len() {
+        let whole = line[..cut].ends_with("host,1,");
+        assert_eq!(header(OLD).is_whole(&line.as_bytes()[..cut]), whole, "{}", &line[..cut]);
+    }
+    // Several beginnings do not make a row.
+    let glued =
+        "10.0.0.6,02:00:00:00:00:04,,3600,1795323475,1,10.0.0.12,02:00:00:00:010.0.0.5,02:00:00:00:00:04,,3600,17";
+    assert!(!header(OLD).is_whole(glued.as_bytes()));
+    assert!(!header(OLD).is_whole(b"10.0.0.6,,,3600,1795323475,1,0,0,,,10.0.0.7"));
+}
+
+#[test]
+fn the_address_of_a_row_is_known_before_the_rest() {
+    assert_eq!(header(OLD).address_of(b"10.0.0.1,what,ever"), Some([10, 0, 0, 1].into()));
+    for wrong in
+        ["", "10.0.0", "10.0.0.1.2", "10.0.0.256", "10.0.0.1000", "10.0..1", "1O.0.0.1", " 10.0.0.1", "10.0.0.1 "]
+    {
+        assert_eq!(header(OLD).address_of(wrong.as_bytes()), None, "{wrong}");
+    }
 }
 
 #[test]
@@ -70,6 +99,9 @@ fn a_wrong_value_is_named_with_its_column() {
         ("10.0.0.1,,,-1,1000,1,0,0,,0,", "valid_lifetime"),
         ("10.0.0.1,,,60,,1,0,0,,0,", "expire"),
         ("10.0.0.1,,,60,1000,x,0,0,,0,", "subnet_id"),
+        ("10.0.0.1,,,60,1000,1,2,0,,0,", "fqdn_fwd"),
+        ("10.0.0.1,,,60,1000,1,0,,,0,", "fqdn_rev"),
+        ("10.0.0.1,,,60,1000,1,0,0,,,", "state"),
         ("10.0.0.1,,,60,1000,1,0,0,,4,", "state"),
         ("10.0.0.1,,,60,1000,1,0,0,,256,", "state"),
         ("10.0.0.1,00-01,,60,1000,1,0,0,,0,", "hwaddr"),

@@ -1,0 +1,136 @@
+use std::io::Write;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const HEADER: &str = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state\n";
+
+fn file(text: &[u8]) -> File {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(text).expect("room");
+    file
+}
+
+/// All lines between two places, the last one first.
+fn from_behind(file: &File, places: Range<u64>) -> Vec<Vec<u8>> {
+    let mut lines = Vec::new();
+    let count = backwards(file, places, &mut |nth, line| {
+        assert_eq!(nth, lines.len() as u64);
+        lines.push(line.to_vec());
+        Ok(())
+    });
+    assert_eq!(count.expect("readable"), lines.len() as u64);
+    lines
+}
+
+/// All lines as they come, without the header.
+fn from_before(text: &[u8]) -> (Vec<Vec<u8>>, Current) {
+    let mut current = Current::begin(file(text)).expect("readable");
+    let mut lines = Vec::new();
+    while let Some(next) = current.next(SETTLED).expect("readable") {
+        match next {
+            Next::Header => {}
+            Next::Row(row) => lines.push(current.text(&row).to_vec()),
+            Next::Broken(RowError::Length(_)) => lines.push(Vec::new()),
+            other => panic!("{other:?}"),
+        }
+    }
+    (lines, current)
+}
+
+#[test]
+fn a_file_reads_the_same_from_both_ends() {
+    for seed in 0..8 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let mut text = HEADER.as_bytes().to_vec();
+        // Lines of all lengths, across several blocks; one of them is longer than any lease.
+        for number in 0..60 {
+            let length = match number {
+                31 => LINE + random.usize(1..2 * BLOCK),
+                _ if random.bool() => random.usize(..100),
+                _ => random.usize(..BLOCK / 4),
+            };
+            text.extend((0..length).map(|_| random.alphanumeric() as u8));
+            text.push(b'\n');
+        }
+        let (mut lines, current) = from_before(&text);
+        assert_eq!((lines.len(), current.line, current.offset), (60, 61, text.len() as u64));
+        assert_eq!(current.last, lines[59]);
+        let mut expected: Vec<&[u8]> = text[HEADER.len()..].split(|byte| *byte == b'\n').collect();
+        expected.pop();
+        expected[31] = &[];
+        assert!(lines.iter().zip(&expected).all(|(found, expected)| found == expected));
+        lines.reverse();
+        let file = file(&text);
+        let (_, begin) = header(&file).expect("readable").expect("there is one");
+        assert!(from_behind(&file, begin..text.len() as u64) == lines);
+    }
+}
+
+#[test]
+fn lines_of_exactly_a_block_are_read_from_behind() {
+    for length in [BLOCK - 1, BLOCK, BLOCK + 1, LINE - 1, LINE] {
+        let text = [vec![b'a'; length], vec![b'b'; length]].join(&b'\n');
+        for end in [&b""[..], b"\n"] {
+            let text = [&text, end].concat();
+            let lines = from_behind(&file(&text), 0..text.len() as u64);
+            assert!(lines == [vec![b'b'; length], vec![b'a'; length]], "{length}");
+        }
+    }
+}
+
+#[test]
+fn the_last_newline_is_found_however_far_before_it_is() {
+    for (length, newline) in [(10, 3), (10, 9), (10_000, 0), (10_000, 4095), (10_000, 4096), (10_000, 9_999)] {
+        let mut text = vec![b'x'; length];
+        text[newline] = b'\n';
+        let file = file(&text);
+        let (end, behind) = (length as u64, newline as u64 + 1);
+        assert_eq!(behind_last_newline(&file, 0, end).expect("readable"), behind);
+        assert_eq!(behind_last_newline(&file, behind, end).expect("readable"), behind, "none after that");
+    }
+}
+
+#[test]
+fn a_file_without_its_header_is_waited_for() {
+    for cut in 0..HEADER.len() {
+        let mut current = Current::begin(file(&HEADER.as_bytes()[..cut])).expect("readable");
+        assert!(current.next(SETTLED).expect("readable").is_none());
+        assert!(header(&current.file).expect("readable").is_none());
+        (&current.file).write_all(&HEADER.as_bytes()[cut..]).expect("room");
+        assert!(matches!(current.next(SETTLED), Ok(Some(Next::Header))));
+        assert!(current.next(SETTLED).expect("readable").is_none());
+    }
+    assert!(header(&file(&[b'x'; 5000])).is_err());
+}
+
+#[test]
+fn a_file_that_is_cut_is_shorter_also_within_a_line_that_is_passed_over() {
+    let mut current = Current::begin(file(HEADER.as_bytes())).expect("readable");
+    assert!(matches!(current.next(SETTLED), Ok(Some(Next::Header))));
+    assert!(!current.is_shorter().expect("readable"));
+    (&current.file).write_all(&vec![0; 2 * LINE]).expect("room");
+    assert!(current.next(SETTLED).expect("readable").is_none());
+    assert!(!current.is_shorter().expect("readable"));
+    current.file.set_len(HEADER.len() as u64 + 10).expect("cut");
+    assert!(current.is_shorter().expect("readable"));
+}
+
+proptest! {
+    #[test]
+    fn any_octets_read_the_same_from_both_ends(text in proptest::collection::vec(prop_oneof![Just(b'\n'), any::<u8>()], 0..300)) {
+        let mut expected: Vec<&[u8]> = text.split(|byte| *byte == b'\n').collect();
+        if expected.last().is_some_and(|last| last.is_empty()) {
+            expected.pop();
+        }
+        expected.reverse();
+        prop_assert_eq!(from_behind(&file(&text), 0..text.len() as u64), expected);
+        let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        let (mut lines, current) = from_before(&[HEADER.as_bytes(), &text].concat());
+        lines.reverse();
+        prop_assert_eq!(lines, from_behind(&file(&text), 0..whole as u64));
+        prop_assert_eq!(current.offset, (HEADER.len() + whole) as u64);
+        prop_assert_eq!(current.rest().expect("readable"), &text[whole..]);
+    }
+}

@@ -1,0 +1,250 @@
+//! Reading lease files as a state instead of as a history.
+//!
+//! They are read from their ends, so that the first row of an address is the one that counts, and no connection is told
+//! of states that were over long ago.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::net::Ipv4Addr;
+use std::ops::Range;
+use std::time::Instant;
+
+use tracing::{info, warn};
+
+use super::files::FileSet;
+use super::follower::{BATCH, Follower};
+use super::lines::{self, Current};
+use super::position::Position;
+use super::row::{Header, KeaState, Row, RowError};
+use crate::requestor::wall_clock;
+
+/// What has been seen on the way.
+#[derive(Debug, Default)]
+struct Pass {
+    seen: Addresses,
+    rows: u64,
+    leases: u64,
+    without_relay: u64,
+}
+
+/// Broken lines of one file that are told by their numbers.
+const TOLD: usize = 10;
+
+impl Follower {
+    /// Brings the store to the state that the files have together, and goes on behind that.
+    pub(super) fn load_all(&mut self, files: FileSet) -> io::Result<Option<Current>> {
+        let (start, source) = (Instant::now(), self.source);
+        let mut older = Vec::new();
+        for file in &files.past {
+            // Whatever is wrong with a file, better it is found before anything changes.
+            if let Some((header, begin)) = lines::header(file)? {
+                older.push((file, header, begin));
+            }
+        }
+        let current = match files.current {
+            Some(file) => Some((lines::header(&file)?, file)),
+            None => None,
+        };
+        // Should this be interrupted, the next run has to begin anew.
+        self.shared.write(|store| {
+            store.begin_sweep(source);
+            store.set_position(source, Vec::new());
+        });
+        let mut pass = Pass::default();
+        let current = match current {
+            Some((Some((header, begin)), file)) => Some(self.load_to_end(&mut pass, file, header, begin, 1)?),
+            Some((None, file)) => Some(Current::begin(file)?),
+            None => None,
+        };
+        for (file, header, begin) in older.iter().rev() {
+            self.load_finished(&mut pass, file, header, *begin)?;
+        }
+        self.put(None);
+        let position =
+            current.as_ref().filter(|current| current.line > 0).map(|current| Position::of(current).to_bytes());
+        let gone = self.shared.write(|store| {
+            if let Some(position) = position {
+                store.set_position(source, position);
+            }
+            store.end_sweep(source)
+        });
+        info!("{}: read {} rows in {:.2} s", self.path.display(), pass.rows, start.elapsed().as_secs_f64());
+        if gone > 0 {
+            info!("{}: {gone} leases are no longer there", self.path.display());
+        }
+        self.status.update(|status| {
+            status.full_reads += 1;
+            (status.leases, status.without_relay) = (pass.leases, pass.without_relay);
+        });
+        self.warn_of_missing_relays(&pass);
+        Ok(current)
+    }
+
+    /// Brings the store to the state that the file has by now, given all that was before a position in it. The store may
+    /// know more than that position says: it may have been written to disk a moment later.
+    pub(super) fn load_behind(&mut self, file: File, header: Header, position: Position) -> io::Result<Current> {
+        let current = self.load_to_end(&mut Pass::default(), file, header, position.offset, position.line)?;
+        self.put(Some(&current));
+        Ok(current)
+    }
+
+    /// Loads what is behind a place in the file that grows, up to its last newline.
+    fn load_to_end(
+        &mut self,
+        pass: &mut Pass,
+        file: File,
+        header: Header,
+        begin: u64,
+        before: u64,
+    ) -> io::Result<Current> {
+        let end = lines::behind_last_newline(&file, begin, file.metadata()?.len())?;
+        let mut last = Vec::new();
+        let count = self.load(pass, &file, &header, begin..end, before, &mut last)?;
+        if count == 0 {
+            // The line before is the last one.
+            last = lines::line_before(&file, begin)?;
+        }
+        Current::at(file, Some(header), end, before + count, last)
+    }
+
+    /// Loads a file to which nothing will be added.
+    fn load_finished(&mut self, pass: &mut Pass, file: &File, header: &Header, begin: u64) -> io::Result<()> {
+        let length = file.metadata()?.len();
+        let end = lines::behind_last_newline(file, begin, length)?;
+        // What is behind the last newline counts if Kea would take it.
+        let mut whole = false;
+        let mut rest = Vec::new();
+        if end < length {
+            lines::backwards(file, end..length, &mut |_, line| {
+                rest = line.to_vec();
+                Ok(())
+            })?;
+            whole = header.is_whole(&rest);
+        }
+        let count = self.load(pass, file, header, begin..if whole { length } else { end }, 1, &mut Vec::new())?;
+        if end < length && !whole {
+            self.skip(count + 2, &RowError::Torn);
+        }
+        Ok(())
+    }
+
+    /// Loads what is between two places, with `before` lines before them. Gives the last line, and says how many there
+    /// were.
+    fn load(
+        &mut self,
+        pass: &mut Pass,
+        file: &File,
+        header: &Header,
+        places: Range<u64>,
+        before: u64,
+        last: &mut Vec<u8>,
+    ) -> io::Result<u64> {
+        let now = i64::from(wall_clock().0);
+        let (mut broken, mut skipped) = (Vec::new(), 0_u64);
+        let count = lines::backwards(file, places, &mut |nth, line| {
+            if nth == 0 {
+                last.extend_from_slice(line);
+            }
+            pass.rows += 1;
+            if header.address_of(line).is_some_and(|address| pass.seen.contains(address)) {
+                return Ok(());
+            }
+            match self.batch.add(line, header) {
+                Ok(()) => self.batch.last().into_iter().for_each(|row| pass.note(row, now)),
+                Err(problem) if broken.len() < TOLD => broken.push((nth, problem)),
+                Err(_) => skipped += 1,
+            }
+            if self.batch.len() >= BATCH {
+                self.put(None);
+            }
+            Ok(())
+        })?;
+        for (nth, problem) in broken.iter().rev() {
+            self.skip(before + count - nth, problem);
+        }
+        if skipped > 0 {
+            warn!("{}: {skipped} more lines were skipped", self.path.display());
+            self.status.update(|status| status.broken += skipped);
+        }
+        Ok(count)
+    }
+
+    /// Says how many leases nobody can find by their relay.
+    fn warn_of_missing_relays(&self, pass: &Pass) {
+        if pass.without_relay > 0 {
+            let off = self.config.as_ref().and_then(|config| config.get().without_extended_info());
+            let why = match off {
+                Some(subnets) => format!("store-extended-info is off in Kea's configuration ({subnets})"),
+                None => "set \"store-extended-info\": true in Kea's configuration if it is off".to_owned(),
+            };
+            warn!(
+                "{}: {} of {} leases have no relay agent information, and queries by Remote ID or Relay-ID do not find \
+                 them: {why}",
+                self.path.display(),
+                pass.without_relay,
+                pass.leases,
+            );
+        }
+        if self.batch.unreadable > 0 {
+            let (path, unreadable) = (self.path.display(), self.batch.unreadable);
+            warn!("{path}: {unreadable} rows have relay agent information that cannot be read");
+        }
+    }
+}
+
+impl Pass {
+    fn note(&mut self, row: &Row, now: i64) {
+        self.seen.insert(row.address);
+        if row.state == KeaState::Assigned && row.valid_lifetime > 0 && row.expire > now {
+            self.leases += 1;
+            self.without_relay += u64::from(row.relay_info.is_empty());
+        }
+    }
+}
+
+/// A set of addresses, with a bit for each in the networks of 256 that occur.
+#[derive(Debug, Default)]
+struct Addresses {
+    networks: HashMap<u32, usize>,
+    bits: Vec<[u64; 4]>,
+    /// The network that was looked for last, and its place among the bits: rows of a network often come together.
+    last: Option<(u32, usize)>,
+}
+
+impl Addresses {
+    fn contains(&mut self, address: Ipv4Addr) -> bool {
+        let (word, bit) = place(address);
+        self.find(address).is_some_and(|network| self.bits[network][word] & bit != 0)
+    }
+
+    fn insert(&mut self, address: Ipv4Addr) {
+        let network = self.find(address).unwrap_or_else(|| {
+            self.bits.push([0; 4]);
+            let network = self.bits.len() - 1;
+            self.networks.insert(address.to_bits() >> 8, network);
+            network
+        });
+        let (word, bit) = place(address);
+        self.bits[network][word] |= bit;
+    }
+
+    fn find(&mut self, address: Ipv4Addr) -> Option<usize> {
+        let number = address.to_bits() >> 8;
+        if let Some((_, network)) = self.last.filter(|(last, _)| *last == number) {
+            return Some(network);
+        }
+        let network = self.networks.get(&number).copied()?;
+        self.last = Some((number, network));
+        Some(network)
+    }
+}
+
+/// Which word of its network an address is in, and which bit of that it is.
+fn place(address: Ipv4Addr) -> (usize, u64) {
+    let [.., last] = address.octets();
+    (usize::from(last >> 6), 1 << (last & 63))
+}
+
+#[cfg(test)]
+mod tests;
