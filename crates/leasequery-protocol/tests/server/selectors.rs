@@ -136,6 +136,7 @@ fn query_by_remote_id_does_not_find_what_is_over() {
 fn relay_id_is_sub_option_12_and_not_empty() {
     let mut world = World::new();
     world.commit(&Update { relay_id: Some(b"\x0a\x0b"), ..lease(key(1)) });
+    world.commit(&lease(key(2)));
     let query = Query::all().option(OptionCode(82), &[0x0c, 0x02, 0x0a, 0x0b]);
     assert_eq!(world.addresses(&query), [address(1)]);
     let text = refusal(&world.ask(&Query::all().relay_id(b"")), StatusCode::MALFORMED_QUERY);
@@ -234,6 +235,7 @@ fn what_nobody_has_is_answered_with_a_done_without_status() {
 fn an_identifier_in_two_pieces_is_joined() {
     let mut world = World::new();
     world.commit(&Update { remote_id: Some(b"subscriber"), ..lease(key(1)) });
+    world.commit(&lease(key(2)));
     let info = relay_info(&[(2, b"subscriber")]);
     let query = Query::all().option(OptionCode(82), &info[..5]).option(OptionCode(82), &info[5..]);
     assert_eq!(world.addresses(&query), [address(1)]);
@@ -244,6 +246,7 @@ fn an_identifier_in_two_pieces_is_joined() {
 fn an_identifier_in_the_file_field_is_found() {
     let mut world = World::new();
     world.commit(&Update { client_id: Some(b"\x00client"), ..lease(key(1)) });
+    world.commit(&lease(key(2)));
     let mut frame = Query::all().option(OptionCode(52), &[1]).frame();
     let option = [&[61, 7][..], b"\x00client", &[255]].concat();
     frame[2 + 108..][..option.len()].copy_from_slice(&option);
