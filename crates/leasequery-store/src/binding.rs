@@ -109,6 +109,8 @@ pub struct Update<'a, K> {
     pub options: &'a [(u16, &'a [u8])],
     /// Whether the latest change happened on another server (RFC 6926 section 6.2.8).
     pub remote: bool,
+    /// Whether the server that told of it said so too; `remote` is what we say.
+    pub remote_there: bool,
     /// Leave the store as it is if it does not know this address: the end of a lease nobody has told of is no news.
     pub if_known: bool,
 }
@@ -131,6 +133,7 @@ impl<K: Key> Update<'_, K> {
             relay_id: None,
             options: &[],
             remote: false,
+            remote_there: false,
             if_known: false,
         }
     }
@@ -257,6 +260,12 @@ impl<'s, K: Key> Binding<'s, K> {
     #[inline]
     pub fn is_remote(&self) -> bool {
         self.record.is_remote()
+    }
+
+    /// Whether the server that told of it had learned of it from another one.
+    #[inline]
+    pub fn is_remote_there(&self) -> bool {
+        self.record.flags & Record::<K>::REMOTE_THERE != 0
     }
 
     pub(crate) fn record(&self) -> &'s Record<K> {

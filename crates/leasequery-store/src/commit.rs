@@ -189,6 +189,7 @@ impl<K: Key> Store<K> {
                 }
                 // What changed in that second is no longer complete.
                 self.floor = self.floor.max(record.changed.plus(1));
+                self.forgotten_up_to = self.forgotten_up_to.max(revision);
                 self.leave_indexes(number, &INDEXED);
                 self.map.remove(record.key);
                 self.records.remove(number);
@@ -267,6 +268,7 @@ impl<K: Key> Store<K> {
             flags |= if time.is_some() { flag } else { 0 };
         }
         flags |= if update.remote { Record::<K>::REMOTE } else { 0 };
+        flags |= if update.remote_there { Record::<K>::REMOTE_THERE } else { 0 };
 
         let relay = match &old {
             Some((_, attributes)) if same_client && update.relay_info.is_none() => Relay {

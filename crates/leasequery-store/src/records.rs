@@ -40,6 +40,8 @@ impl<K> Record<K> {
     pub(crate) const HARDWARE: u8 = 32;
     /// The client-identifier is 01 and the hardware address: `hardware` as it stands.
     pub(crate) const CLIENT_ID: u8 = 64;
+    /// See [`Update::remote_there`](crate::Update::remote_there).
+    pub(crate) const REMOTE_THERE: u8 = 128;
 
     fn flagged(&self, flag: u8, time: Time) -> Option<Time> {
         (self.flags & flag != 0).then_some(time)

@@ -68,6 +68,8 @@ pub struct Store<K: Key> {
     pub(crate) now: Time,
     pub(crate) revision: Revision,
     pub(crate) floor: Time,
+    /// The latest change among those of bindings that were forgotten.
+    pub(crate) forgotten_up_to: Revision,
     pub(crate) records: Records<K>,
     pub(crate) map: K::Map,
     pub(crate) indexes: Indexes<K>,
@@ -102,6 +104,7 @@ impl<K: Key> Store<K> {
             now: Time::default(),
             revision: Revision::default(),
             floor: Time::default(),
+            forgotten_up_to: Revision::default(),
             records: Records::new(),
             map: K::Map::default(),
             indexes: Indexes::new(),
@@ -122,8 +125,8 @@ impl<K: Key> Store<K> {
     /// bindings changed by themselves.
     pub fn advance(&mut self, wall: Time) -> usize {
         if self.now == Time::default() {
-            // Of what ended before it began to look the store knows nothing.
-            self.floor = self.floor.max(wall);
+            // Of what ended before it began to look the store knows nothing, and of this second it sees but a part.
+            self.floor = self.floor.max(wall.plus(1));
         }
         self.now = self.now.max(wall);
         let mut changed = 0;
@@ -161,6 +164,18 @@ impl<K: Key> Store<K> {
     /// Changes before this time may be missing: bindings that ended then have been forgotten, or were never seen.
     pub fn history_floor(&self) -> Time {
         self.floor
+    }
+
+    /// The latest change among those of bindings that have been forgotten since the store was made or restored. A cursor
+    /// into the changes that stands before it has missed something.
+    pub fn forgotten_up_to(&self) -> Revision {
+        self.forgotten_up_to
+    }
+
+    /// Gives up the past: changes before now may be missing. For a store whose last commits may have been lost after
+    /// somebody was told of them.
+    pub fn lose_history(&mut self) {
+        self.floor = self.floor.max(self.now.plus(1));
     }
 
     /// Takes what a source says about an address.

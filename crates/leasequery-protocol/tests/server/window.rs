@@ -92,9 +92,9 @@ fn beyond_the_kept_history_free_addresses_are_told_too() {
     let mut world = World::new();
     world.configure(key(1), key(2));
     world.store.advance(NOW.plus(100));
-    assert_eq!(world.store.history_floor(), NOW);
-    assert_eq!(world.addresses(&Query::all().since(NOW)), NOTHING);
-    assert_eq!(world.addresses(&Query::all().since(NOW.minus(1))), [address(1), address(2)]);
+    assert_eq!(world.store.history_floor(), NOW.plus(1));
+    assert_eq!(world.addresses(&Query::all().since(NOW.plus(1))), NOTHING);
+    assert_eq!(world.addresses(&Query::all().since(NOW)), [address(1), address(2)]);
 }
 
 #[test]
