@@ -74,7 +74,8 @@ fn query(options: &[u8]) -> Vec<u8> {
 /// Takes a whole response; how many replies it had.
 fn dump(store: &Store<V4Key>, query: &[u8], out: &mut Vec<u8>) -> u64 {
     let policy = Arc::new(Policy::default());
-    let mut connection = Connection::new(V4::new(Ipv4Addr::LOCALHOST, policy), Limits::default(), Duration::ZERO);
+    let mut connection =
+        Connection::new(V4::new(Ipv4Addr::LOCALHOST, policy, false), Limits::default(), Duration::ZERO);
     connection.handle_bytes(Duration::ZERO, query);
     loop {
         out.clear();

@@ -171,7 +171,7 @@ struct Outcome {
 /// `cut` octets.
 fn run(store: &Store<V4Key>, queries: &[BulkQuery], seed: u64, cut: usize) -> Outcome {
     let mut random = fastrand::Rng::with_seed(seed);
-    let protocol = server::v4::V4::new(SERVER_ID, Arc::new(Policy::default()));
+    let protocol = server::v4::V4::new(SERVER_ID, Arc::new(Policy::default()), true);
     let mut server = server::Connection::new(protocol, Limits::default(), NOW);
     let protocol = requestor::v4::V4::new(None);
     let mut requestor = requestor::Connection::new(protocol, Timeouts::default(), u32::MAX - 1);

@@ -22,7 +22,7 @@ use leasequery::source::kea::Follower;
 use leasequery_protocol::requestor::v4::{BulkQuery, V4 as Asking};
 use leasequery_protocol::requestor::{Connection as Requesting, Timeouts};
 use leasequery_protocol::server::v4::V4;
-use leasequery_protocol::server::{Admission, Limits, Policy, Progress, Protocol, Query};
+use leasequery_protocol::server::{Admission, Beside, Limits, Place, Policy, Progress, Protocol, Query};
 use leasequery_store::{Hardware, Settings, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex};
 
 const ROOM: usize = 64 * 1024;
@@ -119,7 +119,9 @@ fn through_a_socket(frames: u64, send: impl FnOnce(TcpStream) + Send) -> f64 {
 /// A query, admitted without a connection.
 fn admit(store: &Store<V4Key>) -> impl Query<V4Key> + use<> {
     let message = query();
-    match V4::new(Ipv4Addr::LOCALHOST, Arc::new(Policy::default())).admit(&message[2..], true, store, &mut Vec::new()) {
+    let place = Place { first: true, beside: Beside::Nothing };
+    let mut server = V4::new(Ipv4Addr::LOCALHOST, Arc::new(Policy::default()), false);
+    match server.admit(&message[2..], place, store, &mut Vec::new()) {
         Admission::Query(query) => query,
         other => panic!("not admitted: {other:?}"),
     }
@@ -179,7 +181,8 @@ fn main() {
         Requestor { addresses: vec!["127.0.0.0/8".parse().expect("a prefix")], policy: Arc::new(Policy::default()) };
     let control = Control { requestors: Arc::new(Requestors(vec![everybody])), shutdown: false };
     let (_sender, control) = tokio::sync::watch::channel(control);
-    let listener = config::Listener { address: "127.0.0.1:0".parse().expect("an address"), server_id: None };
+    let listener =
+        config::Listener { address: "127.0.0.1:0".parse().expect("an address"), server_id: None, active: false };
     let address = runtime.block_on(async {
         let listener = Listener::bind(&listener).expect("a port");
         let address = listener.address();

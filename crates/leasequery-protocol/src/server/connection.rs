@@ -6,7 +6,7 @@ use leasequery_wire::v4::{MessageType, StatusCode};
 use leasequery_wire::{DecodeError, FrameFault, Framing, split_frame};
 use thiserror::Error;
 
-use super::{Admission, Progress, Protocol, Query};
+use super::{Admission, Beside, Place, Progress, Protocol, Query};
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,12 +16,22 @@ pub struct Limits {
     pub queries: usize,
     /// BULK_LQ_DATA_TIMEOUT (RFC 6926 section 6.3): how long the connection may be blocked or idle.
     pub data_timeout: Duration,
+    /// ACTIVE_LQ_SEND_TIMEOUT (RFC 7724 section 5.3): how long the connection of an active query may be blocked.
+    pub active_send_timeout: Duration,
+    /// ACTIVE_LQ_IDLE_TIMEOUT (RFC 7724 section 5.3): after how long without a message an active query is told that its
+    /// connection is still alive.
+    pub active_idle_timeout: Duration,
 }
 
 impl Default for Limits {
-    /// Four queries, 300 seconds.
+    /// Four queries; 300, 120 and 60 seconds.
     fn default() -> Self {
-        Self { queries: 4, data_timeout: Duration::from_mins(5) }
+        Self {
+            queries: 4,
+            data_timeout: Duration::from_mins(5),
+            active_send_timeout: Duration::from_mins(2),
+            active_idle_timeout: Duration::from_mins(1),
+        }
     }
 }
 
@@ -34,7 +44,7 @@ pub enum CloseReason {
     /// No query was outstanding, or a query did not come to its end, for BULK_LQ_DATA_TIMEOUT.
     #[error("no complete query within the data timeout")]
     Idle,
-    /// The requestor took no data for BULK_LQ_DATA_TIMEOUT.
+    /// The requestor took no data for BULK_LQ_DATA_TIMEOUT, or ACTIVE_LQ_SEND_TIMEOUT.
     #[error("the requestor does not take its data")]
     Blocked,
     /// A length prefix that cannot be one.
@@ -52,6 +62,9 @@ pub enum CloseReason {
     /// A second query with the xid of one that is being answered.
     #[error("xid {0:#010x} is in use by another query")]
     RepeatedXid(u32),
+    /// A query that was refused in a way that leaves nothing to be done.
+    #[error("query {0:#010x} was refused")]
+    Refused(u32),
     /// The server ended it.
     #[error("terminated: {0}")]
     Terminated(String),
@@ -135,6 +148,8 @@ pub struct Connection<P: Protocol> {
     quiet_since: Duration,
     /// Since when the requestor takes nothing.
     blocked_since: Option<Duration>,
+    /// When an active query was last told something.
+    told_at: Duration,
     events: VecDeque<Event>,
 }
 
@@ -185,15 +200,15 @@ impl<P: Protocol> Connection<P> {
             first: true,
             quiet_since: now,
             blocked_since: None,
+            told_at: now,
             events: VecDeque::new(),
         }
     }
 
-    /// Whether more input may be given: not while as many queries run as may, nor while a whole message waits.
+    /// Whether more input may be given: not while as many queries run as may, nor while a whole message waits. Beside an
+    /// active query there is nothing to be asked, but its end of input must not go unnoticed.
     pub fn wants_read(&self) -> bool {
-        self.phase == Phase::Open
-            && self.queries.len() < self.limits.queries
-            && matches!(split_frame(&self.input, P::MIN_MESSAGE), Ok(Framing::NeedMore { .. }))
+        self.phase == Phase::Open && self.has_place() && !self.has_message()
     }
 
     /// Takes octets from the requestor.
@@ -207,7 +222,8 @@ impl<P: Protocol> Connection<P> {
         self.input.extend_from_slice(bytes);
     }
 
-    /// The requestor has closed its sending side. What it asked for is sent to the end, then the connection is closed.
+    /// The requestor has closed its sending side. What it asked for is sent to the end, then the connection is closed; an
+    /// active query, which has no end, ends here (RFC 7724 section 8.4).
     pub fn handle_eof(&mut self) {
         self.phase = self.phase.after(Step::Eof);
     }
@@ -226,14 +242,26 @@ impl<P: Protocol> Connection<P> {
 
     /// When [`handle_timeout`](Self::handle_timeout) has something to do.
     pub fn poll_timeout(&self) -> Option<Duration> {
-        let idle = (self.queries.is_empty() && self.phase == Phase::Open).then_some(self.quiet_since);
-        self.blocked_since.or(idle).map(|since| since.saturating_add(self.limits.data_timeout))
+        let keep_alive = (self.is_active() && self.blocked_since.is_none() && self.phase == Phase::Open)
+            .then_some(self.told_at.saturating_add(self.limits.active_idle_timeout));
+        [self.fatal_timeout(), keep_alive].into_iter().flatten().min()
+    }
+
+    /// When the connection has to be given up.
+    fn fatal_timeout(&self) -> Option<Duration> {
+        let Limits { data_timeout, active_send_timeout, .. } = self.limits;
+        if let Some(since) = self.blocked_since {
+            return Some(since.saturating_add(if self.is_active() { active_send_timeout } else { data_timeout }));
+        }
+        // A message that has begun has to be finished, whatever else goes on.
+        let idle = self.queries.is_empty() || (self.is_active() && !self.input.is_empty());
+        (idle && self.phase == Phase::Open).then_some(self.quiet_since.saturating_add(data_timeout))
     }
 
     /// Acts on timers that are due; harmless if none is. Says whether the connection has to be dropped at once because
     /// the requestor does not take what was made for it.
     pub fn handle_timeout(&mut self, now: Duration) -> bool {
-        if self.poll_timeout().is_none_or(|due| now < due) {
+        if self.fatal_timeout().is_none_or(|due| now < due) {
             return false;
         }
         let blocked = self.blocked_since.is_some();
@@ -248,8 +276,12 @@ impl<P: Protocol> Connection<P> {
             return Turn::Close;
         }
         let mut left = TURN;
+        let mut waiting = false;
         loop {
             self.begin_queries(now, store, out, room);
+            if self.phase == Phase::HalfClosed && self.is_active() {
+                self.close(CloseReason::Peer);
+            }
             if left == 0 || out.len() >= room {
                 break;
             }
@@ -257,8 +289,22 @@ impl<P: Protocol> Connection<P> {
             // A query that is alone need not be interrupted.
             let bite = if self.queries.is_empty() { left } else { BITE.min(left) };
             left -= bite;
-            match query.advance(store, out, room, bite) {
+            let before = out.len();
+            let progress = query.advance(store, out, room, bite);
+            if out.len() > before {
+                self.told_at = now;
+            }
+            match progress {
                 Progress::More => self.queries.push_back(query),
+                Progress::Waiting => {
+                    if now >= self.told_at.saturating_add(self.limits.active_idle_timeout) {
+                        query.keep_alive(store, out);
+                        self.told_at = now;
+                    }
+                    self.queries.push_back(query);
+                    waiting = true;
+                    break;
+                }
                 Progress::Done => {
                     self.events.push_back(Event::Done { xid: query.xid(), replies: query.replies() });
                     if self.queries.is_empty() {
@@ -274,6 +320,7 @@ impl<P: Protocol> Connection<P> {
         }
         match self.phase {
             Phase::Closing => Turn::Close,
+            _ if waiting && !self.has_message() => Turn::Idle,
             _ if !self.queries.is_empty() || self.has_message() => Turn::More,
             Phase::HalfClosed => {
                 self.close(CloseReason::Peer);
@@ -299,9 +346,24 @@ impl<P: Protocol> Connection<P> {
         &mut self.protocol
     }
 
+    /// The queries being answered, to change what holds for the rest of them.
+    pub fn queries_mut(&mut self) -> impl Iterator<Item = &mut P::Query> {
+        self.queries.iter_mut()
+    }
+
     /// How many queries are being answered.
     pub fn outstanding(&self) -> usize {
         self.queries.len()
+    }
+
+    /// Whether an active query is being answered: then there is something to send whenever the store changes.
+    pub fn is_active(&self) -> bool {
+        self.queries.front().is_some_and(Query::is_active)
+    }
+
+    /// Whether another message can be judged.
+    fn has_place(&self) -> bool {
+        self.is_active() || self.queries.len() < self.limits.queries
     }
 
     fn has_message(&self) -> bool {
@@ -312,15 +374,13 @@ impl<P: Protocol> Connection<P> {
     fn begin_queries(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>, room: usize) {
         let mut input = std::mem::take(&mut self.input);
         let mut rest = input.as_slice();
-        while self.phase != Phase::Closing && self.queries.len() < self.limits.queries && out.len() < room {
+        while self.phase != Phase::Closing && self.has_place() && out.len() < room {
             match split_frame(rest, P::MIN_MESSAGE) {
                 Ok(Framing::NeedMore { .. }) => break,
                 Ok(Framing::Frame { body, rest: behind }) => {
-                    self.judge(body, store, out);
+                    self.judge(now, body, store, out);
                     rest = behind;
-                    if self.queries.is_empty() {
-                        self.quiet_since = now;
-                    }
+                    self.quiet_since = now;
                 }
                 Err(fault) => self.abort(fault.into(), store, out),
             }
@@ -332,18 +392,27 @@ impl<P: Protocol> Connection<P> {
         }
     }
 
-    fn judge(&mut self, message: &[u8], store: &Store<P::Key>, out: &mut Vec<u8>) {
-        let first = std::mem::take(&mut self.first);
-        match self.protocol.admit(message, first, store, out) {
+    fn judge(&mut self, now: Duration, message: &[u8], store: &Store<P::Key>, out: &mut Vec<u8>) {
+        let beside = match self.queries.front() {
+            None => Beside::Nothing,
+            Some(query) if query.is_active() => Beside::Active,
+            Some(_) => Beside::Bulk,
+        };
+        let place = Place { first: std::mem::take(&mut self.first), beside };
+        match self.protocol.admit(message, place, store, out) {
             Admission::Query(query) if self.queries.iter().any(|other| other.xid() == query.xid()) => {
                 self.abort(CloseReason::RepeatedXid(query.xid()), store, out);
             }
             Admission::Query(query) => {
                 self.events.push_back(Event::Started { xid: query.xid() });
+                self.told_at = now;
                 self.queries.push_back(query);
             }
-            Admission::Answered { xid, status, text } => {
+            Admission::Refused { xid, status, text, close } => {
                 self.events.push_back(Event::Refused { xid, status, text });
+                if close {
+                    self.abort(CloseReason::Refused(xid), store, out);
+                }
             }
             Admission::Close(reason) => self.abort(reason, store, out),
         }

@@ -3,12 +3,14 @@
 //! What DHCPv4 and DHCPv6 share is in [`connection`](Connection): framing, several queries side by side, limits,
 //! timers, closing. What they differ in is behind [`Protocol`].
 
+mod active;
 mod connection;
 mod policy;
 pub mod v4;
 
 use leasequery_store::{Key, Store};
 
+pub use active::{Active, Notice, Wording};
 pub use connection::{CloseReason, Connection, Event, Limits, Turn};
 pub use policy::{Allow, Policy};
 
@@ -17,17 +19,39 @@ pub use policy::{Allow, Policy};
 pub enum Admission<Q> {
     /// A query to be answered.
     Query(Q),
-    /// The answer is already in the output: a refusal, which leaves the connection as it is.
-    Answered {
+    /// The answer is already in the output.
+    Refused {
         /// Transaction id of the query.
         xid: u32,
         /// The status it was answered with.
         status: leasequery_wire::v4::StatusCode,
         /// What is wrong, for people.
         text: String,
+        /// Whether the connection has to be closed.
+        close: bool,
     },
     /// Nothing that may be answered; the connection has to be closed.
     Close(CloseReason),
+}
+
+/// Where on its connection a message came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// It is the first message.
+    pub first: bool,
+    /// What is being answered beside it.
+    pub beside: Beside,
+}
+
+/// What a connection is busy with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing.
+    Nothing,
+    /// Bulk queries.
+    Bulk,
+    /// An active query, beside which there can be no other (RFC 7724 section 8.3).
+    Active,
 }
 
 /// The messages of one protocol, seen from the server.
@@ -40,11 +64,11 @@ pub trait Protocol {
     /// The least octets a message has; a frame that announces fewer is a fault.
     const MIN_MESSAGE: usize;
 
-    /// Judges a message. `first` says that it is the first one of its connection.
+    /// Judges a message.
     fn admit(
         &mut self,
         message: &[u8],
-        first: bool,
+        place: Place,
         store: &Store<Self::Key>,
         out: &mut Vec<u8>,
     ) -> Admission<Self::Query>;
@@ -55,6 +79,8 @@ pub trait Protocol {
 pub enum Progress {
     /// There may be more to tell.
     More,
+    /// Everything has been told, and more will come.
+    Waiting,
     /// The final message of the response has been made.
     Done,
     /// It cannot be finished: the connection has to be closed (RFC 6926 section 8.5). Says why, for people.
@@ -69,6 +95,12 @@ pub trait Query<K: Key> {
     /// Appends replies, looking at no more than `examine` entries of the store and stopping once `out` holds `room`
     /// octets.
     fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress;
+
+    /// Whether it goes on for ever, alone on its connection.
+    fn is_active(&self) -> bool;
+
+    /// Appends what tells the requestor of an active query that the connection is still alive.
+    fn keep_alive(&mut self, _store: &Store<K>, _out: &mut Vec<u8>) {}
 
     /// Appends the final message of a response that is broken off (QueryTerminated).
     fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str);

@@ -89,7 +89,7 @@ proptest! {
     #[test]
     fn nothing_makes_the_server_panic_or_say_what_it_may_not(happenings in prop::collection::vec(happening(), 1..40)) {
         let world = &*WORLD;
-        let mut connection = connection(Policy::default(), Limits { queries: 2, data_timeout: TIMEOUT }, TIMEOUT);
+        let mut connection = connection(Policy::default(), Limits { queries: 2, data_timeout: TIMEOUT, ..Limits::default() }, TIMEOUT);
         let mut now = TIMEOUT;
         let mut open = BTreeSet::new();
         let mut closed = false;

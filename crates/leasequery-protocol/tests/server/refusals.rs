@@ -27,7 +27,7 @@ fn a_query_that_names_an_address_in_the_header_is_malformed() {
             _ => query.header.siaddr = somewhere,
         }
         let text = refusal(&world.ask(&query), StatusCode::MALFORMED_QUERY);
-        assert_eq!(text, format!("{field} is 10.0.0.1, it must be zero in a bulk query"));
+        assert_eq!(text, format!("{field} is 10.0.0.1, it must be zero in a query over TCP"));
     }
     let mut query = Query::all();
     query.header.giaddr = somewhere;

@@ -178,7 +178,8 @@ impl<'w> Peer<'w> {
 }
 
 pub(crate) fn connection(policy: Policy, limits: Limits, now: Duration) -> Connection<V4> {
-    Connection::new(V4::new(SERVER, Arc::new(policy)), limits, now)
+    let active = policy.allow.active;
+    Connection::new(V4::new(SERVER, Arc::new(policy), active), limits, now)
 }
 
 /// A query in the making; without anything it is the query for all addresses.

@@ -27,6 +27,10 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let limits = limits(&raw.limits, &mut warnings)?;
     let listeners = listeners(&raw.listen)?;
     let requestors = requestors(&raw.requestor, &mut warnings)?;
+    let may_be_active = requestors.0.iter().any(|requestor| requestor.policy.allow.active);
+    if listeners.iter().any(|listener| listener.active) && !may_be_active {
+        warnings.push("no requestor may send active queries: allow = [\"bulk\", \"active\"] permits them".to_owned());
+    }
     let sources = sources(&raw.source, directory)?;
     let networks = raw.network.iter().map(network).collect::<Result<_, _>>()?;
     if listeners.is_empty() {
@@ -87,9 +91,6 @@ fn listener(raw: &Spanned<raw::Listen>) -> Result<Listener, Problem> {
         }
         None => return Err(Problem::new(raw.span(), no_tls)),
     }
-    if let Some(active) = listen.active.as_ref().filter(|active| *active.get_ref()) {
-        return Err(Problem::new(active.span(), "this version has no Active Leasequery yet; false would be right"));
-    }
     let address = socket_address(&listen.address)?;
     let server_id = listen.server_id.as_ref().map(|id| {
         let address = id.get_ref().parse::<Ipv4Addr>().ok().filter(|address| !address.is_unspecified());
@@ -104,7 +105,7 @@ fn listener(raw: &Spanned<raw::Listen>) -> Result<Listener, Problem> {
         let text = "an IPv6 address cannot be the server-identifier of DHCPv4; add server-id = \"ADDRESS\"";
         return Err(Problem::new(listen.address.span(), text));
     }
-    Ok(Listener { address, server_id })
+    Ok(Listener { address, server_id, active: listen.active.as_ref().is_some_and(|active| *active.get_ref()) })
 }
 
 fn socket_address(text: &Spanned<String>) -> Result<SocketAddr, Problem> {
@@ -151,7 +152,14 @@ fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> Result<Requ
             }
             addresses.push(net);
         }
-        requestors.push(Requestor { addresses, policy: Arc::new(policy(requestor)?) });
+        let policy = policy(requestor)?;
+        if policy.allow.active && !policy.allow.bulk {
+            warnings.push(format!(
+                "requestor \"{name}\" may send active queries and no bulk ones: it has no way to fill gaps (RFC 7724 \
+                 section 8)"
+            ));
+        }
+        requestors.push(Requestor { addresses, policy: Arc::new(policy) });
     }
     Ok(Requestors(requestors))
 }
@@ -205,17 +213,23 @@ fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Probl
         let number = usize::try_from(*value.get_ref()).ok().filter(|number| (1..=1_000_000).contains(number));
         *limit = number.ok_or_else(|| Problem::new(value.span(), "must be from 1 to 1000000"))?;
     }
-    if let Some(seconds) = &raw.data_timeout {
+    for (name, value, limit, section) in [
+        ("data-timeout", &raw.data_timeout, &mut limits.data_timeout, "RFC 6926 section 6.3"),
+        ("active-send-timeout", &raw.active_send_timeout, &mut limits.active_send_timeout, "RFC 7724 section 5.3"),
+        ("active-idle-timeout", &raw.active_idle_timeout, &mut limits.active_idle_timeout, "RFC 7724 section 5.3"),
+    ] {
+        let Some(seconds) = value else { continue };
         let value = *seconds.get_ref();
         if !(0.05..=1e6).contains(&value) {
-            return Err(Problem::new(seconds.span(), "data-timeout is in seconds, from 0.05 to 1000000"));
+            return Err(Problem::new(seconds.span(), format!("{name} is in seconds, from 0.05 to 1000000")));
         }
-        if value < 300.0 {
+        let recommended = limit.as_secs_f64();
+        if value < recommended {
             warnings.push(format!(
-                "limits.data-timeout is {value}: less than 300 seconds is not recommended (RFC 6926 section 6.3)"
+                "limits.{name} is {value}: less than {recommended} seconds is not recommended ({section})"
             ));
         }
-        limits.data_timeout = Duration::from_secs_f64(value);
+        *limit = Duration::from_secs_f64(value);
     }
     if let Some(history) = &raw.history {
         let parsed = history.get_ref().parse::<SignedDuration>().ok();

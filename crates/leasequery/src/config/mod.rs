@@ -43,6 +43,8 @@ pub struct Listener {
     pub address: SocketAddr,
     /// What replies name as the server; `None` is the address asked.
     pub server_id: Option<Ipv4Addr>,
+    /// Whether active queries are answered.
+    pub active: bool,
 }
 
 /// Limits of connections and of the past.
@@ -54,14 +56,25 @@ pub struct Limits {
     pub queries_per_connection: usize,
     /// BULK_LQ_DATA_TIMEOUT.
     pub data_timeout: Duration,
+    /// ACTIVE_LQ_SEND_TIMEOUT.
+    pub active_send_timeout: Duration,
+    /// ACTIVE_LQ_IDLE_TIMEOUT.
+    pub active_idle_timeout: Duration,
     /// Seconds for which ended bindings are kept.
     pub history: u32,
 }
 
 impl Default for Limits {
-    /// RFC 6926 section 6.3, and a day.
+    /// RFC 6926 section 6.3, RFC 7724 section 5.3, and a day.
     fn default() -> Self {
-        Self { connections: 10, queries_per_connection: 4, data_timeout: Duration::from_mins(5), history: 24 * 60 * 60 }
+        Self {
+            connections: 10,
+            queries_per_connection: 4,
+            data_timeout: Duration::from_mins(5),
+            active_send_timeout: Duration::from_mins(2),
+            active_idle_timeout: Duration::from_mins(1),
+            history: 24 * 60 * 60,
+        }
     }
 }
 

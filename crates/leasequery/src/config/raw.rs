@@ -51,12 +51,8 @@ pub(super) struct Limits {
     pub(super) connections: Option<Spanned<i64>>,
     pub(super) queries_per_connection: Option<Spanned<i64>>,
     pub(super) data_timeout: Option<Spanned<f64>>,
-    /// For active listeners, of which there are none yet.
-    #[serde(rename = "active-send-timeout")]
-    pub(super) _active_send_timeout: Option<f64>,
-    /// For active listeners, of which there are none yet.
-    #[serde(rename = "active-idle-timeout")]
-    pub(super) _active_idle_timeout: Option<f64>,
+    pub(super) active_send_timeout: Option<Spanned<f64>>,
+    pub(super) active_idle_timeout: Option<Spanned<f64>>,
     pub(super) history: Option<Spanned<String>>,
 }
 

@@ -18,7 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{self, Requestor, Requestors};
 use crate::requestor::wall_clock;
-use crate::serve::{Control, Listener, SharedStore, keep_time};
+use crate::serve::{Control, Listener, SharedStore, keep_pulse, keep_time};
 use mirror::{Answer, Mirror};
 use network::AccessNetwork;
 
@@ -65,11 +65,13 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let resident = network.resident().context("somebody is there")?;
     let shared = Arc::new(SharedStore::new(store));
 
-    let listener = Listener::bind(&config::Listener { address: (Ipv4Addr::LOCALHOST, 0).into(), server_id: None })?;
+    let listener =
+        Listener::bind(&config::Listener { address: (Ipv4Addr::LOCALHOST, 0).into(), server_id: None, active: true })?;
     let server = listener.address();
     let (control_sender, control) = watch::channel(Control { requestors: loopback()?, shutdown: false });
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
+    tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
     tasks.spawn(listener.run(Arc::clone(&shared), control, Limits::default(), settings.requestors + VISITORS));
 
     story::introduction(settings, server, &network, &resident)?;
@@ -125,7 +127,8 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
 /// Whoever is on this machine may ask.
 fn loopback() -> anyhow::Result<Arc<Requestors>> {
     let addresses = vec![IpNet::V4(Ipv4Net::new(Ipv4Addr::LOCALHOST, 8)?.trunc())];
-    let policy = Policy { name: "demo".to_owned(), allow: Allow::default(), ..Policy::default() };
+    let policy =
+        Policy { name: "demo".to_owned(), allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
     Ok(Arc::new(Requestors(vec![Requestor { addresses, policy: Arc::new(policy) }])))
 }
 

@@ -1,12 +1,13 @@
 //! The wheel around one server connection: input, output, events, timer.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::{Connection, Event, Limits, Policy, Turn};
+use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -16,6 +17,8 @@ use super::{Control, SharedStore};
 
 /// Octets made at a time: as much as one write takes at full speed.
 const ROOM: usize = 64 * 1024;
+/// The same for an active query, which may stay for ever and be one of thousands.
+const ACTIVE_ROOM: usize = 24 * 1024;
 /// Octets read at a time: some queries, and no more of them than a connection may well have waiting.
 const INPUT: usize = 4096;
 /// How long a closed connection is drained, so that it does not end in a reset.
@@ -28,7 +31,7 @@ const FOREVER: Duration = Duration::from_hours(1);
 pub(super) async fn serve(
     mut stream: TcpStream,
     peer: SocketAddr,
-    server_id: Ipv4Addr,
+    protocol: V4,
     policy: Arc<Policy>,
     limits: Limits,
     shared: &SharedStore,
@@ -37,17 +40,18 @@ pub(super) async fn serve(
     let _ = stream.set_nodelay(true);
     let start = Instant::now();
     let mut policy = policy;
-    let mut connection = Connection::new(V4::new(server_id, Arc::clone(&policy)), limits, Duration::ZERO);
-    let mut out = Vec::with_capacity(ROOM + 4096);
+    let mut connection = Connection::new(protocol, limits, Duration::ZERO);
+    let mut changes = None;
+    let mut out = Vec::new();
     let mut sent = 0;
     let mut input = [0; INPUT];
     loop {
         if control.has_changed().unwrap_or(true) {
             let reason = permission(&control.borrow_and_update(), peer, &mut policy);
-            match reason {
-                Some(reason) => shared.read_now(|store| connection.terminate(store, &mut out, reason)),
-                None => connection.protocol_mut().set_policy(Arc::clone(&policy)),
-            }
+            shared.read_now(|store| match reason {
+                Some(reason) => connection.terminate(store, &mut out, reason),
+                None => connection.set_policy(&policy, store, &mut out),
+            });
         }
         // Before each turn, so that a query that comes while another is being answered has its share at once.
         if connection.wants_read() {
@@ -65,7 +69,14 @@ pub(super) async fn serve(
         if sent == out.len() {
             out.clear();
             sent = 0;
-            turn = shared.read_now(|store| connection.poll_transmit(start.elapsed(), store, &mut out, ROOM));
+            let room = if connection.is_active() { ACTIVE_ROOM } else { ROOM };
+            turn = shared.read_now(|store| connection.poll_transmit(start.elapsed(), store, &mut out, room));
+            if connection.is_active() && changes.is_none() {
+                watch_for_death(&stream, limits.active_send_timeout);
+                changes = Some(shared.changes());
+                // What was committed before somebody listened.
+                turn = Turn::More;
+            }
         }
         while let Some(event) = connection.poll_event() {
             log(peer, &policy, &event);
@@ -100,8 +111,15 @@ pub(super) async fn serve(
             (reading, writing) => reading.or(writing).unwrap_or(Interest::ERROR),
         };
         let due = connection.poll_timeout().map_or(FOREVER, |due| due.saturating_sub(start.elapsed()));
+        let mut told = false;
+        if sent == out.len() {
+            // A connection may be quiet for days.
+            (out, sent) = (Vec::new(), 0);
+            told = true;
+        }
         tokio::select! {
             _ = stream.ready(interest) => {}
+            () = beat(&mut changes), if told => {}
             // If the daemon's side is gone, the next turn finds out.
             _ = control.changed() => control.mark_changed(),
             () = tokio::time::sleep(due) => if connection.handle_timeout(start.elapsed()) {
@@ -115,17 +133,34 @@ pub(super) async fn serve(
     close(&mut stream, &mut input).await;
 }
 
+/// Waits for the next change, if changes are told of here.
+async fn beat(changes: &mut Option<watch::Receiver<()>>) {
+    match changes {
+        // The sender lives as long as the store.
+        Some(changes) => drop(changes.changed().await),
+        None => std::future::pending().await,
+    }
+}
+
+/// Lets the system end a connection whose other side is gone: a few small messages fit the socket for many minutes
+/// before anything blocks.
+fn watch_for_death(stream: &TcpStream, timeout: Duration) {
+    if let Err(error) = SockRef::from(stream).set_tcp_user_timeout(Some(timeout)) {
+        debug!("no timeout of the system's own: {error}");
+    }
+}
+
 /// Why a connection has to end now, if it has to; else the policy that holds for it from now on.
 fn permission(control: &Control, peer: SocketAddr, policy: &mut Arc<Policy>) -> Option<&'static str> {
     if control.shutdown {
         return Some("the server is ending");
     }
     match control.requestors.find(peer.ip()) {
-        Some(found) if found.allow.bulk => {
+        Some(found) => {
             *policy = Arc::clone(found);
             None
         }
-        _ => Some("no longer permitted"),
+        None => Some("no longer permitted"),
     }
 }
 

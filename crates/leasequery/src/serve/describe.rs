@@ -1,5 +1,7 @@
 use std::fmt::Write;
 
+use leasequery_protocol::server::Allow;
+
 use crate::config::{Config, Source};
 
 /// What a configuration means, a line each.
@@ -11,13 +13,16 @@ pub fn describe(config: &Config) -> String {
         .iter()
         .map(|requestor| {
             let addresses: Vec<_> = requestor.addresses.iter().map(ToString::to_string).collect();
-            let kinds = if requestor.policy.allow.bulk { "bulk" } else { "nothing here" };
-            format!("{} ({}: {kinds})", requestor.policy.name, addresses.join(", "))
+            format!("{} ({}: {})", requestor.policy.name, addresses.join(", "), kinds(requestor.policy.allow))
         })
         .collect();
     let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
     for listener in &config.listeners {
-        line(&mut text, format_args!("listen v4 tcp {}: in the clear, no TLS; may ask: {who}", listener.address));
+        let active = if listener.active { "with active queries" } else { "no active queries" };
+        line(
+            &mut text,
+            format_args!("listen v4 tcp {}: in the clear, no TLS; {active}; may ask: {who}", listener.address),
+        );
     }
     for source in &config.sources {
         match source {
@@ -42,6 +47,15 @@ pub fn describe(config: &Config) -> String {
         line(&mut text, format_args!("warning: {warning}"));
     }
     text
+}
+
+fn kinds(allow: Allow) -> &'static str {
+    match (allow.bulk, allow.active) {
+        (true, true) => "bulk and active",
+        (true, false) => "bulk",
+        (false, true) => "active",
+        (false, false) => "nothing here",
+    }
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

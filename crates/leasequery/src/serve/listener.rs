@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leasequery_protocol::server::Limits;
+use leasequery_protocol::server::v4::V4;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
@@ -19,6 +20,7 @@ pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
     server_id: Option<Ipv4Addr>,
+    active: bool,
 }
 
 /// Connections that the kernel keeps until they are accepted.
@@ -37,7 +39,7 @@ impl Listener {
             TcpListener::from_std(socket.into())
         };
         let bound = bind().with_context(|| format!("cannot listen on {}", listener.address))?;
-        Ok(Self { address: bound.local_addr()?, socket: bound, server_id: listener.server_id })
+        Ok(Self { address: bound.local_addr()?, socket: bound, server_id: listener.server_id, active: listener.active })
     }
 
     /// The address with its real port.
@@ -97,9 +99,10 @@ impl Listener {
         debug!("{peer}: connected as {}", policy.name);
         let local = stream.local_addr().unwrap_or(self.address);
         let server_id = super::server_id(self.server_id, local);
+        let protocol = V4::new(server_id, Arc::clone(&policy), self.active);
         let (shared, control) = (Arc::clone(shared), control.clone());
         tasks.spawn(async move {
-            connection::serve(stream, peer, server_id, policy, limits, &shared, control).await;
+            connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
             drop(place);
         });
     }

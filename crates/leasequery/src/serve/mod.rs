@@ -25,7 +25,7 @@ use crate::source::{self, Configured};
 
 pub use describe::describe;
 pub use listener::Listener;
-pub use shared::{SharedStore, keep_time};
+pub use shared::{SharedStore, keep_pulse, keep_time};
 
 /// What the daemon's connections have to know of the outside.
 #[derive(Debug, Clone)]
@@ -78,6 +78,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         watch::channel(Control { requestors: Arc::clone(&config.requestors), shutdown: false });
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
+    tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
 
     let (loaded, mut first_loads) = mpsc::channel(config.sources.len().max(1));
     for source in &config.sources {
@@ -94,7 +95,15 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     };
 
     if stop.is_none() {
-        let limits = Limits { queries: config.limits.queries_per_connection, data_timeout: config.limits.data_timeout };
+        if config.listeners.iter().any(|listener| listener.active) {
+            until_history(&shared).await;
+        }
+        let limits = Limits {
+            queries: config.limits.queries_per_connection,
+            data_timeout: config.limits.data_timeout,
+            active_send_timeout: config.limits.active_send_timeout,
+            active_idle_timeout: config.limits.active_idle_timeout,
+        };
         let mut ready = String::from("ready");
         for listener in listeners {
             ready.push_str(" v4-tcp=");
@@ -127,6 +136,14 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         keeper.stop();
     }
     Ok(())
+}
+
+/// Waits until there is a past to catch up with, which takes a part of a second: of the one in which the store began it
+/// knows but a part, and a requestor that asks for it would be told that data are missing.
+async fn until_history(shared: &SharedStore) {
+    while shared.read_now(|store| store.now() < store.history_floor()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 fn start_source(

@@ -2,7 +2,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use leasequery_store::{Revision, Store, V4Key};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::Control;
 use crate::requestor::wall_clock;
@@ -14,13 +14,22 @@ pub struct SharedStore {
     store: RwLock<Store<V4Key>>,
     /// The latest revision that is on disk; the latest of all if there is no disk.
     durable: watch::Sender<Option<Revision>>,
+    /// Something was committed.
+    committed: Notify,
+    /// Beats for those who tell of every change.
+    pulse: watch::Sender<()>,
 }
 
 impl SharedStore {
     /// Shares a store, and sets its clock.
     pub fn new(mut store: Store<V4Key>) -> Self {
         store.advance(wall_clock());
-        Self { store: RwLock::new(store), durable: watch::Sender::new(None) }
+        Self {
+            store: RwLock::new(store),
+            durable: watch::Sender::new(None),
+            committed: Notify::new(),
+            pulse: watch::Sender::new(()),
+        }
     }
 
     /// Reads.
@@ -44,8 +53,20 @@ impl SharedStore {
     /// Changes, with the store's clock brought up to date first.
     pub fn write<T>(&self, write: impl FnOnce(&mut Store<V4Key>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
+        let before = store.revision();
         store.advance(wall_clock());
-        write(&mut store)
+        let result = write(&mut store);
+        let changed = store.revision() != before;
+        drop(store);
+        if changed {
+            self.committed.notify_one();
+        }
+        result
+    }
+
+    /// Beats whenever something has been committed, soon after it.
+    pub fn changes(&self) -> watch::Receiver<()> {
+        self.pulse.subscribe()
     }
 
     /// Tells that everything up to a revision is on disk.
@@ -58,6 +79,29 @@ impl SharedStore {
         let mut durable = self.durable.subscribe();
         // The sender lives as long as this.
         let _ = durable.wait_for(|durable| durable.is_none_or(|durable| durable >= revision)).await;
+    }
+}
+
+/// Receivers that are woken for every commit; more of them would be woken for next to nothing each.
+const PROMPT: usize = 16;
+/// How many receivers make the pulse slower by a millisecond. Waking one costs some microseconds, however little it has
+/// to tell then.
+const RECEIVERS: usize = 100;
+
+/// Wakes those who tell of changes, until the daemon ends. Whoever commits waits for none of them.
+pub async fn keep_pulse(shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+    while !control.borrow().shutdown {
+        tokio::select! {
+            () = shared.committed.notified() => {
+                shared.pulse.send_replace(());
+                let receivers = shared.pulse.receiver_count();
+                if receivers > PROMPT {
+                    let pause = u64::try_from(receivers.div_ceil(RECEIVERS)).unwrap_or(u64::MAX);
+                    tokio::time::sleep(Duration::from_millis(pause)).await;
+                }
+            }
+            _ = control.changed() => {}
+        }
     }
 }
 

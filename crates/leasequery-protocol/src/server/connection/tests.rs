@@ -32,13 +32,18 @@ impl Protocol for Script {
 
     const MIN_MESSAGE: usize = 3;
 
-    fn admit(&mut self, message: &[u8], _: bool, _: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<Count> {
+    fn admit(&mut self, message: &[u8], _: Place, _: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<Count> {
         let (xid, left, what) = (message[0], message[1], message[2]);
         match what {
             ANSWER | FAIL => Admission::Query(Count { xid, left, fails: what == FAIL, replies: 0 }),
             REFUSE => {
                 out.extend_from_slice(&[xid, b'?']);
-                Admission::Answered { xid: xid.into(), status: StatusCode::NOT_ALLOWED, text: "no".to_owned() }
+                Admission::Refused {
+                    xid: xid.into(),
+                    status: StatusCode::NOT_ALLOWED,
+                    text: "no".to_owned(),
+                    close: false,
+                }
             }
             _ => Admission::Close(CloseReason::Unsupported(MessageType(what))),
         }
@@ -69,6 +74,10 @@ impl Query<V4Key> for Count {
         Progress::More
     }
 
+    fn is_active(&self) -> bool {
+        false
+    }
+
     fn terminate(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
         out.extend_from_slice(&[self.xid, b'!']);
         out.extend_from_slice(reason.as_bytes());
@@ -84,7 +93,7 @@ fn store() -> Store<V4Key> {
 }
 
 fn connection(queries: usize) -> Connection<Script> {
-    Connection::new(Script, Limits { queries, data_timeout: TIMEOUT }, START)
+    Connection::new(Script, Limits { queries, data_timeout: TIMEOUT, ..Limits::default() }, START)
 }
 
 fn message(xid: u8, replies: u8, what: u8) -> Vec<u8> {

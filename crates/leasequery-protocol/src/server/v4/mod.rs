@@ -1,7 +1,8 @@
-//! DHCPv4: Bulk Leasequery as a server answers it (RFC 6926 section 8).
+//! DHCPv4: Bulk and Active Leasequery as a server answers them (RFC 6926 section 8, RFC 7724 section 8).
 
 mod query;
 mod reply;
+mod response;
 mod window;
 
 use std::net::Ipv4Addr;
@@ -12,40 +13,79 @@ use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message
 use leasequery_wire::v4::{MessageWriter, OptionCode};
 use leasequery_wire::{DecodeError, Problem};
 
-use super::{Admission, CloseReason, Policy, Protocol};
+use super::{Admission, Beside, CloseReason, Connection, Place, Policy, Protocol};
 
-pub use query::BulkQuery;
+pub use query::{BulkQuery, V4Query};
 pub use reply::ReplyPlan;
+pub use response::{ActiveResponse, Response};
 
 /// DHCPv4 on a connection with one requestor.
 #[derive(Debug)]
 pub struct V4 {
     server_id: Ipv4Addr,
     policy: Arc<Policy>,
+    active: bool,
 }
 
 impl V4 {
-    /// `server_id` is what replies name as server-identifier (option 54).
-    pub fn new(server_id: Ipv4Addr, policy: Arc<Policy>) -> Self {
-        Self { server_id, policy }
+    /// `server_id` is what replies name as server-identifier (option 54). Active queries are answered only where that
+    /// has been enabled (RFC 7724 section 8.1).
+    pub fn new(server_id: Ipv4Addr, policy: Arc<Policy>, active: bool) -> Self {
+        Self { server_id, policy, active }
     }
 
-    /// What holds for queries to come.
-    pub fn set_policy(&mut self, policy: Arc<Policy>) {
-        self.policy = policy;
-    }
-}
-
-impl V4 {
-    /// Appends the one message that answers a refused query (RFC 6926 section 8.2).
-    fn refuse(&self, xid: u32, refusal: Refusal, store: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<BulkQuery> {
+    /// Appends the one message that answers a refused query: DHCPLEASEQUERYDONE for a bulk query (RFC 6926 section 8.2),
+    /// DHCPLEASEQUERYSTATUS for an active one, whose connection is then closed (RFC 7724 section 8.2).
+    fn refuse(
+        &self,
+        query: (u32, MessageType),
+        refusal: Refusal,
+        beside: Beside,
+        store: &Store<V4Key>,
+        out: &mut Vec<u8>,
+    ) -> Admission<V4Query> {
+        let (xid, asked) = query;
         let Refusal { status, text } = refusal;
-        let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), MessageType::LEASE_QUERY_DONE);
+        let active = asked == MessageType::ACTIVE_LEASE_QUERY;
+        let kind = if active { MessageType::LEASE_QUERY_STATUS } else { MessageType::LEASE_QUERY_DONE };
+        let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), kind);
         writer.address(OptionCode::SERVER_IDENTIFIER, self.server_id);
         writer.u32(OptionCode::BASE_TIME, store.now().0);
         writer.status(status, &text);
         finish(writer);
-        Admission::Answered { xid, status, text }
+        Admission::Refused { xid, status, text, close: active || beside == Beside::Active }
+    }
+
+    /// Whether messages of this type are answered here.
+    fn serves(&self, kind: MessageType) -> bool {
+        kind == MessageType::BULK_LEASE_QUERY || (kind == MessageType::ACTIVE_LEASE_QUERY && self.active)
+    }
+
+    fn query(&self, message: &Message<'_>, beside: Beside, store: &Store<V4Key>) -> Result<V4Query, Refusal> {
+        let active = message.message_type() == MessageType::ACTIVE_LEASE_QUERY;
+        match beside {
+            Beside::Active => {
+                Err(Refusal::not_allowed("an active query is being answered here, and nothing beside it"))
+            }
+            Beside::Bulk if active => Err(Refusal::not_allowed("an active query has to be alone on its connection")),
+            _ if active => query::active_query(message, self.server_id, &self.policy, store).map(V4Query::Active),
+            _ => BulkQuery::new(message, self.server_id, &self.policy, store).map(V4Query::Bulk),
+        }
+    }
+}
+
+impl Connection<V4> {
+    /// Changes what holds for queries to come, and for those being answered. If one of them cannot go on, the connection
+    /// ends.
+    pub fn set_policy(&mut self, policy: &Arc<Policy>, store: &Store<V4Key>, out: &mut Vec<u8>) {
+        if self.protocol_mut().policy == *policy {
+            return;
+        }
+        self.protocol_mut().policy = Arc::clone(policy);
+        let problem = self.queries_mut().find_map(|query| query.set_policy(policy).err());
+        if let Some(reason) = problem {
+            self.terminate(store, out, reason);
+        }
     }
 }
 
@@ -68,26 +108,27 @@ impl Refusal {
 
 impl Protocol for V4 {
     type Key = V4Key;
-    type Query = BulkQuery;
+    type Query = V4Query;
 
     const MIN_MESSAGE: usize = MIN_MESSAGE;
 
-    fn admit(&mut self, message: &[u8], first: bool, store: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<BulkQuery> {
+    fn admit(&mut self, message: &[u8], place: Place, store: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<V4Query> {
+        let Place { first, beside } = place;
         let message = match Message::parse(message) {
             Ok(message) => message,
-            Err(error) => match overlong_hardware(message, error) {
-                Some(xid) => return self.refuse(xid, Refusal::malformed(error.to_string()), store, out),
+            Err(error) => match overlong_hardware(message, error).filter(|(_, asked)| self.serves(*asked)) {
+                Some(query) => return self.refuse(query, Refusal::malformed(error.to_string()), beside, store, out),
                 None => return Admission::Close(error.into()),
             },
         };
         if message.op() != BOOT_REQUEST {
             return Admission::Close(CloseReason::NotARequest(message.op()));
         }
-        let xid = message.xid();
-        match message.message_type() {
-            MessageType::BULK_LEASE_QUERY => match BulkQuery::new(&message, self.server_id, &self.policy, store) {
+        let (xid, kind) = (message.xid(), message.message_type());
+        match kind {
+            kind if self.serves(kind) => match self.query(&message, beside, store) {
                 Ok(query) => Admission::Query(query),
-                Err(refusal) => self.refuse(xid, refusal, store, out),
+                Err(refusal) => self.refuse((xid, kind), refusal, beside, store, out),
             },
             // Served in the clear: TLS is refused and the connection left to the requestor (RFC 7724 section 8.1).
             MessageType::TLS if first => {
@@ -95,23 +136,26 @@ impl Protocol for V4 {
                 let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), MessageType::TLS);
                 writer.status(status, &text);
                 finish(writer);
-                Admission::Answered { xid, status, text }
+                Admission::Refused { xid, status, text, close: false }
             }
             other => Admission::Close(CloseReason::Unsupported(other)),
         }
     }
 }
 
-/// Transaction id of a bulk query in which nothing but hlen is wrong: more than chaddr can hold. Such a query is answered
-/// like any other that breaks the rules (RFC 6926 section 8.2).
-fn overlong_hardware(message: &[u8], error: DecodeError) -> Option<u32> {
+/// Transaction id and type of a query in which nothing but hlen is wrong: more than chaddr can hold. Such a query is
+/// answered like any other that breaks the rules (RFC 6926 section 8.2).
+fn overlong_hardware(message: &[u8], error: DecodeError) -> Option<(u32, MessageType)> {
     const HLEN: usize = 2;
     let Problem::HardwareLength(_) = error.problem else { return None };
     let mut readable = message.to_vec();
     *readable.get_mut(HLEN)? = 0;
     let message = Message::parse(&readable).ok()?;
-    let is_query = message.op() == BOOT_REQUEST && message.message_type() == MessageType::BULK_LEASE_QUERY;
-    is_query.then(|| message.xid())
+    (message.op() == BOOT_REQUEST).then(|| (message.xid(), message.message_type()))
+}
+
+fn malformed(error: DecodeError) -> Refusal {
+    Refusal::malformed(error.to_string())
 }
 
 /// Ends a message that cannot be too long.

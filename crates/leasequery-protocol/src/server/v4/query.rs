@@ -2,36 +2,85 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use leasequery_store::{Entry, Hardware, Key, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
-use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
-use leasequery_wire::{DecodeError, TooLong};
+use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
+use super::response::{ActiveResponse, Response};
 use super::window::Window;
-use super::{Policy, Refusal, ReplyPlan, finish};
-use crate::server::{Progress, Query};
+use super::{Policy, Refusal, malformed};
+use crate::server::{Active, Progress, Query};
+
+/// A query being answered.
+#[derive(Debug)]
+pub enum V4Query {
+    /// A DHCPBULKLEASEQUERY.
+    Bulk(BulkQuery),
+    /// A DHCPACTIVELEASEQUERY.
+    Active(Active<ActiveResponse>),
+}
+
+impl V4Query {
+    /// Changes what holds for the rest of the response, or says why it cannot go on.
+    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        let (response, allowed) = match self {
+            Self::Bulk(query) => (&mut query.response, policy.allow.bulk),
+            Self::Active(query) => (&mut query.wording_mut().response, policy.allow.active),
+        };
+        if !allowed {
+            return Err("no longer permitted");
+        }
+        response.set_policy(policy)
+    }
+}
+
+impl Query<V4Key> for V4Query {
+    fn xid(&self) -> u32 {
+        match self {
+            Self::Bulk(query) => query.response.xid,
+            Self::Active(query) => query.xid(),
+        }
+    }
+
+    fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
+        match self {
+            Self::Bulk(query) => query.advance(store, out, room, examine),
+            Self::Active(query) => query.advance(store, out, room, examine),
+        }
+    }
+
+    fn is_active(&self) -> bool {
+        matches!(self, Self::Active(_))
+    }
+
+    fn keep_alive(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>) {
+        if let Self::Active(query) = self {
+            query.keep_alive(store, out);
+        }
+    }
+
+    fn terminate(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
+        match self {
+            Self::Bulk(query) => query.done(store, Some((StatusCode::QUERY_TERMINATED, reason)), out),
+            Self::Active(query) => query.terminate(store, out, reason),
+        }
+    }
+
+    fn replies(&self) -> u64 {
+        match self {
+            Self::Bulk(query) => query.response.replies,
+            Self::Active(query) => query.replies(),
+        }
+    }
+}
 
 /// A DHCPBULKLEASEQUERY being answered.
 #[derive(Debug)]
 pub struct BulkQuery {
     primary: Primary,
     vpns: VpnRange,
+    window: Window,
     /// The last key that was looked at.
     after: Option<V4Key>,
     response: Response,
-}
-
-/// How the replies are made, and how many there have been.
-#[derive(Debug)]
-struct Response {
-    xid: u32,
-    window: Window,
-    /// Ended bindings are told of too: only a query for all addresses asks for them (RFC 6926 section 8.2).
-    ended: bool,
-    plan: ReplyPlan,
-    policy: Arc<Policy>,
-    server_id: Ipv4Addr,
-    /// Whether a message of the response has been made: the first one names the server (RFC 6926 section 7.3).
-    begun: bool,
-    replies: u64,
 }
 
 /// The primary query, with its value.
@@ -67,79 +116,36 @@ impl BulkQuery {
         if !policy.allow.bulk {
             return Err(Refusal::not_allowed(format!("{} may not send bulk queries", policy.name)));
         }
-        for (field, address) in
-            [("ciaddr", message.ciaddr()), ("yiaddr", message.yiaddr()), ("siaddr", message.siaddr())]
-        {
-            if !address.is_unspecified() {
-                return Err(Refusal::malformed(format!("{field} is {address}, it must be zero in a bulk query")));
-            }
-        }
+        no_addresses(message)?;
         let primary = primary(message)?;
-        let vpns = vpns(message, policy, store)?;
-        let response = Response {
-            xid: message.xid(),
-            window: window(message)?,
-            ended: primary == Primary::All,
-            plan: ReplyPlan::new(message.parameter_request_list().map_err(malformed)?, &policy.withhold),
-            policy: Arc::clone(policy),
-            server_id,
-            begun: false,
-            replies: 0,
-        };
-        Ok(Self { primary, vpns, after: before(vpns), response })
-    }
-}
-
-impl Response {
-    fn done(&mut self, now: Time, out: &mut Vec<u8>, status: Option<(StatusCode, &str)>) {
-        let header = Header::new(BOOT_REPLY, self.xid);
-        let mut writer = MessageWriter::frame(out, &header, MessageType::LEASE_QUERY_DONE);
-        if !std::mem::replace(&mut self.begun, true) {
-            writer.address(OptionCode::SERVER_IDENTIFIER, self.server_id);
-        }
-        if self.plan.has_base_time() {
-            writer.u32(OptionCode::BASE_TIME, now.0);
-        }
-        if let Some((code, text)) = status {
-            writer.status(code, text);
-        }
-        finish(writer);
+        let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
+        let response = Response::new(message, server_id, policy)?;
+        Ok(Self { primary, vpns, window: window(message)?, after: before(vpns), response })
     }
 
-    /// Appends the reply about an entry, if it is one to tell of.
+    /// Whether an entry is one to tell of.
     #[inline]
-    fn reply(&mut self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>, out: &mut Vec<u8>) -> Result<(), TooLong> {
-        let wanted = match entry {
-            Entry::Bound(binding) => (self.ended || binding.state() == State::Active) && self.window.matches(binding),
+    fn wants(&self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>) -> bool {
+        match entry {
+            // Ended bindings are told of too if all addresses are asked for (RFC 6926 section 8.2).
+            Entry::Bound(binding) => {
+                (self.primary == Primary::All || binding.state() == State::Active) && self.window.matches(binding)
+            }
             Entry::Free { since, .. } => self.window.matches_free(*since, store.history_floor()),
-        };
-        let vpn = entry.key().vpn;
-        let name = if vpn == VpnIndex::DEFAULT { None } else { store.vpn_name(vpn) };
-        if !wanted || !self.policy.permits(name) {
-            return Ok(());
         }
-        let server_id = (!self.begun).then_some(self.server_id);
-        self.plan.encode(entry, self.xid, server_id, name.map(wire_vpn), store.now(), out)?;
-        self.begun = true;
-        self.replies += 1;
-        Ok(())
-    }
-}
-
-impl Query<V4Key> for BulkQuery {
-    fn xid(&self) -> u32 {
-        self.response.xid
     }
 
     fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
         let mut scan = store.scan(self.primary.selector(), self.vpns, self.after);
         for _ in 0..examine {
             let Some(entry) = scan.next() else {
-                self.response.done(store.now(), out, None);
+                self.done(store, None, out);
                 return Progress::Done;
             };
             self.after = Some(entry.key());
-            if let Err(error) = self.response.reply(&entry, store, out) {
+            if self.wants(&entry, store)
+                && let Err(error) = self.response.entry(&entry, store.now(), store, out)
+            {
                 return Progress::Failed(format!("{}: {error}", entry.key().address));
             }
             if out.len() >= room {
@@ -149,17 +155,43 @@ impl Query<V4Key> for BulkQuery {
         Progress::More
     }
 
-    fn terminate(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
-        self.response.done(store.now(), out, Some((StatusCode::QUERY_TERMINATED, reason)));
-    }
-
-    fn replies(&self) -> u64 {
-        self.response.replies
+    fn done(&mut self, store: &Store<V4Key>, status: Option<(StatusCode, &str)>, out: &mut Vec<u8>) {
+        let base_time = self.response.has_base_time().then_some(store.now());
+        self.response.about(MessageType::LEASE_QUERY_DONE, base_time, status, out);
     }
 }
 
-fn malformed(error: DecodeError) -> Refusal {
-    Refusal::malformed(error.to_string())
+/// Reads an active query, or says why it is refused (RFC 7724 section 8.2).
+pub(super) fn active_query(
+    message: &Message<'_>,
+    server_id: Ipv4Addr,
+    policy: &Arc<Policy>,
+    store: &Store<V4Key>,
+) -> Result<Active<ActiveResponse>, Refusal> {
+    if !policy.allow.active {
+        return Err(Refusal::not_allowed(format!("{} may not send active queries", policy.name)));
+    }
+    no_addresses(message)?;
+    if !matches!(primary(message), Ok(Primary::All)) {
+        return Err(Refusal::malformed("an active query is about all bindings, it has no selector"));
+    }
+    if message.query_end_time().map_err(malformed)?.is_some() {
+        return Err(Refusal::malformed("an active query has no query-end-time"));
+    }
+    let since = message.query_start_time().map_err(malformed)?.map(Time);
+    // What is not asked for is told all the same: nothing is said of VPNs, and all updates are to be sent.
+    let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::All);
+    let response = Response::new(message, server_id, policy)?;
+    Ok(Active::new(ActiveResponse { response, vpns }, since, store))
+}
+
+fn no_addresses(message: &Message<'_>) -> Result<(), Refusal> {
+    for (field, address) in [("ciaddr", message.ciaddr()), ("yiaddr", message.yiaddr()), ("siaddr", message.siaddr())] {
+        if !address.is_unspecified() {
+            return Err(Refusal::malformed(format!("{field} is {address}, it must be zero in a query over TCP")));
+        }
+    }
+    Ok(())
 }
 
 /// Finds the primary query: one of four identifiers, or none of them for all addresses.
@@ -199,8 +231,8 @@ fn primary(message: &Message<'_>) -> Result<Primary, Refusal> {
     }
 }
 
-/// Finds the VPNs to look in. Sub-option 151 of option 82 wins over option 221 (RFC 6607 section 7.3).
-fn vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> Result<VpnRange, Refusal> {
+/// The VPNs that a query names, if it does. Sub-option 151 of option 82 wins over option 221 (RFC 6607 section 7.3).
+fn asked_vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> Result<Option<VpnRange>, Refusal> {
     let relayed = match message.relay_agent_information().map_err(malformed)? {
         Some(info) => info.vpn().map_err(malformed)?,
         None => None,
@@ -209,14 +241,16 @@ fn vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> Result<
         return Err(Refusal::malformed("sub-option 151 of option 82 cannot select all VPNs"));
     }
     let name = match relayed.or(message.vpn().map_err(malformed)?) {
-        None | Some(Vpn::Default) => return Ok(VpnRange::One(VpnIndex::DEFAULT)),
-        Some(Vpn::All) => return Ok(VpnRange::All),
+        None => return Ok(None),
+        Some(Vpn::Default) => return Ok(Some(VpnRange::One(VpnIndex::DEFAULT))),
+        Some(Vpn::All) => return Ok(Some(VpnRange::All)),
         Some(Vpn::Name(name)) => VpnName::Name(name.into()),
         Some(Vpn::Id(id)) => VpnName::Id(id),
     };
     // The same text for a VPN that is not there and one that is not for this requestor.
     let known = store.find_vpn(&name).filter(|_| policy.permits(Some(&name)));
-    known.map(VpnRange::One).ok_or_else(|| Refusal::not_allowed("this VPN is not served to this requestor"))
+    let known = known.map(VpnRange::One);
+    known.map(Some).ok_or_else(|| Refusal::not_allowed("this VPN is not served to this requestor"))
 }
 
 /// The last key before the VPN looked in: a client's bindings in other VPNs, which may be many, are not even walked over.
@@ -235,12 +269,5 @@ fn window(message: &Message<'_>) -> Result<Window, Refusal> {
             Err(Refusal::malformed(format!("query-start-time {start} is after query-end-time {end}")))
         }
         _ => Ok(Window { start, end }),
-    }
-}
-
-fn wire_vpn(name: &VpnName) -> Vpn<'_> {
-    match name {
-        VpnName::Name(name) => Vpn::Name(name),
-        VpnName::Id(id) => Vpn::Id(*id),
     }
 }

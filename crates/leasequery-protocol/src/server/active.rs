@@ -1,0 +1,172 @@
+use leasequery_store::{Binding, Key, Revision, Store, Time};
+
+use super::{Progress, Query};
+
+/// What is said in an active response besides the bindings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Notice {
+    /// Nothing has changed for a while (RFC 7724 section 7.4).
+    ConnectionActive,
+    /// Everything that changed since query-start-time has been told (RFC 7724 section 8.2).
+    CatchUpComplete,
+    /// Not everything that changed since query-start-time can be told (RFC 7724 section 7.4.1).
+    DataMissing,
+    /// The last words (RFC 7724 section 7.4).
+    QueryTerminated,
+}
+
+/// How a protocol words an active response to one requestor.
+pub trait Wording<K: Key> {
+    /// Transaction id of the query.
+    fn xid(&self) -> u32;
+
+    /// Appends the message about a binding, with all times counted from `base_time`, unless the requestor may not be
+    /// told of it or did not ask for it. An error says why it cannot be told.
+    fn binding(
+        &mut self,
+        binding: Binding<'_, K>,
+        base_time: Time,
+        store: &Store<K>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String>;
+
+    /// Appends a notice. `text` is for people, and may be empty.
+    fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>);
+
+    /// How many bindings have been told of.
+    fn replies(&self) -> u64;
+}
+
+/// An active query being answered: a cursor into the order of changes. Catching up is the same cursor, started further
+/// back. Nothing is queued: what changes again before the cursor comes to it is told once, as it is then (RFC 7724
+/// section 6).
+#[derive(Debug)]
+pub struct Active<W> {
+    wording: W,
+    /// Everything up to here has been told.
+    cursor: Revision,
+    catch_up: CatchUp,
+    /// The latest base-time that was said, or the time of the query.
+    base_time: Time,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum CatchUp {
+    /// It cannot be done, which is yet to be said.
+    Missing,
+    /// It is complete once everything up to here has been told.
+    Until(Revision),
+    /// It was not asked for, or has come to an end.
+    Over,
+}
+
+/// Seconds by which a query-start-time may be ahead of the clock: times are rounded. One further ahead is from before
+/// the clock was stepped back, and nobody can say what changed since.
+const AHEAD: u32 = 2;
+
+impl<W> Active<W> {
+    /// Begins with what changes from now on, or with what changed at `since` or later.
+    pub fn new<K: Key>(wording: W, since: Option<Time>, store: &Store<K>) -> Self {
+        let now = store.now();
+        let (cursor, catch_up) = match since {
+            None => (store.revision(), CatchUp::Over),
+            Some(since) if since < store.history_floor() || since > now.plus(AHEAD) => {
+                (store.revision(), CatchUp::Missing)
+            }
+            // What has been forgotten changed before that time.
+            Some(since) => (store.revision_at(since).max(store.forgotten_up_to()), CatchUp::Until(store.revision())),
+        };
+        Self { wording, cursor, catch_up, base_time: since.map_or(now, |since| since.min(now)) }
+    }
+
+    /// How the response is worded, to change what holds for the rest of it.
+    pub fn wording_mut(&mut self) -> &mut W {
+        &mut self.wording
+    }
+
+    fn notice<K: Key>(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>)
+    where
+        W: Wording<K>,
+    {
+        self.base_time = base_time;
+        self.wording.notice(notice, base_time, text, out);
+    }
+
+    /// Until when everything has been told: the time of the oldest change that has not been, or now if there is none.
+    /// The requestor comes back with the highest base-time it saw and expects everything since, so no message may have
+    /// a later one.
+    fn told_until<K: Key>(&self, store: &Store<K>) -> Time {
+        if store.forgotten_up_to() > self.cursor {
+            return self.base_time;
+        }
+        store.changes(self.cursor).next().map_or(store.now(), |binding| binding.changed())
+    }
+}
+
+impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
+    fn xid(&self) -> u32 {
+        self.wording.xid()
+    }
+
+    fn is_active(&self) -> bool {
+        true
+    }
+
+    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
+        let lost = store.forgotten_up_to() > self.cursor;
+        let missing = match self.catch_up {
+            CatchUp::Missing => Some("the history does not reach back to that time"),
+            CatchUp::Until(_) if lost => Some("the history was lost while catching up"),
+            // There is no word for this once nothing is being caught up with. When the requestor comes back it will be
+            // told that data are missing.
+            CatchUp::Over if lost => {
+                return Progress::Failed("changes were forgotten before they could be sent".to_owned());
+            }
+            _ => None,
+        };
+        if let Some(text) = missing {
+            // What changed until now is the requestor's to ask for (RFC 7724 section 7.4.1).
+            self.catch_up = CatchUp::Over;
+            self.cursor = store.revision();
+            self.notice(Notice::DataMissing, store.now(), text, out);
+        }
+
+        let mut examined = 0;
+        for binding in store.changes(self.cursor) {
+            let base_time = if binding.revision() == store.revision() { store.now() } else { binding.changed() };
+            if matches!(self.catch_up, CatchUp::Until(until) if binding.revision() > until) {
+                self.catch_up = CatchUp::Over;
+                self.notice(Notice::CatchUpComplete, binding.changed(), "", out);
+            }
+            if examined == examine || out.len() >= room {
+                return Progress::More;
+            }
+            examined += 1;
+            if let Err(problem) = self.wording.binding(binding, base_time, store, out) {
+                return Progress::Failed(problem);
+            }
+            self.base_time = base_time;
+            self.cursor = binding.revision();
+        }
+        self.cursor = store.revision();
+        if matches!(self.catch_up, CatchUp::Until(_)) {
+            self.catch_up = CatchUp::Over;
+            self.notice(Notice::CatchUpComplete, store.now(), "", out);
+        }
+        Progress::Waiting
+    }
+
+    fn keep_alive(&mut self, store: &Store<K>, out: &mut Vec<u8>) {
+        let base_time = self.told_until(store);
+        self.notice(Notice::ConnectionActive, base_time, "", out);
+    }
+
+    fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str) {
+        let base_time = self.told_until(store);
+        self.notice(Notice::QueryTerminated, base_time, reason, out);
+    }
+
+    fn replies(&self) -> u64 {
+        self.wording.replies()
+    }
+}

@@ -1,0 +1,147 @@
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use leasequery_store::{Binding, Entry, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_wire::TooLong;
+use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
+
+use super::{Policy, Refusal, ReplyPlan, finish, malformed};
+use crate::server::{Notice, Wording};
+
+/// How the messages of one response are made, and how many bindings they have told of.
+#[derive(Debug)]
+pub struct Response {
+    pub(super) xid: u32,
+    /// The dhcp-parameter-request-list of the query.
+    list: Option<Vec<u8>>,
+    plan: ReplyPlan,
+    policy: Arc<Policy>,
+    server_id: Ipv4Addr,
+    /// Whether a message has been made: the first one names the server (RFC 6926 section 7.3).
+    begun: bool,
+    pub(super) replies: u64,
+}
+
+impl Response {
+    /// The response to a query.
+    pub(super) fn new(message: &Message<'_>, server_id: Ipv4Addr, policy: &Arc<Policy>) -> Result<Self, Refusal> {
+        let list = message.parameter_request_list().map_err(malformed)?.map(<[u8]>::to_vec);
+        Ok(Self {
+            xid: message.xid(),
+            plan: ReplyPlan::new(list.as_deref(), &policy.withhold),
+            list,
+            policy: Arc::clone(policy),
+            server_id,
+            begun: false,
+            replies: 0,
+        })
+    }
+
+    /// Changes what holds for the rest of the response. It cannot go on if other VPNs may be seen than were when it
+    /// began.
+    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        if policy.vpns != self.policy.vpns {
+            return Err("other VPNs are permitted now");
+        }
+        self.plan = ReplyPlan::new(self.list.as_deref(), &policy.withhold);
+        self.policy = Arc::clone(policy);
+        Ok(())
+    }
+
+    pub(super) fn has_base_time(&self) -> bool {
+        self.plan.has_base_time()
+    }
+
+    /// Appends the message about an entry, with all times counted from `base_time`, unless it is in a VPN that the
+    /// requestor may not see.
+    #[inline]
+    pub(super) fn entry(
+        &mut self,
+        entry: &Entry<'_, V4Key>,
+        base_time: Time,
+        store: &Store<V4Key>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), TooLong> {
+        let vpn = entry.key().vpn;
+        let name = if vpn == VpnIndex::DEFAULT { None } else { store.vpn_name(vpn) };
+        if !self.policy.permits(name) {
+            return Ok(());
+        }
+        let server_id = (!self.begun).then_some(self.server_id);
+        self.plan.encode(entry, self.xid, server_id, name.map(wire_vpn), base_time, out)?;
+        self.begun = true;
+        self.replies += 1;
+        Ok(())
+    }
+
+    /// Appends a message about the response itself.
+    pub(super) fn about(
+        &mut self,
+        kind: MessageType,
+        base_time: Option<Time>,
+        status: Option<(StatusCode, &str)>,
+        out: &mut Vec<u8>,
+    ) {
+        let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, self.xid), kind);
+        if !std::mem::replace(&mut self.begun, true) {
+            writer.address(OptionCode::SERVER_IDENTIFIER, self.server_id);
+        }
+        if let Some(base_time) = base_time {
+            writer.u32(OptionCode::BASE_TIME, base_time.0);
+        }
+        if let Some((code, text)) = status {
+            writer.status(code, text);
+        }
+        finish(writer);
+    }
+}
+
+/// The response to a DHCPACTIVELEASEQUERY.
+#[derive(Debug)]
+pub struct ActiveResponse {
+    pub(super) response: Response,
+    pub(super) vpns: VpnRange,
+}
+
+impl Wording<V4Key> for ActiveResponse {
+    fn xid(&self) -> u32 {
+        self.response.xid
+    }
+
+    fn binding(
+        &mut self,
+        binding: Binding<'_, V4Key>,
+        base_time: Time,
+        store: &Store<V4Key>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let key = binding.key();
+        if matches!(self.vpns, VpnRange::One(vpn) if vpn != key.vpn) {
+            return Ok(());
+        }
+        let told = self.response.entry(&Entry::Bound(binding), base_time, store, out);
+        told.map_err(|error| format!("{}: {error}", key.address))
+    }
+
+    /// A status carries base-time whatever was listed: the resume point of a quiet network would grow old without it.
+    fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>) {
+        let code = match notice {
+            Notice::ConnectionActive => StatusCode::CONNECTION_ACTIVE,
+            Notice::CatchUpComplete => StatusCode::CATCH_UP_COMPLETE,
+            Notice::DataMissing => StatusCode::DATA_MISSING,
+            Notice::QueryTerminated => StatusCode::QUERY_TERMINATED,
+        };
+        self.response.about(MessageType::LEASE_QUERY_STATUS, Some(base_time), Some((code, text)), out);
+    }
+
+    fn replies(&self) -> u64 {
+        self.response.replies
+    }
+}
+
+fn wire_vpn(name: &VpnName) -> Vpn<'_> {
+    match name {
+        VpnName::Name(name) => Vpn::Name(name),
+        VpnName::Id(id) => Vpn::Id(*id),
+    }
+}
