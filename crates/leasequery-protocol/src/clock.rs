@@ -2,45 +2,46 @@
 
 use leasequery_store::Time;
 
-/// An estimate of the skew between a server's clock and the local one, kept for each connection and refined by every
-/// message (RFC 6926 section 2).
+/// An estimate of the skew between a server's clock and the local one, refined by every message (RFC 6926 section 2).
 ///
 /// A message is under way for a while, and its base-time may have been held back before: both only make base-time minus
-/// arrival smaller. So the largest such difference is nearest to the truth, and counts at once. For a clock that drifts
-/// the other way it has to be forgotten: every [`DECAY`] seconds without confirmation allow one message to lower the
-/// estimate by one second. So a single late message, however late, moves it by a second at most, and a clock that loses
-/// one second in [`DECAY`] is followed.
-#[derive(Debug, Clone, Copy, Default)]
+/// arrival smaller. So the largest such difference is nearest to the truth. Only recent ones count, or a clock that
+/// drifts or is stepped the other way would never be followed: those of this stretch of [`STRETCH`] seconds and of the
+/// one before. A single late message, however late, moves nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Skew {
-    /// Server's seconds less local seconds, and the local time up to which the lack of confirmation has been charged.
-    estimate: Option<(i64, Time)>,
+    /// The largest difference in this stretch, server's seconds less local seconds, and when the stretch began.
+    current: Option<(i64, Time)>,
+    /// The largest difference in the stretch before.
+    previous: Option<i64>,
 }
 
-/// Local seconds without confirmation that lower the estimate by one: several times as fast as a clock drifts that loses
-/// a second an hour, and slow enough that minutes of late messages do little harm.
-pub const DECAY: u32 = 600;
+/// Local seconds of a stretch: some keep-alives fit into it, and minutes of late messages do not fill two.
+pub const STRETCH: u32 = 150;
 
 impl Skew {
+    /// What was known of a clock earlier.
+    pub fn remembered(seconds: i64) -> Self {
+        Self { current: None, previous: Some(seconds) }
+    }
+
     /// Takes the base-time of a message that arrived at `arrival`.
     #[inline]
     pub fn observe(&mut self, base_time: Time, arrival: Time) {
         let seen = i64::from(base_time.0) - i64::from(arrival.0);
-        self.estimate = match self.estimate {
-            Some((estimate, charged)) if seen < estimate => {
-                if arrival.since(charged) >= DECAY {
-                    Some((estimate - 1, charged.plus(DECAY)))
-                } else {
-                    self.estimate
-                }
+        match &mut self.current {
+            Some((largest, began)) if arrival.since(*began) < STRETCH => *largest = seen.max(*largest),
+            ended => {
+                self.previous = ended.map(|(largest, _)| largest).or(self.previous);
+                self.current = Some((seen, arrival));
             }
-            _ => Some((seen, arrival)),
-        };
+        }
     }
 
     /// Seconds by which the server's clock is ahead of the local one. As long as nothing is known they are taken to be
     /// equal (RFC 6926 section 6.2.6).
     pub fn seconds(&self) -> i64 {
-        self.estimate.map_or(0, |(estimate, _)| estimate)
+        self.current.map(|(largest, _)| largest).max(self.previous).unwrap_or_default()
     }
 
     /// A time of the server by the local clock. An infinite time stays infinite.

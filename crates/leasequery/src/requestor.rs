@@ -55,14 +55,15 @@ pub fn fetch(
     sink: &mut impl Sink,
 ) -> Result<Done, FetchError> {
     // What cannot be said is found out before anybody is bothered.
-    V4::new(None).write(query, 0, &mut Vec::new())?;
+    V4::new(None).write(&query.into(), 0, &mut Vec::new())?;
     let mut stream = connect(addresses, timeout)?;
     let peer = match stream.peer_addr().map_err(FetchError::Socket)?.ip() {
         IpAddr::V4(address) => Some(address),
         IpAddr::V6(_) => None,
     };
     let start = Instant::now();
-    let mut connection = Connection::new(V4::new(peer), Timeouts { data: timeout }, fastrand::u32(..));
+    let mut connection =
+        Connection::new(V4::new(peer), Timeouts { data: timeout, ..Timeouts::default() }, fastrand::u32(..));
     connection.ask(start.elapsed(), query)?;
     let mut input = vec![0; INPUT];
     loop {
@@ -71,6 +72,8 @@ pub fn fetch(
             match event {
                 Event::Record { record, .. } => sink.record(&record).map_err(FetchError::Output)?,
                 Event::Failed { about, status, text, .. } => sink.failed(format!("{about}: {status}: {text}")),
+                // Only an active query has one.
+                Event::Status { .. } => {}
                 Event::Done { done, .. } => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
                     let _ = stream.shutdown(Shutdown::Write);

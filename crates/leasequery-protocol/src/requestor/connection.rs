@@ -12,12 +12,14 @@ use crate::clock::Skew;
 pub struct Timeouts {
     /// BULK_LQ_DATA_TIMEOUT (RFC 6926 section 6.3): without progress in sending, or in receiving what is outstanding.
     pub data: Duration,
+    /// ACTIVE_LQ_RCV_TIMEOUT (RFC 7724 section 5.3): without a message while an active query is outstanding.
+    pub active_receive: Duration,
 }
 
 impl Default for Timeouts {
-    /// 300 seconds.
+    /// 300 and 120 seconds.
     fn default() -> Self {
-        Self { data: Duration::from_mins(5) }
+        Self { data: Duration::from_mins(5), active_receive: Duration::from_mins(2) }
     }
 }
 
@@ -40,6 +42,8 @@ pub struct Connection<P: Protocol> {
     skew: Skew,
     next_xid: u32,
     asked: bool,
+    /// An active query was asked, which is alone on its connection.
+    active: bool,
     outstanding: Outstanding<P::Memory>,
     output: Vec<u8>,
     input: Input,
@@ -64,6 +68,7 @@ impl<P: Protocol> Connection<P> {
             skew: Skew::default(),
             next_xid: first_xid,
             asked: false,
+            active: false,
             outstanding: Outstanding::default(),
             output: Vec::new(),
             input: Input::default(),
@@ -76,11 +81,12 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Adds a query to what is to be sent, and gives its transaction id.
-    pub fn ask(&mut self, now: Duration, query: &P::Query) -> Result<u32, P::QueryError> {
-        let xid = self.next_xid;
-        let memory = self.protocol.write(query, xid, &mut self.output)?;
+    pub fn ask(&mut self, now: Duration, query: impl Into<P::Query>) -> Result<u32, P::QueryError> {
+        let (xid, query) = (self.next_xid, query.into());
+        let memory = self.protocol.write(&query, xid, &mut self.output)?;
         self.next_xid = self.next_xid.wrapping_add(1);
         self.asked = true;
+        self.active = P::is_active(&query);
         if self.outstanding.is_empty() {
             self.waiting_since = now;
         }
@@ -154,8 +160,9 @@ impl<P: Protocol> Connection<P> {
         if self.failure.is_some() {
             return None;
         }
-        let waiting = (!self.outstanding.is_empty() && !self.busy).then_some(self.waiting_since);
-        [self.sending_since, waiting].into_iter().flatten().min().map(|since| since + self.timeouts.data)
+        let sending = self.sending_since.map(|since| since + self.timeouts.data);
+        let waiting = (!self.outstanding.is_empty() && !self.busy).then(|| self.waiting_since + self.patience());
+        [sending, waiting].into_iter().flatten().min()
     }
 
     /// Fails if a timer is due; harmless if none is.
@@ -166,9 +173,8 @@ impl<P: Protocol> Connection<P> {
         if self.poll_timeout().is_none_or(|due| now < due) {
             return Ok(());
         }
-        let waited = self.timeouts.data;
-        let blocked = self.sending_since.is_some_and(|since| now >= since + waited);
-        let failure = if blocked { Failure::Blocked(waited) } else { Failure::NoData(waited) };
+        let blocked = self.sending_since.is_some_and(|since| now >= since + self.timeouts.data);
+        let failure = if blocked { Failure::Blocked(self.timeouts.data) } else { Failure::NoData(self.patience()) };
         self.failure = Some(failure.clone());
         Err(failure)
     }
@@ -179,9 +185,19 @@ impl<P: Protocol> Connection<P> {
         self.asked && self.outstanding.is_empty() && self.failure.is_none()
     }
 
+    /// How long the server may say nothing.
+    fn patience(&self) -> Duration {
+        if self.active { self.timeouts.active_receive } else { self.timeouts.data }
+    }
+
     /// How far the server's clock is ahead.
     pub fn skew(&self) -> Skew {
         self.skew
+    }
+
+    /// Begins with what is known of the server's clock from elsewhere.
+    pub fn set_skew(&mut self, skew: Skew) {
+        self.skew = skew;
     }
 }
 

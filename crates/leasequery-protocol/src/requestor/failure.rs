@@ -8,7 +8,7 @@ use thiserror::Error;
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Failure {
     /// The server closed it before the end of an answer. How it was closed means nothing (RFC 6926 section 7.8).
-    #[error("the server closed the connection before DHCPLEASEQUERYDONE")]
+    #[error("the server closed the connection before the end of its answer")]
     Closed,
     /// The server stopped sending.
     #[error("no data from the server for {} seconds", .0.as_secs_f64())]
@@ -51,8 +51,8 @@ pub enum Violation {
         /// Its transaction id.
         xid: u32,
     },
-    /// A type that is no answer to a bulk query (RFC 6926 section 7.3).
-    #[error("{0} is no answer to a bulk query")]
+    /// A type that is no answer to the query (RFC 6926 section 7.3, RFC 7724 section 7.4).
+    #[error("{0} is no answer to the query")]
     UnexpectedType(MessageType),
     /// A reply about no address (RFC 6926 section 7.3).
     #[error("{0} with zero ciaddr")]

@@ -10,4 +10,4 @@ pub mod v4;
 
 pub use connection::{Connection, Timeouts};
 pub use failure::{Failure, Fault, Violation};
-pub use protocol::{Done, Event, Outstanding, Protocol};
+pub use protocol::{ActiveStatus, Done, Event, Outstanding, Protocol};

@@ -18,6 +18,9 @@ pub trait Protocol {
     /// The least octets a message has; a frame that announces fewer is a fault.
     const MIN_MESSAGE: usize;
 
+    /// Whether a query goes on for ever, alone on its connection.
+    fn is_active(query: &Self::Query) -> bool;
+
     /// Appends the query's frame. On an error nothing is appended.
     fn write(&self, query: &Self::Query, xid: u32, out: &mut Vec<u8>) -> Result<Self::Memory, Self::QueryError>;
 
@@ -54,13 +57,39 @@ pub enum Event<R> {
         /// The server's text for people.
         text: String,
     },
-    /// The end of a response.
+    /// What the server says about an active response.
+    Status {
+        /// Transaction id of the query.
+        xid: u32,
+        /// What it means.
+        status: ActiveStatus,
+        /// The base-time that came with it, in the server's clock.
+        base_time: Option<Time>,
+        /// The server's text for people.
+        text: String,
+    },
+    /// The end of a response to a bulk query.
     Done {
         /// Transaction id of the query.
         xid: u32,
         /// How it ended.
         done: Done,
     },
+}
+
+/// What a server says about an active response (RFC 7724 section 7.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActiveStatus {
+    /// It is still there.
+    Alive,
+    /// Everything that changed since query-start-time has been told.
+    CatchUpComplete,
+    /// Not everything that changed since query-start-time can be told.
+    DataMissing,
+    /// The response has ended, for this reason.
+    Ended(StatusCode),
+    /// A status without a meaning here. The response goes on.
+    Other(StatusCode),
 }
 
 /// The final message of a response.

@@ -4,7 +4,7 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use leasequery_protocol::requestor::v4::{BulkQuery, Record, Times, V4};
-use leasequery_protocol::requestor::{Connection, Done, Event, Failure, Fault, Timeouts};
+use leasequery_protocol::requestor::{ActiveStatus, Connection, Done, Event, Failure, Fault, Timeouts};
 use leasequery_store::Time;
 use leasequery_wire::v4::{BOOT_REPLY, Header, MessageType, MessageWriter, OptionCode, State, StatusCode, Vpn};
 
@@ -27,6 +27,7 @@ pub(crate) struct Requestor {
 pub(crate) enum Seen {
     Record(u32, Row),
     Failed(u32, String, StatusCode, String),
+    Status(u32, ActiveStatus, Option<Time>, String),
     Done(u32, Done),
 }
 
@@ -116,6 +117,7 @@ impl Requestor {
         Ok(self.connection.poll_event(now, wall)?.map(|event| match event {
             Event::Record { xid, record } => Seen::Record(xid, Row::new(&record)),
             Event::Failed { xid, about, status, text } => Seen::Failed(xid, about, status, text),
+            Event::Status { xid, status, base_time, text } => Seen::Status(xid, status, base_time, text),
             Event::Done { xid, done } => Seen::Done(xid, done),
         }))
     }

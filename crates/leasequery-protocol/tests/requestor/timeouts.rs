@@ -22,7 +22,7 @@ fn the_data_timeout_is_300_seconds_by_default() {
 //= rfc6926-6.3-08
 #[test]
 fn the_data_timeout_can_be_changed() {
-    let timeouts = Timeouts { data: seconds(7) };
+    let timeouts = Timeouts { data: seconds(7), ..Timeouts::default() };
     let mut connection = Connection::new(V4::new(None), timeouts, XID);
     connection.ask(seconds(1), &BulkQuery::default()).unwrap();
     assert_eq!(connection.poll_timeout(), Some(seconds(8)));

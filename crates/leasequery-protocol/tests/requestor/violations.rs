@@ -131,6 +131,6 @@ fn the_text_of_a_violation_names_the_message_and_the_rule() {
     let failure = requestor.drain().1.unwrap();
     assert_eq!(
         failure.to_string(),
-        "protocol violation in message 2 of the connection: DHCPLEASEUNKNOWN is no answer to a bulk query"
+        "protocol violation in message 2 of the connection: DHCPLEASEUNKNOWN is no answer to the query"
     );
 }

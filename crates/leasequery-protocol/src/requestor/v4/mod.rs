@@ -1,4 +1,4 @@
-//! DHCPv4: Bulk Leasequery as a requestor asks and reads it (RFC 6926 section 7).
+//! DHCPv4: Bulk and Active Leasequery as a requestor asks and reads them (RFC 6926 section 7, RFC 7724 section 7).
 
 mod query;
 mod record;
@@ -9,10 +9,10 @@ use leasequery_store::Time;
 use leasequery_wire::DecodeError;
 use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode, Vpn};
 
-use super::{Done, Event, Fault, Outstanding, Protocol, Violation};
+use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, Violation};
 use crate::clock::Skew;
 
-pub use query::{BulkQuery, Primary, QueryError, VpnChoice};
+pub use query::{ActiveQuery, BulkQuery, Primary, Query, QueryError, VpnChoice};
 pub use record::{Record, Times};
 
 /// DHCPv4 on a connection with one server.
@@ -32,6 +32,9 @@ impl V4 {
 /// What is remembered of a query while it is outstanding.
 #[derive(Debug)]
 pub struct Memory {
+    active: bool,
+    /// The catch-up phase of an active response, whose base-times lie in the past.
+    catching_up: bool,
     vpn: VpnChoice,
     /// The server's own name for itself: the first one that came counts for the whole response (RFC 6926 section 7.3).
     server_id: Option<Ipv4Addr>,
@@ -45,7 +48,9 @@ impl Memory {
     #[inline]
     fn note(&mut self, message: &Message<'_>, skew: &mut Skew, arrival: Time) -> Result<Time, DecodeError> {
         let base_time = message.base_time()?.map(Time);
-        if let Some(base_time) = base_time {
+        if let Some(base_time) = base_time
+            && !self.catching_up
+        {
             skew.observe(base_time, arrival);
         }
         if self.server_id.is_none() {
@@ -69,27 +74,82 @@ impl Memory {
     /// Reads the final message.
     fn end(mut self, message: &Message<'_>, skew: &mut Skew, arrival: Time) -> Result<Done, DecodeError> {
         self.note(message, skew, arrival)?;
-        let (status, text) = match message.status()? {
-            Some(status) => (status.code, status.text.into_owned()),
-            // No status-code is success (RFC 6926 section 6.2.2).
-            None => (StatusCode::SUCCESS, String::new()),
-        };
+        let (status, text) = status(message)?;
         let resume_point = self.first_base_time.filter(|_| status == StatusCode::SUCCESS);
         Ok(Done { status, text, resume_point })
     }
 }
 
+/// What a message says of itself, or its response. No status-code is success (RFC 6926 section 6.2.2).
+fn status(message: &Message<'_>) -> Result<(StatusCode, String), DecodeError> {
+    Ok(match message.status()? {
+        Some(status) => (status.code, status.text.into_owned()),
+        None => (StatusCode::SUCCESS, String::new()),
+    })
+}
+
+/// Reads what a server says about an active response. Some servers end it as if it were a bulk response.
+fn active_status<'a>(
+    message: &Message<'_>,
+    outstanding: &mut Outstanding<Memory>,
+    skew: &mut Skew,
+    arrival: Time,
+) -> Result<Event<Record<'a>>, Fault> {
+    let (xid, kind) = (message.xid(), message.message_type());
+    let base_time = message.base_time()?.map(Time);
+    let (code, text) = status(message)?;
+    let status = match code {
+        code if kind == MessageType::LEASE_QUERY_DONE => ActiveStatus::Ended(code),
+        StatusCode::SUCCESS | StatusCode::CONNECTION_ACTIVE => ActiveStatus::Alive,
+        StatusCode::CATCH_UP_COMPLETE => ActiveStatus::CatchUpComplete,
+        StatusCode::DATA_MISSING => ActiveStatus::DataMissing,
+        StatusCode::UNSPEC_FAIL
+        | StatusCode::QUERY_TERMINATED
+        | StatusCode::MALFORMED_QUERY
+        | StatusCode::NOT_ALLOWED => ActiveStatus::Ended(code),
+        code => ActiveStatus::Other(code),
+    };
+    let memory = outstanding.find(xid, kind)?;
+    if matches!(status, ActiveStatus::CatchUpComplete | ActiveStatus::DataMissing) {
+        memory.catching_up = false;
+    }
+    memory.note(message, skew, arrival)?;
+    if matches!(status, ActiveStatus::Ended(_)) {
+        outstanding.end(xid, kind)?;
+    }
+    Ok(Event::Status { xid, status, base_time, text })
+}
+
+/// Whether a message tells of nothing at all: a keep-alive in the manner of some servers.
+fn is_empty(message: &Message<'_>) -> bool {
+    message.ciaddr().is_unspecified() && message.chaddr().is_empty() && message.client_identifier().is_none()
+}
+
 impl Protocol for V4 {
-    type Query = BulkQuery;
+    type Query = Query;
     type QueryError = QueryError;
     type Memory = Memory;
     type Record<'a> = Record<'a>;
 
     const MIN_MESSAGE: usize = MIN_MESSAGE;
 
-    fn write(&self, query: &BulkQuery, xid: u32, out: &mut Vec<u8>) -> Result<Memory, QueryError> {
-        query.write(xid, out)?;
-        Ok(Memory { vpn: query.vpn.clone(), server_id: None, begun: false, first_base_time: None })
+    fn is_active(query: &Query) -> bool {
+        matches!(query, Query::Active(_))
+    }
+
+    fn write(&self, query: &Query, xid: u32, out: &mut Vec<u8>) -> Result<Memory, QueryError> {
+        let (vpn, catching_up) = match query {
+            Query::Bulk(query) => {
+                query.write(xid, out)?;
+                (query.vpn.clone(), false)
+            }
+            Query::Active(query) => {
+                query.write(xid, out)?;
+                (query.vpn.clone().unwrap_or(VpnChoice::All), query.since.is_some())
+            }
+        };
+        let active = Self::is_active(query);
+        Ok(Memory { active, catching_up, vpn, server_id: None, begun: false, first_base_time: None })
     }
 
     #[inline]
@@ -102,6 +162,10 @@ impl Protocol for V4 {
     ) -> Result<Event<Record<'a>>, Fault> {
         let message = Message::parse(message)?;
         let (xid, kind) = (message.xid(), message.message_type());
+        let active = outstanding.find(xid, kind)?.active;
+        if active && (matches!(kind, MessageType::LEASE_QUERY_STATUS | MessageType::LEASE_QUERY_DONE)) {
+            return active_status(&message, outstanding, skew, arrival);
+        }
         if kind == MessageType::LEASE_QUERY_DONE {
             let memory = outstanding.end(xid, kind)?;
             return Ok(Event::Done { xid, done: memory.end(&message, skew, arrival)? });
@@ -116,6 +180,10 @@ impl Protocol for V4 {
         {
             let about = message.ciaddr().to_string();
             return Ok(Event::Failed { xid, about, status: status.code, text: status.text.into_owned() });
+        }
+        if active && is_empty(&message) {
+            let base_time = message.base_time()?.map(Time);
+            return Ok(Event::Status { xid, status: ActiveStatus::Alive, base_time, text: String::new() });
         }
         if message.ciaddr().is_unspecified() {
             return Err(Violation::NoAddress(kind).into());

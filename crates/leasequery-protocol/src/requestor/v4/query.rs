@@ -5,6 +5,44 @@ use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, SubOption, Vpn};
 use thiserror::Error;
 
+/// A query over TCP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Query {
+    /// For what there is.
+    Bulk(BulkQuery),
+    /// For what changes.
+    Active(ActiveQuery),
+}
+
+impl From<BulkQuery> for Query {
+    fn from(query: BulkQuery) -> Self {
+        Self::Bulk(query)
+    }
+}
+
+impl From<&BulkQuery> for Query {
+    fn from(query: &BulkQuery) -> Self {
+        Self::Bulk(query.clone())
+    }
+}
+
+impl From<ActiveQuery> for Query {
+    fn from(query: ActiveQuery) -> Self {
+        Self::Active(query)
+    }
+}
+
+/// An active query (RFC 7724 section 7.3).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct ActiveQuery {
+    /// Also what changed at this time or later, by the server's clock.
+    pub since: Option<Time>,
+    /// In which VPN; `None` leaves it to the server, which tells of all of them.
+    pub vpn: Option<VpnChoice>,
+    /// Codes of options wanted besides the usual ones.
+    pub options: Vec<u8>,
+}
+
 /// A bulk query (RFC 6926 section 7.2).
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct BulkQuery {
@@ -131,6 +169,22 @@ const USUAL: [OptionCode; 10] = [
     OptionCode::RELAY_AGENT_INFORMATION,
 ];
 
+impl ActiveQuery {
+    /// Appends the query as a frame. On an error nothing is appended.
+    pub(super) fn write(&self, xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
+        check_qualifiers(self.vpn.as_ref(), &self.options)?;
+        let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REQUEST, xid), MessageType::ACTIVE_LEASE_QUERY);
+        writer.option(OptionCode::PARAMETER_REQUEST_LIST, &request_list(&self.options));
+        if let Some(since) = self.since {
+            writer.u32(OptionCode::QUERY_START_TIME, since.0);
+        }
+        if let Some(vpn) = &self.vpn {
+            writer.vpn(vpn.selection());
+        }
+        Ok(writer.finish()?)
+    }
+}
+
 impl BulkQuery {
     /// Appends the query as a frame. On an error nothing is appended.
     pub(super) fn write(&self, xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
@@ -141,7 +195,7 @@ impl BulkQuery {
             header.chaddr = address;
         }
         let mut writer = MessageWriter::frame(out, &header, MessageType::BULK_LEASE_QUERY);
-        writer.option(OptionCode::PARAMETER_REQUEST_LIST, &self.request_list());
+        writer.option(OptionCode::PARAMETER_REQUEST_LIST, &request_list(&self.options));
         match &self.primary {
             Primary::All | Primary::Hardware { .. } => {}
             Primary::ClientId(id) => writer.option(OptionCode::CLIENT_IDENTIFIER, id),
@@ -162,7 +216,7 @@ impl BulkQuery {
     /// What cannot be said is refused: cut short it would be another query.
     fn check(&self) -> Result<(), QueryError> {
         let (what, length, least, most) = match &self.primary {
-            Primary::All => return self.check_qualifiers(),
+            Primary::All => return check_qualifiers(Some(&self.vpn), &self.options),
             Primary::Hardware { address, .. } => ("hardware address", address.len(), 1, 16),
             Primary::ClientId(id) => ("client-identifier", id.len(), 2, usize::from(u16::MAX)),
             Primary::RemoteId(id) => ("Remote ID", id.len(), 1, 255),
@@ -171,30 +225,30 @@ impl BulkQuery {
         if !(least..=most).contains(&length) {
             return Err(QueryError::Length { what, length, least, most });
         }
-        self.check_qualifiers()
+        check_qualifiers(Some(&self.vpn), &self.options)
     }
+}
 
-    fn check_qualifiers(&self) -> Result<(), QueryError> {
-        if let VpnChoice::Name(name) = &self.vpn
-            && (!name.is_ascii() || name.contains(&0))
-        {
-            return Err(QueryError::VpnName(name.escape_ascii().to_string()));
-        }
-        match self.options.iter().find(|code| [0, 255].contains(*code)) {
-            Some(code) => Err(QueryError::OptionCode(*code)),
-            None => Ok(()),
-        }
+fn check_qualifiers(vpn: Option<&VpnChoice>, options: &[u8]) -> Result<(), QueryError> {
+    if let Some(VpnChoice::Name(name)) = vpn
+        && (!name.is_ascii() || name.contains(&0))
+    {
+        return Err(QueryError::VpnName(name.escape_ascii().to_string()));
     }
+    match options.iter().find(|code| [0, 255].contains(*code)) {
+        Some(code) => Err(QueryError::OptionCode(*code)),
+        None => Ok(()),
+    }
+}
 
-    fn request_list(&self) -> Vec<u8> {
-        let mut list: Vec<u8> = USUAL.map(|code| code.0).to_vec();
-        for code in &self.options {
-            if !list.contains(code) {
-                list.push(*code);
-            }
+fn request_list(options: &[u8]) -> Vec<u8> {
+    let mut list: Vec<u8> = USUAL.map(|code| code.0).to_vec();
+    for code in options {
+        if !list.contains(code) {
+            list.push(*code);
         }
-        list
     }
+    list
 }
 
 /// Option 82 with one sub-option.

@@ -121,6 +121,11 @@ impl<'a> Record<'a> {
         self.base_time
     }
 
+    /// Whether the server said so: if it did not, [`base_time`](Self::base_time) is when the message came.
+    pub fn has_base_time(&self) -> bool {
+        self.message.option(OptionCode::BASE_TIME).is_some()
+    }
+
     /// The server, as the first message of the response named it.
     pub fn server(&self) -> Option<Ipv4Addr> {
         self.server
