@@ -13,8 +13,8 @@ use std::time::Instant;
 
 use leasequery_store::durable::Durable;
 use leasequery_store::{
-    Entry, Hardware, Revision, Selector, Settings, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex,
-    VpnRange,
+    Binding, Entry, Hardware, Revision, Selector, Settings, SourceId, Start, State, Store, Time, Update, V4Key,
+    VpnIndex, VpnRange,
 };
 
 const NOW: Time = Time(1_800_000_000);
@@ -163,6 +163,15 @@ fn main() {
     });
     black_box(sum);
     time("changes since the beginning", stored, || black_box(store.changes(Revision::default()).count()));
+    time("changes since the beginning, every field read", stored, || {
+        black_box(store.changes(Revision::default()).fold(0, |sum, binding| sum + weigh_binding(&binding)))
+    });
+    let end = store.revision();
+    for (what, after) in [("changes, none new", end), ("changes, one new", Revision(end.0 - 1))] {
+        time(what, 2_000_000, || {
+            (0..2_000_000).map(|_| store.changes(black_box(after)).map(|b| weigh_binding(&b)).sum::<u64>()).sum::<u64>()
+        });
+    }
     let mut random = fastrand::Rng::with_seed(9);
     let leases: Vec<Lease> = (0..200_000).map(|_| Lease::new(random.u32(..bindings))).collect();
     let found = |selector: Selector<'_>| store.scan(selector, all, None).next().is_some();
@@ -202,6 +211,10 @@ fn main() {
 
 fn weigh(entry: &Entry<'_, V4Key>) -> u64 {
     let Entry::Bound(binding) = entry else { return 1 };
+    weigh_binding(binding)
+}
+
+fn weigh_binding(binding: &Binding<'_, V4Key>) -> u64 {
     let length = |bytes: Option<&[u8]>| bytes.map_or(0, |bytes| bytes.len() as u64);
     length(binding.client_id())
         + length(binding.relay_info())
