@@ -248,16 +248,39 @@ impl<'s, K: Key> Iterator for Scan<'s, K> {
     }
 }
 
-/// Bindings in the order of their last changes.
+/// Bindings in the order of their last changes, a few read ahead like the stored keys.
 #[derive(Debug)]
 pub(crate) struct Changes<'s, K, I> {
     records: &'s Records<K>,
     entries: I,
+    /// Whether one has been given. A live session finds one or none at a time, and nothing is read ahead for that.
+    begun: bool,
+    /// In reverse, so that the next one is last.
+    ahead: Vec<(Revision, u32)>,
 }
 
-impl<'s, K, I> Changes<'s, K, I> {
+impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Changes<'s, K, I> {
     pub(crate) fn new(records: &'s Records<K>, entries: I) -> Self {
-        Self { records, entries }
+        Self { records, entries, begun: false, ahead: Vec::new() }
+    }
+
+    fn first(&mut self) -> Option<(Revision, u32)> {
+        self.begun = true;
+        let records = self.records;
+        self.entries.find(|(revision, number)| records.is_at(*number, *revision))
+    }
+
+    /// Reads ahead until there is something that counts, or nothing more.
+    fn read_ahead(&mut self) {
+        while self.ahead.is_empty() {
+            self.ahead.extend(self.entries.by_ref().take(AHEAD));
+            if self.ahead.is_empty() {
+                return;
+            }
+            self.ahead.retain(|(revision, number)| self.records.is_at(*number, *revision));
+            self.records.touch(self.ahead.iter().map(|(_, number)| *number));
+            self.ahead.reverse();
+        }
     }
 }
 
@@ -266,7 +289,17 @@ impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Iterator for Changes<'s, K
 
     #[inline]
     fn next(&mut self) -> Option<Binding<'s, K>> {
-        let records = self.records;
-        self.entries.find(|(revision, record)| records.is_at(*record, *revision)).map(|(_, r)| records.binding(r))
+        let entry = if self.begun {
+            if self.ahead.is_empty() {
+                self.read_ahead();
+            }
+            self.ahead.pop()
+        } else {
+            self.first()
+        };
+        entry.map(|(_, number)| self.records.binding(number))
     }
 }
+
+#[cfg(test)]
+mod tests;
