@@ -29,7 +29,7 @@ fn store(bindings: u32) -> Store<V4Key> {
     store.advance(NOW);
     let source = store.source("bench").expect("the first source");
     let key = |number: u32| V4Key::new(Ipv4Addr::from_bits(FIRST.to_bits() + number));
-    store.set_networks(&[Network { first: key(0), last: key(bindings - 1), since: NOW.minus(86_400) }]);
+    store.set_networks(None, &[Network { first: key(0), last: key(bindings - 1), since: NOW.minus(86_400) }]);
     let mut numbers: Vec<u32> = (0..bindings).collect();
     fastrand::Rng::with_seed(6926).shuffle(&mut numbers);
     for number in numbers {

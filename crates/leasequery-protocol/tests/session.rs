@@ -48,7 +48,7 @@ fn store() -> Store<V4Key> {
     let default = V4Key::new(Ipv4Addr::UNSPECIFIED).vpn();
     let networks =
         [default, blue].map(|vpn| Network { first: key(vpn, 1), last: key(vpn, 200), since: SERVER.minus(9000) });
-    store.set_networks(&networks);
+    store.set_networks(None, &networks);
     for vpn in [default, blue] {
         for number in (1..=200_u32).filter(|number| number % 3 != 0) {
             let [.., c, d] = number.to_be_bytes();

@@ -14,9 +14,9 @@ use crate::{Binding, Key, KeyMap, Network, Revision, Settings, SourceId, State, 
 #[error("a record of {0} octets that is damaged or of another version")]
 pub struct CorruptRecord(pub usize);
 
-/// What a store knows besides its bindings.
+/// What a store knows besides its bindings and networks.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Metadata<K> {
+pub struct Metadata {
     /// Its clock.
     pub now: Time,
     /// The latest commit.
@@ -29,8 +29,6 @@ pub struct Metadata<K> {
     pub vpns: Vec<VpnName>,
     /// The sources in the order of their numbers, with their positions.
     pub sources: Vec<(String, Option<Vec<u8>>)>,
-    /// What is configured.
-    pub networks: Vec<Network<K>>,
 }
 
 /// A store being put together again.
@@ -93,7 +91,7 @@ fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, &[u8])> {
 
 impl<K: Key> Image<K> {
     /// Begins with what belongs to all bindings.
-    pub fn new(settings: Settings, metadata: Metadata<K>) -> Self {
+    pub fn new(settings: Settings, metadata: Metadata) -> Self {
         let mut store = Store::new(settings);
         store.now = metadata.now;
         store.revision = metadata.revision;
@@ -101,11 +99,15 @@ impl<K: Key> Image<K> {
         store.vpns = Vpns(metadata.vpns);
         store.sources =
             metadata.sources.into_iter().map(|(name, position)| Source { name, position, epoch: 0 }).collect();
-        store.set_networks(&metadata.networks);
         // A number that was damaged must not ask for more memory than there is.
         let bindings = usize::try_from(metadata.bindings).unwrap_or_default().min(1 << 26);
         store.indexes.reserve_hardware(bindings);
         Self { store, order: Vec::with_capacity(bindings) }
+    }
+
+    /// Adds what is configured, with its owners.
+    pub fn set_networks(&mut self, owned: Vec<(Option<SourceId>, Vec<Network<K>>)>) {
+        self.store.networks.restore(owned);
     }
 
     /// Adds a binding, in any order.
@@ -144,8 +146,8 @@ impl<K: Key> Image<K> {
 }
 
 impl<K: Key> Store<K> {
-    /// What the store knows besides its bindings.
-    pub fn metadata(&self) -> Metadata<K> {
+    /// What the store knows besides its bindings and networks.
+    pub fn metadata(&self) -> Metadata {
         Metadata {
             now: self.now,
             revision: self.revision,
@@ -153,7 +155,6 @@ impl<K: Key> Store<K> {
             bindings: u32::try_from(self.records.len()).unwrap_or(u32::MAX),
             vpns: self.vpns.0.clone(),
             sources: self.sources.iter().map(|source| (source.name.clone(), source.position.clone())).collect(),
-            networks: self.networks.ranges().to_vec(),
         }
     }
 

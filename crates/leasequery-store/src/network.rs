@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use crate::{Key, Time};
+use crate::{Key, SourceId, Time};
 
 /// A range of configured addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,29 +14,91 @@ pub struct Network<K> {
     pub since: Time,
 }
 
-/// What is configured: ranges in key order that do not overlap.
+/// What is configured, by everybody who configures something.
 #[derive(Debug)]
 pub(crate) struct Networks<K> {
-    ranges: Vec<Network<K>>,
+    /// In the order in which they first told of something.
+    owners: Vec<Owned<K>>,
+    /// What any of them configured: ranges in key order that do not overlap.
+    union: Vec<Network<K>>,
+    /// Counts changes.
+    generation: u64,
+}
+
+/// What one owner configured.
+#[derive(Debug)]
+pub(crate) struct Owned<K> {
+    /// A source, or the daemon itself.
+    pub(crate) owner: Option<SourceId>,
+    /// Like the union, with the times that the union has.
+    pub(crate) ranges: Arc<[Network<K>]>,
+    /// The count of changes when it last changed.
+    pub(crate) generation: u64,
 }
 
 impl<K: Key> Networks<K> {
-    pub(crate) fn new(ranges: &[Network<K>]) -> Self {
-        Self { ranges: flatten(ranges, &[]) }
+    pub(crate) fn new() -> Self {
+        Self { owners: Vec::new(), union: Vec::new(), generation: 0 }
     }
 
-    pub(crate) fn ranges(&self) -> &[Network<K>] {
-        &self.ranges
+    /// Puts together what several owners configured.
+    pub(crate) fn restore(&mut self, owned: Vec<(Option<SourceId>, Vec<Network<K>>)>) {
+        for (owner, ranges) in owned {
+            let place = self.place(owner);
+            self.owners[place].ranges = ranges.into();
+        }
+        self.flatten_all(None);
     }
 
-    /// Replaces what is configured. An address that was configured before keeps the time when it was first.
-    pub(crate) fn replace(&mut self, networks: &[Network<K>]) {
-        self.ranges = flatten(networks, &self.ranges);
+    /// Replaces what one owner configured. An address that anybody configured before keeps the time when it was first.
+    pub(crate) fn replace(&mut self, owner: Option<SourceId>, networks: &[Network<K>]) {
+        let place = self.place(owner);
+        self.flatten_all(Some((place, networks)));
+    }
+
+    fn place(&mut self, owner: Option<SourceId>) -> usize {
+        self.owners.iter().position(|owned| owned.owner == owner).unwrap_or_else(|| {
+            self.owners.push(Owned { owner, ranges: Arc::default(), generation: 0 });
+            self.owners.len() - 1
+        })
+    }
+
+    fn flatten_all(&mut self, replaced: Option<(usize, &[Network<K>])>) {
+        let mut inputs: Vec<&[Network<K>]> = self.owners.iter().map(|owned| &*owned.ranges).collect();
+        if let Some((place, networks)) = replaced {
+            inputs[place] = networks;
+        }
+        let flat = flatten(&inputs, &self.union);
+        let next = self.generation + 1;
+        for (owned, ranges) in self.owners.iter_mut().zip(flat.owned) {
+            // Another one's earlier time may have come to these ranges too.
+            if *owned.ranges != *ranges {
+                owned.ranges = ranges.into();
+                owned.generation = next;
+                self.generation = next;
+            }
+        }
+        self.union = flat.union;
+    }
+
+    /// What an owner configured.
+    pub(crate) fn of(&self, owner: Option<SourceId>) -> &[Network<K>] {
+        self.owners.iter().find(|owned| owned.owner == owner).map_or(&[], |owned| &owned.ranges)
+    }
+
+    /// How often anything has changed.
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The owners whose ranges have changed since a generation.
+    pub(crate) fn changed_since(&self, generation: u64) -> impl Iterator<Item = &Owned<K>> {
+        self.owners.iter().filter(move |owned| owned.generation > generation)
     }
 
     /// The range that `key` is in, or else the next one behind it.
     pub(crate) fn at_or_behind(&self, key: K) -> Option<&Network<K>> {
-        self.ranges.get(self.ranges.partition_point(|range| range.last < key))
+        self.union.get(self.union.partition_point(|range| range.last < key))
     }
 
     pub(crate) fn contains(&self, key: K) -> bool {
@@ -44,26 +107,35 @@ impl<K: Key> Networks<K> {
 
     /// How many addresses are configured.
     pub(crate) fn len(&self) -> u64 {
-        self.ranges.iter().map(|range| range.first.distance(range.last)).sum()
+        self.union.iter().map(|range| range.first.distance(range.last)).sum()
     }
 }
 
-/// Cuts the ranges of `new` into ones that do not overlap. Each address has the earliest time that any range, of `old`
-/// too, has for it.
-fn flatten<K: Key>(new: &[Network<K>], old: &[Network<K>]) -> Vec<Network<K>> {
-    let mut edges = Vec::with_capacity(2 * (new.len() + old.len()));
-    for (ranges, is_new) in [(new, true), (old, false)] {
+/// Ranges in key order that do not overlap.
+struct Flat<K> {
+    /// Of each owner.
+    owned: Vec<Vec<Network<K>>>,
+    union: Vec<Network<K>>,
+}
+
+/// Cuts the ranges of each owner, and those of all of them together, into ones that do not overlap. Each address has the
+/// earliest time that any range, of `old` too, has for it.
+fn flatten<K: Key>(owners: &[&[Network<K>]], old: &[Network<K>]) -> Flat<K> {
+    let count: usize = owners.iter().map(|ranges| ranges.len()).sum();
+    let mut edges = Vec::with_capacity(2 * (count + old.len()));
+    let owned = owners.iter().enumerate().map(|(owner, ranges)| (*ranges, Some(owner)));
+    for (ranges, owner) in owned.chain([(old, None)]) {
         for range in ranges.iter().filter(|r| r.first <= r.last && r.first.vpn() == r.last.vpn()) {
-            edges.push(Edge { at: range.first, opens: true, is_new, since: range.since });
+            edges.push(Edge { at: range.first, opens: true, owner, since: range.since });
             // The end of a range that reaches the end of its VPN is where the next VPN begins.
             let behind = range.last.successor();
-            edges.extend(behind.map(|at| Edge { at, opens: false, is_new, since: range.since }));
+            edges.extend(behind.map(|at| Edge { at, opens: false, owner, since: range.since }));
         }
     }
     edges.sort_by_key(|edge| edge.at);
 
-    let mut flat = Vec::new();
-    let mut open = Open::default();
+    let mut flat = Flat { owned: owners.iter().map(|_| Vec::new()).collect(), union: Vec::new() };
+    let mut open = Open::new(owners.len());
     let mut from: Option<K> = None;
     for edge in edges {
         if let Some(first) = from.filter(|first| *first < edge.at) {
@@ -71,7 +143,7 @@ fn flatten<K: Key>(new: &[Network<K>], old: &[Network<K>]) -> Vec<Network<K>> {
                 open.emit(&mut flat, first, edge.at.predecessor().unwrap_or(first));
             } else {
                 open.emit(&mut flat, first, K::last_of(first.vpn()));
-                open = Open::default();
+                open = Open::new(owners.len());
             }
         }
         open.apply(&edge);
@@ -87,38 +159,62 @@ fn flatten<K: Key>(new: &[Network<K>], old: &[Network<K>]) -> Vec<Network<K>> {
 struct Edge<K> {
     at: K,
     opens: bool,
-    is_new: bool,
+    /// Whose range it is; that of nobody any more gives its time alone.
+    owner: Option<usize>,
     since: Time,
 }
 
 /// The ranges that cover the place the sweep is at.
-#[derive(Default)]
 struct Open {
-    new: usize,
+    /// How many ranges of each owner.
+    owned: Vec<usize>,
     since: BTreeMap<Time, usize>,
 }
 
 impl Open {
+    fn new(owners: usize) -> Self {
+        Self { owned: vec![0; owners], since: BTreeMap::new() }
+    }
+
     fn apply<K>(&mut self, edge: &Edge<K>) {
         let count = self.since.entry(edge.since).or_default();
+        let owned = edge.owner.map(|owner| &mut self.owned[owner]);
         if edge.opens {
             *count += 1;
-            self.new += usize::from(edge.is_new);
+            owned.into_iter().for_each(|owned| *owned += 1);
         } else {
             *count -= 1;
             if *count == 0 {
                 self.since.remove(&edge.since);
             }
-            self.new -= usize::from(edge.is_new);
+            owned.into_iter().for_each(|owned| *owned -= 1);
         }
     }
 
     /// Adds the stretch from `first` to `last`, which these ranges cover, to the result.
-    fn emit<K: Key>(&self, flat: &mut Vec<Network<K>>, first: K, last: K) {
-        let Some((since, _)) = self.since.first_key_value().filter(|_| self.new > 0) else { return };
-        match flat.last_mut() {
-            Some(before) if before.since == *since && before.last.successor() == Some(first) => before.last = last,
-            _ => flat.push(Network { first, last, since: *since }),
+    fn emit<K: Key>(&self, flat: &mut Flat<K>, first: K, last: K) {
+        let Some((since, _)) = self.since.first_key_value() else { return };
+        let stretch = Network { first, last, since: *since };
+        let mut covered = false;
+        for (ranges, _) in flat.owned.iter_mut().zip(&self.owned).filter(|(_, open)| **open > 0) {
+            append(ranges, stretch);
+            covered = true;
+        }
+        if covered {
+            append(&mut flat.union, stretch);
         }
     }
 }
+
+/// Adds a range, as a part of the one before if they touch.
+fn append<K: Key>(ranges: &mut Vec<Network<K>>, range: Network<K>) {
+    match ranges.last_mut() {
+        Some(before) if before.since == range.since && before.last.successor() == Some(range.first) => {
+            before.last = range.last;
+        }
+        _ => ranges.push(range),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -111,7 +111,7 @@ impl<K: Key> Store<K> {
             recency: Recency::default(),
             timers: Timers::default(),
             ended: VecDeque::new(),
-            networks: Networks::new(&[]),
+            networks: Networks::new(),
             vpns: Vpns::default(),
             sources: Vec::new(),
             forgotten: Vec::new(),
@@ -278,12 +278,18 @@ impl<K: Key> Store<K> {
         self.vpns.name(vpn)
     }
 
-    /// Replaces what is configured. Where addresses were configured before, the earlier `since` holds.
-    pub fn set_networks(&mut self, networks: &[Network<K>]) {
-        self.networks.replace(networks);
+    /// Replaces what one owner configured: a source, or `None`, who has the store. What is configured is what any of
+    /// them did. Where addresses were configured before, by whomever, the earlier `since` holds.
+    pub fn set_networks(&mut self, owner: Option<SourceId>, networks: &[Network<K>]) {
+        self.networks.replace(owner, networks);
     }
 
-    /// Whether an address is configured.
+    /// What one owner configured, as ranges in key order that do not overlap.
+    pub fn networks_of(&self, owner: Option<SourceId>) -> &[Network<K>] {
+        self.networks.of(owner)
+    }
+
+    /// Whether an address is configured, by whomever.
     pub fn is_configured(&self, key: K) -> bool {
         self.networks.contains(key)
     }

@@ -171,7 +171,7 @@ fn new_store() -> Store<V4Key> {
     store.source("test");
     store.vpn(&VpnName::Name((*b"blue").into()));
     let range = |vpn, first: u8, last: u8| Network { first: key(vpn, first), last: key(vpn, last), since: Time(START) };
-    store.set_networks(&[range(0, 2, 4), range(1, 1, 1), range(0, 3, 6)]);
+    store.set_networks(None, &[range(0, 2, 4), range(1, 1, 1), range(0, 3, 6)]);
     store
 }
 
@@ -306,6 +306,7 @@ proptest! {
     fn an_image_is_the_store(steps in proptest::collection::vec(step(), 0..120)) {
         let (store, _) = run(&steps);
         let mut image = Image::new(store.settings(), store.metadata());
+        image.set_networks(vec![(None, store.networks_of(None).to_vec())]);
         for entry in store.scan(Selector::All, VpnRange::All, None) {
             if let Entry::Bound(binding) = entry {
                 let mut bytes = Vec::new();
@@ -367,7 +368,7 @@ fn a_range_that_stays_keeps_the_time_when_it_was_first_configured() {
     let mut store = new_store();
     let later = Time(START + 500);
     store.advance(later);
-    store.set_networks(&[Network { first: key(0, 1), last: key(0, 4), since: later }]);
+    store.set_networks(None, &[Network { first: key(0, 1), last: key(0, 4), since: later }]);
     let since: BTreeMap<_, _> = store
         .scan(Selector::All, VpnRange::All, None)
         .map(|entry| match entry {

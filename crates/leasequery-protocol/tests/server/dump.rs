@@ -45,7 +45,7 @@ fn every_configured_address_is_told_of_once_while_thousands_change() {
         last: V4Key { vpn, address: address(ADDRESSES - 1) },
         since: NOW,
     };
-    world.store.set_networks(&vpns.map(range));
+    world.store.set_networks(None, &vpns.map(range));
     let mut random = fastrand::Rng::with_seed(8208);
     for _ in 0..10_000 {
         change(&mut world, &mut random, &vpns);

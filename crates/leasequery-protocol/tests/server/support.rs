@@ -77,7 +77,7 @@ impl World {
 
     /// Configures the addresses from `first` to `last`, since an hour ago.
     pub(crate) fn configure(&mut self, first: V4Key, last: V4Key) {
-        self.store.set_networks(&[Network { first, last, since: NOW.minus(3600) }]);
+        self.store.set_networks(None, &[Network { first, last, since: NOW.minus(3600) }]);
     }
 
     pub(crate) fn vpn(&mut self, name: &str) -> VpnIndex {

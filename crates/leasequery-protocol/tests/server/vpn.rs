@@ -23,7 +23,7 @@ fn world() -> World {
         world.commit(&Update { hardware: Some(ethernet(&MAC_1)), remote_id: Some(b"here"), ..lease(key) });
     }
     let key = |number| V4Key { vpn: blue, address: address(number) };
-    world.store.set_networks(&[Network { first: key(1), last: key(3), since: NOW.minus(60) }]);
+    world.store.set_networks(None, &[Network { first: key(1), last: key(3), since: NOW.minus(60) }]);
     world
 }
 

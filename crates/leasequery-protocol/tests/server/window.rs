@@ -81,7 +81,7 @@ fn addresses_that_never_changed_are_left_out() {
 fn an_address_configured_in_the_window_changed_in_it() {
     let mut world = World::new();
     world.store.advance(NOW.plus(5000));
-    world.store.set_networks(&[Network { first: key(1), last: key(2), since: NOW.plus(4000) }]);
+    world.store.set_networks(None, &[Network { first: key(1), last: key(2), since: NOW.plus(4000) }]);
     assert_eq!(world.addresses(&Query::all().since(NOW.plus(4000))), [address(1), address(2)]);
     assert_eq!(world.addresses(&Query::all().since(NOW.plus(4001))), NOTHING);
 }

@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::{Outcome, SourceId, State, Time, Update, V4Key};
+use crate::{Outcome, State, Time, Update, V4Key};
 
 const SOURCE: SourceId = SourceId(0);
 
@@ -27,7 +27,7 @@ fn a_store_comes_back_with_everything_that_was_written() {
     let (mut durable, mut store) = open(directory.path());
     store.advance(Time(1000));
     store.source("kea");
-    store.set_networks(&[Network { first: key(1), last: key(9), since: Time(1000) }]);
+    store.set_networks(None, &[Network { first: key(1), last: key(9), since: Time(1000) }]);
     for number in 1..=5 {
         lease(&mut store, number, &[1, number]);
     }
@@ -98,21 +98,146 @@ fn what_was_forgotten_does_not_come_back_unless_it_is_known_again() {
     assert_eq!(restored.history_floor(), Time(1001));
 }
 
+fn open_on(disk: &Memory) -> (Durable<V4Key, Memory>, Store<V4Key>) {
+    Durable::open_on(disk.clone(), settings()).expect("it opens")
+}
+
+fn write_all(durable: &mut Durable<V4Key, Memory>, store: &Store<V4Key>) {
+    durable.write(durable.collect(store, 1000), &[]).expect("it writes");
+    durable.sync().expect("it is synced");
+}
+
+fn network(first: u8, last: u8) -> Network<V4Key> {
+    Network { first: key(first), last: key(last), since: Time(1000) }
+}
+
 #[test]
-fn metadata_is_read_as_it_was_written_and_damage_is_noticed() {
-    let metadata = Metadata::<V4Key> {
-        now: Time(7),
-        revision: Revision(1 << 40),
-        history_floor: Time(5),
-        bindings: 3,
-        vpns: vec![VpnName::Name((*b"blue").into()), VpnName::Id([1, 2, 3, 4, 5, 6, 7])],
-        sources: vec![("a".to_owned(), None), ("b".to_owned(), Some(vec![1, 2]))],
-        networks: vec![Network { first: key(1), last: key(2), since: Time(3) }],
-    };
-    let bytes = write_metadata(&metadata);
-    assert_eq!(read_metadata(&bytes), Some(metadata));
-    for length in 0..bytes.len() {
-        assert_eq!(read_metadata::<V4Key>(&bytes[..length]), None, "{length} of {} octets", bytes.len());
+fn a_crash_takes_what_was_not_synced() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    store.advance(Time(1000));
+    lease(&mut store, 1, b"a");
+    write_all(&mut durable, &store);
+    lease(&mut store, 2, b"b");
+    let batch = durable.collect(&store, 1000);
+    assert_eq!(open_on(&disk).1.counts().bindings, 1, "what is only collected is not there");
+    durable.write(batch, &[]).expect("it writes");
+    assert_eq!(open_on(&disk).1.counts().bindings, 2);
+    disk.crash();
+    assert_eq!(open_on(&disk).1.counts().bindings, 1);
+}
+
+#[test]
+fn networks_come_back_with_their_owners() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    store.advance(Time(1000));
+    let sources = ["a", "b"].map(|name| store.source(name));
+    store.set_networks(None, &[network(1, 2)]);
+    store.set_networks(sources[0], &[network(5, 6)]);
+    store.set_networks(sources[1], &[network(6, 9)]);
+    write_all(&mut durable, &store);
+    let (mut durable, mut store) = open_on(&disk);
+    for (owner, expected) in [(None, network(1, 2)), (sources[0], network(5, 6)), (sources[1], network(6, 9))] {
+        assert_eq!(store.networks_of(owner), [expected]);
     }
-    assert_eq!(read_metadata::<V4Key>(&[&bytes[..], &[0]].concat()), None);
+    assert_eq!(store.counts().configured, 7);
+    store.set_networks(sources[1], &[]);
+    write_all(&mut durable, &store);
+    assert_eq!(open_on(&disk).1.counts().configured, 4);
+}
+
+#[test]
+fn networks_are_written_only_when_they_change() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    store.advance(Time(1000));
+    let source = store.source("a");
+    store.set_networks(None, &[network(1, 2)]);
+    store.set_networks(source, &[network(5, 6)]);
+    let owners = |durable: &Durable<V4Key, Memory>, store: &Store<V4Key>| {
+        let rest = durable.collect(store, 1000).rest.expect("it is complete");
+        rest.networks.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>()
+    };
+    assert_eq!(owners(&durable, &store), [None, source]);
+    write_all(&mut durable, &store);
+    store.advance(Time(1001));
+    lease(&mut store, 1, b"a");
+    store.set_networks(source, &[network(5, 6)]);
+    assert_eq!(owners(&durable, &store), []);
+    store.set_networks(source, &[network(5, 7)]);
+    assert_eq!(owners(&durable, &store), [source]);
+    write_all(&mut durable, &store);
+    let (durable, store) = open_on(&disk);
+    assert_eq!(owners(&durable, &store), [], "what was restored is there already");
+}
+
+#[test]
+fn a_position_is_never_ahead_of_the_networks() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    store.advance(Time(1000));
+    let source = store.source("a");
+    lease(&mut store, 1, b"a");
+    store.set_networks(source, &[network(5, 6)]);
+    store.set_position(SOURCE, b"behind both".to_vec());
+    for room in [1, 1000] {
+        durable.write(durable.collect(&store, room), &[]).expect("it writes");
+        let (_, restored) = open_on(&disk);
+        assert_eq!(restored.position(SOURCE).is_some(), !restored.networks_of(source).is_empty());
+    }
+    assert_eq!(open_on(&disk).1.position(SOURCE), Some(&b"behind both"[..]));
+}
+
+#[test]
+fn a_database_of_another_layout_is_refused() {
+    let disk = Memory::new();
+    let (mut durable, store) = open_on(&disk);
+    write_all(&mut durable, &store);
+    let mut value = disk.get(Table::Metadata, METADATA).expect("it is read").expect("it is there");
+    value[0] = 1;
+    disk.apply(vec![Write { table: Table::Metadata, key: METADATA.to_vec(), value: Some(value) }]).expect("written");
+    let refused = Durable::<V4Key, _>::open_on(disk, settings());
+    assert!(matches!(refused, Err(DurableError::Metadata)));
+}
+
+#[test]
+fn a_clean_end_is_known_until_the_next_write() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    assert!(durable.was_closed(), "there is nothing that could be missing");
+    store.advance(Time(1000));
+    write_all(&mut durable, &store);
+    drop(durable);
+    let (mut durable, store) = open_on(&disk);
+    assert!(!durable.was_closed());
+    write_all(&mut durable, &store);
+    assert!(!durable.was_closed(), "it is about the last run");
+    durable.close().expect("it is closed");
+    disk.crash();
+
+    // Neither looking nor closing without a change takes the mark away.
+    let (durable, _) = open_on(&disk);
+    assert!(durable.was_closed());
+    durable.close().expect("it is closed");
+    let (mut durable, mut store) = open_on(&disk);
+    assert!(durable.was_closed());
+    lease(&mut store, 1, b"a");
+    durable.write(durable.collect(&store, 1000), &[]).expect("it writes");
+    assert!(!open_on(&disk).0.was_closed());
+    disk.crash();
+    assert!(open_on(&disk).0.was_closed(), "the change is gone, and with it that there was one");
+}
+
+#[test]
+fn an_end_with_something_missing_is_not_a_clean_one() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    store.advance(Time(1000));
+    write_all(&mut durable, &store);
+    lease(&mut store, 1, b"a");
+    lease(&mut store, 2, b"b");
+    durable.write(durable.collect(&store, 1), &[]).expect("it writes");
+    durable.close().expect("it is closed");
+    assert!(!open_on(&disk).0.was_closed());
 }

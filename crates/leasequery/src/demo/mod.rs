@@ -60,7 +60,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let mut network = AccessNetwork::new(fastrand::u64(..), source, settings.rate);
     // Whoever looks should find a network that has been there for a while.
     store.advance(wall_clock().minus(PAST));
-    store.set_networks(&network.configured(store.now()));
+    store.set_networks(None, &network.configured(store.now()));
     network.populate(&mut store);
     let resident = network.resident().context("somebody is there")?;
     let shared = Arc::new(SharedStore::new(store));

@@ -127,7 +127,7 @@ impl Configured {
                     add(vpn, kea.get().ranges());
                 }
             }
-            store.set_networks(&networks);
+            store.set_networks(None, &networks);
         });
     }
 }

@@ -15,7 +15,7 @@ fn key(last: u8) -> V4Key {
 fn store() -> Store<V4Key> {
     let mut store = Store::new(Settings::default());
     store.advance(Time(NOW));
-    store.set_networks(&[Network { first: key(1), last: key(4), since: Time(NOW) }]);
+    store.set_networks(None, &[Network { first: key(1), last: key(4), since: Time(NOW) }]);
     lease(&mut store, 2, NOW + 3600);
     store
 }
@@ -55,7 +55,7 @@ fn each_kind_of_difference_is_found() {
     let mut other = store();
     lease(&mut other, 2, NOW + 3601);
     assert!(copy_of(&other).differences(&store()).is_empty(), "a second is what clocks differ by");
-    other.set_networks(&[Network { first: key(1), last: key(5), since: Time(NOW) }]);
+    other.set_networks(None, &[Network { first: key(1), last: key(5), since: Time(NOW) }]);
     assert_eq!(copy_of(&other).differences(&store()), [key(5).address], "an address that is not configured");
     assert_eq!(copy_of(&store()).differences(&other), [key(5).address], "an address that the copy does not know");
 }

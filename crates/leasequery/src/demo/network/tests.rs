@@ -11,7 +11,7 @@ fn populated(rate: u32) -> (AccessNetwork, Store<V4Key>) {
     store.advance(Time(NOW));
     let source = store.source("demo").expect("room for a source");
     let mut network = AccessNetwork::new(7, source, rate);
-    store.set_networks(&network.configured(store.now()));
+    store.set_networks(None, &network.configured(store.now()));
     network.populate(&mut store);
     (network, store)
 }

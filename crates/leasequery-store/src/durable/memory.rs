@@ -1,0 +1,75 @@
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use super::{Disk, DurableError, Table, Write};
+
+/// A database in memory, for tests and simulations. Clones share what is in it, so that it outlives whoever had it open.
+#[derive(Debug, Clone, Default)]
+pub struct Memory {
+    contents: Arc<Mutex<Contents>>,
+}
+
+#[derive(Debug, Default)]
+struct Contents {
+    current: Values,
+    /// What a crash leaves.
+    synced: Values,
+    /// What `current` has and `synced` has not.
+    pending: Vec<Write>,
+}
+
+type Values = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
+
+impl Memory {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Drops what was not synced, as a power cut does. Whoever has it open does not notice, and must not go on with it.
+    pub fn crash(&self) {
+        let mut contents = self.contents();
+        contents.pending.clear();
+        contents.current = contents.synced.clone();
+    }
+
+    fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.contents.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn put(values: &mut Values, Write { table, key, value }: Write) {
+    match value {
+        Some(value) => values.insert((table, key), value),
+        None => values.remove(&(table, key)),
+    };
+}
+
+impl Disk for Memory {
+    type Bytes = Vec<u8>;
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Self::Bytes>, DurableError> {
+        Ok(self.contents().current.get(&(table, key.to_vec())).cloned())
+    }
+
+    fn iterate(&self, table: Table) -> impl Iterator<Item = Result<(Self::Bytes, Self::Bytes), DurableError>> {
+        let contents = self.contents();
+        let from = contents.current.range((table, Vec::new())..).take_while(|((of, _), _)| *of == table);
+        let entries: Vec<_> = from.map(|((_, key), value)| Ok((key.clone(), value.clone()))).collect();
+        entries.into_iter()
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Result<(), DurableError> {
+        let mut contents = self.contents();
+        contents.pending.extend(writes.iter().cloned());
+        writes.into_iter().for_each(|write| put(&mut contents.current, write));
+        Ok(())
+    }
+
+    fn sync(&self) -> Result<(), DurableError> {
+        let mut contents = self.contents();
+        let pending = std::mem::take(&mut contents.pending);
+        pending.into_iter().for_each(|write| put(&mut contents.synced, write));
+        Ok(())
+    }
+}

@@ -1,0 +1,139 @@
+//! What belongs to all bindings, as octets.
+
+use crate::{Key, Metadata, Network, Revision, SourceId, Time, VpnName};
+
+/// The key of the metadata.
+pub(super) const METADATA: &[u8] = b"metadata";
+/// The key that is there while nobody has written since the database was closed.
+pub(super) const CLOSED: &[u8] = b"closed";
+/// First octet of each value, to tell layouts apart.
+const LAYOUT: u8 = 2;
+
+pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
+    let mut out = vec![LAYOUT];
+    out.extend_from_slice(&metadata.now.0.to_be_bytes());
+    out.extend_from_slice(&metadata.revision.0.to_be_bytes());
+    out.extend_from_slice(&metadata.history_floor.0.to_be_bytes());
+    out.extend_from_slice(&metadata.bindings.to_be_bytes());
+    put_number(&mut out, metadata.vpns.len());
+    for vpn in &metadata.vpns {
+        match vpn {
+            VpnName::Name(name) => {
+                out.push(0);
+                put_bytes(&mut out, name);
+            }
+            VpnName::Id(id) => {
+                out.push(1);
+                put_bytes(&mut out, id);
+            }
+        }
+    }
+    put_number(&mut out, metadata.sources.len());
+    for (name, position) in &metadata.sources {
+        put_bytes(&mut out, name.as_bytes());
+        out.push(u8::from(position.is_some()));
+        put_bytes(&mut out, position.as_deref().unwrap_or_default());
+    }
+    out
+}
+
+pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
+    let mut rest = bytes;
+    if take::<1>(&mut rest)? != [LAYOUT] {
+        return None;
+    }
+    let mut metadata = Metadata {
+        now: take_time(&mut rest)?,
+        revision: Revision(u64::from_be_bytes(take(&mut rest)?)),
+        history_floor: take_time(&mut rest)?,
+        bindings: take_number(&mut rest)?,
+        vpns: Vec::new(),
+        sources: Vec::new(),
+    };
+    for _ in 0..take_number(&mut rest)? {
+        let [kind] = take(&mut rest)?;
+        let name = take_bytes(&mut rest)?;
+        metadata.vpns.push(match kind {
+            0 => VpnName::Name(name.into()),
+            1 => VpnName::Id(name.try_into().ok()?),
+            _ => return None,
+        });
+    }
+    for _ in 0..take_number(&mut rest)? {
+        let name = String::from_utf8(take_bytes(&mut rest)?.to_vec()).ok()?;
+        let [present] = take(&mut rest)?;
+        let position = take_bytes(&mut rest)?.to_vec();
+        metadata.sources.push((name, (present == 1).then_some(position)));
+    }
+    rest.is_empty().then_some(metadata)
+}
+
+/// The key of what an owner configured.
+pub(super) fn networks_key(owner: Option<SourceId>) -> Vec<u8> {
+    let mut key = b"networks".to_vec();
+    key.extend(owner.map(|source| source.0));
+    key
+}
+
+pub(super) fn write_networks<K: Key>(networks: &[Network<K>]) -> Vec<u8> {
+    let mut out = vec![LAYOUT];
+    put_number(&mut out, networks.len());
+    let mut bytes = Vec::new();
+    for network in networks {
+        for key in [network.first, network.last] {
+            bytes.clear();
+            key.write(&mut bytes);
+            put_bytes(&mut out, &bytes);
+        }
+        out.extend_from_slice(&network.since.0.to_be_bytes());
+    }
+    out
+}
+
+pub(super) fn read_networks<K: Key>(bytes: &[u8]) -> Option<Vec<Network<K>>> {
+    let mut rest = bytes;
+    if take::<1>(&mut rest)? != [LAYOUT] {
+        return None;
+    }
+    let mut networks = Vec::new();
+    for _ in 0..take_number(&mut rest)? {
+        let first = K::read(take_bytes(&mut rest)?)?;
+        let last = K::read(take_bytes(&mut rest)?)?;
+        networks.push(Network { first, last, since: take_time(&mut rest)? });
+    }
+    rest.is_empty().then_some(networks)
+}
+
+/// A length or count; both are far below 2^32.
+fn put_number(out: &mut Vec<u8>, number: usize) {
+    out.extend_from_slice(&u32::try_from(number).unwrap_or(u32::MAX).to_be_bytes());
+}
+
+fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_number(out, bytes.len());
+    out.extend_from_slice(bytes);
+}
+
+fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, behind) = rest.split_first_chunk()?;
+    *rest = behind;
+    Some(*taken)
+}
+
+fn take_time(rest: &mut &[u8]) -> Option<Time> {
+    take(rest).map(|octets| Time(u32::from_be_bytes(octets)))
+}
+
+fn take_number(rest: &mut &[u8]) -> Option<u32> {
+    take(rest).map(u32::from_be_bytes)
+}
+
+fn take_bytes<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let length = usize::try_from(take_number(rest)?).ok()?;
+    let (taken, behind) = rest.split_at_checked(length)?;
+    *rest = behind;
+    Some(taken)
+}
+
+#[cfg(test)]
+mod tests;
