@@ -442,7 +442,7 @@ fn an_ended_lease_is_forgotten_after_the_history_and_the_floor_tells() {
     let lease =
         Said { vpn: 0, address: 9, state: State::Active, client: 1, relay: None, lease: Some(10), if_known: false };
     say(&lease, |u| store.commit(SOURCE, u), Time(START));
-    assert_eq!(store.history_floor(), Time(START));
+    assert_eq!(store.history_floor(), Time(START + 1));
     store.advance(Time(START + 10));
     assert_eq!(store.next_deadline(), Some(Time(START + 10 + HISTORY + 1)));
     store.advance(Time(START + 10 + HISTORY));
