@@ -5,5 +5,6 @@
 //! wheel of input, output, events and timer, and every cut, delay and slow reader is a plain unit test.
 
 pub mod clock;
+pub mod follower;
 pub mod requestor;
 pub mod server;

@@ -99,7 +99,7 @@ pub struct Update<'a, K> {
     /// When the client rebinds (T2).
     pub rebinds: Option<Time>,
     /// Content of option 82. `None` keeps what is stored while the client stays the same, because a renewal sent
-    /// directly by the client has none (RFC 6925 section 5).
+    /// directly by the client has none (RFC 6925 section 5), unless the update is `whole`.
     pub relay_info: Option<&'a [u8]>,
     /// Remote ID, for look-ups; usually a part of `relay_info`.
     pub remote_id: Option<&'a [u8]>,
@@ -111,6 +111,8 @@ pub struct Update<'a, K> {
     pub remote: bool,
     /// Whether the server that told of it said so too; `remote` is what we say.
     pub remote_there: bool,
+    /// What is absent here is absent: it comes from somebody who knows all there is to know.
+    pub whole: bool,
     /// Leave the store as it is if it does not know this address: the end of a lease nobody has told of is no news.
     pub if_known: bool,
 }
@@ -134,6 +136,7 @@ impl<K: Key> Update<'_, K> {
             options: &[],
             remote: false,
             remote_there: false,
+            whole: false,
             if_known: false,
         }
     }

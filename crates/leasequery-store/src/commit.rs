@@ -225,6 +225,7 @@ impl<K: Key> Store<K> {
         let mut state = update.state;
         let mut start = update.start_of_state;
         if let (State::Active, Some(expires)) = (state, update.expires)
+            && self.settings.expire
             && expires <= self.now
             && expires != Time::INFINITE
         {
@@ -271,7 +272,7 @@ impl<K: Key> Store<K> {
         flags |= if update.remote_there { Record::<K>::REMOTE_THERE } else { 0 };
 
         let relay = match &old {
-            Some((_, attributes)) if same_client && update.relay_info.is_none() => Relay {
+            Some((_, attributes)) if same_client && !update.whole && update.relay_info.is_none() => Relay {
                 info: attributes.relay_info,
                 remote_id: update.remote_id.or(attributes.remote_id),
                 relay_id: update.relay_id.or(attributes.relay_id),
@@ -364,7 +365,8 @@ impl<K: Key> Store<K> {
     /// Sets the timer of a record, and queues it to be forgotten if it is over.
     pub(crate) fn follow(&mut self, number: u32) {
         let record = self.records.get_mut(number);
-        if let Some(ends) = record.ends()
+        if self.settings.expire
+            && let Some(ends) = record.ends()
             && (record.timer == Time::default() || ends < record.timer)
         {
             record.timer = ends;

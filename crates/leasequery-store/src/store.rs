@@ -26,12 +26,14 @@ pub struct Settings {
     /// Whether somebody keeps a durable copy and takes the keys of forgotten bindings
     /// ([`Store::take_forgotten`]).
     pub durable: bool,
+    /// Whether states end by themselves when their time has come; not in a store that only knows what others tell of.
+    pub expire: bool,
 }
 
 impl Default for Settings {
-    /// A day, ten million, no durable copy.
+    /// A day, ten million, no durable copy; states end by themselves.
     fn default() -> Self {
-        Self { history: 24 * 60 * 60, max_ended: 10_000_000, durable: false }
+        Self { history: 24 * 60 * 60, max_ended: 10_000_000, durable: false, expire: true }
     }
 }
 

@@ -1,5 +1,7 @@
 //! DHCPv4: Bulk and Active Leasequery as a requestor asks and reads them (RFC 6926 section 7, RFC 7724 section 7).
 
+mod commit;
+mod followed;
 mod query;
 mod record;
 
@@ -12,6 +14,7 @@ use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode, Vpn};
 use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, Violation};
 use crate::clock::Skew;
 
+pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, QueryError, VpnChoice};
 pub use record::{Record, Times};
 

@@ -1,0 +1,252 @@
+use std::collections::HashSet;
+use std::time::Duration;
+
+use leasequery_store::{Store, Time};
+use leasequery_wire::v4::StatusCode;
+
+use super::ranges::Ranges;
+use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
+use crate::follower::Followed;
+use crate::requestor::Event as Message;
+use crate::requestor::{Connection, Done, Failure};
+
+/// What a bulk query is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Job {
+    /// The state that the copy begins with.
+    Initial,
+    /// What the active response could not tell of.
+    Gap(Span),
+    /// Everything, to find what is no longer there.
+    Sweep,
+    /// What changed since the last time.
+    Poll,
+}
+
+impl Job {
+    fn is_sweep(self) -> bool {
+        matches!(self, Self::Initial | Self::Sweep)
+    }
+
+    fn origin(self) -> Origin {
+        match self {
+            Self::Initial => Origin::Initial,
+            Self::Gap(_) => Origin::Gap,
+            Self::Sweep => Origin::Sweep,
+            Self::Poll => Origin::Poll,
+        }
+    }
+}
+
+/// A bulk query that is being answered.
+#[derive(Debug)]
+pub(super) struct Bulk<P: Followed> {
+    pub(super) connection: Connection<P>,
+    job: Job,
+    /// What the active response has told of meanwhile. Nothing orders the two, and it will have told the last word
+    /// whatever comes here.
+    heard: HashSet<P::Key>,
+    configured: Ranges<P::Key>,
+    /// Whether it has told of everything that it was asked for.
+    whole: bool,
+    /// The store's clock when it was asked.
+    asked: Time,
+}
+
+/// What came of looking for a message.
+enum Step {
+    Taken,
+    Waiting,
+    Done(Done),
+    Failed(Failure),
+}
+
+impl<P: Followed> Bulk<P> {
+    /// The active response has told of a binding.
+    pub(super) fn heard(&mut self, key: P::Key) {
+        self.heard.insert(key);
+    }
+}
+
+impl<P: Followed> Follower<P> {
+    /// Asks for what is to be asked for next.
+    pub(super) fn begin_job(&mut self, mut connection: Connection<P>, now: Duration, store: &mut Store<P::Key>) {
+        self.bulk.state = State::Down;
+        let Some((_, job)) = self.job() else { return };
+        let span = match job {
+            Job::Initial | Job::Sweep => Span::default(),
+            Job::Gap(span) => span,
+            // A copy that began with nothing is told of changes from now on.
+            Job::Poll => Span { since: self.resume.or(Some(self.skew.to_server(store.now()))), until: None },
+        };
+        if connection.ask(now, P::bulk_query(&self.wanted, span, self.all_vpns)).is_err() {
+            return;
+        }
+        if job.is_sweep() {
+            store.begin_sweep(self.source);
+        }
+        self.bulk.state = State::Open(Bulk {
+            connection,
+            job,
+            heard: HashSet::new(),
+            configured: Ranges::new(),
+            whole: true,
+            asked: store.now(),
+        });
+    }
+
+    /// Works on the connection for bulk queries.
+    pub(super) fn advance_bulk(
+        &mut self,
+        now: Duration,
+        store: &mut Store<P::Key>,
+        observer: &mut impl Observer<P>,
+        budget: usize,
+    ) -> bool {
+        if !matches!(self.bulk.state, State::Open(_)) {
+            return false;
+        }
+        let State::Open(mut bulk) = std::mem::replace(&mut self.bulk.state, State::Down) else { return false };
+        if matches!(bulk.job, Job::Gap(_)) && self.gap.is_none() {
+            // The active response that it was for is over, and the next one has to say anew what is missing.
+            return false;
+        }
+        for _ in 0..budget {
+            match self.take_bulk_message(&mut bulk, now, store, observer) {
+                Step::Taken => {}
+                Step::Waiting => {
+                    self.bulk.state = State::Open(bulk);
+                    return false;
+                }
+                Step::Done(done) => {
+                    self.end_job(now, bulk, &done, store, observer);
+                    return false;
+                }
+                Step::Failed(failure) => {
+                    self.fail_job(now, bulk.job, &failure.to_string());
+                    return false;
+                }
+            }
+        }
+        self.bulk.state = State::Open(bulk);
+        true
+    }
+
+    /// Takes one message, if there is one.
+    fn take_bulk_message(
+        &mut self,
+        bulk: &mut Bulk<P>,
+        now: Duration,
+        store: &mut Store<P::Key>,
+        observer: &mut impl Observer<P>,
+    ) -> Step {
+        let timed_out = bulk.connection.handle_timeout(now).err();
+        match bulk.connection.poll_event(now, store.now()) {
+            Ok(None) => return Step::Waiting,
+            Err(failure) => return Step::Failed(timed_out.unwrap_or(failure)),
+            Ok(Some(Message::Record { record, .. })) => {
+                if P::key(&record, store).is_some_and(|key| bulk.heard.contains(&key)) {
+                    return Step::Taken;
+                }
+                match P::commit(&record, true, self.source, store) {
+                    Some(told) => {
+                        bulk.configured.add(told.key, told.free_since);
+                        observer.record(&record, told, bulk.job.origin());
+                    }
+                    None => self.events.push_back(Event::Warning("a binding was refused by the store".to_owned())),
+                }
+            }
+            Ok(Some(Message::Failed { about, status, text, .. })) => {
+                // It may well be there.
+                bulk.whole = false;
+                let text = format!("the server cannot tell of {about}: {status}: {text}");
+                self.events.push_back(Event::Warning(text));
+            }
+            Ok(Some(Message::Status { .. })) => {}
+            Ok(Some(Message::Done { done, .. })) => return Step::Done(done),
+        }
+        Step::Taken
+    }
+
+    fn end_job(
+        &mut self,
+        now: Duration,
+        bulk: Bulk<P>,
+        done: &Done,
+        store: &mut Store<P::Key>,
+        observer: &mut impl Observer<P>,
+    ) {
+        match done.status {
+            StatusCode::SUCCESS => {}
+            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY if self.all_vpns => {
+                // It may be that it knows no VPNs.
+                self.all_vpns = false;
+                self.bulk.pace.clear(now);
+                return;
+            }
+            status => return self.fail_job(now, bulk.job, &format!("{status}: {}", done.text)),
+        }
+        let Bulk { connection, job, configured, whole, asked, .. } = bulk;
+        self.skew = connection.skew();
+        self.bulk.pace.clear(now);
+        let mut networks: Vec<_> = configured.into_networks(store.now()).collect();
+        if job.is_sweep() && whole {
+            let before = store.revision();
+            store.end_sweep(self.source);
+            for binding in store.changes(before) {
+                observer.gone(&binding);
+            }
+        } else {
+            networks.extend_from_slice(store.networks_of(Some(self.source)));
+        }
+        store.set_networks(Some(self.source), &networks);
+        let resume = done.resume_point.unwrap_or(self.skew.to_server(asked.minus(STALE)));
+        match job {
+            Job::Initial => {
+                self.begun = true;
+                self.resume = Some(resume);
+                self.events.push_back(Event::InitialComplete);
+            }
+            Job::Gap(_) | Job::Sweep => self.close_gap(),
+            Job::Poll => self.resume = Some(resume),
+        }
+        if matches!(job, Job::Gap(_)) {
+            // What is no longer there has not been told of.
+            self.sweep_by(now);
+        } else if job.is_sweep() {
+            self.sweep_at = self.settings.sweep.map(|sweep| now + sweep);
+            self.swept_with = self.skew.seconds();
+        }
+        if self.polling.is_some() && job.is_sweep() {
+            self.resume = Some(resume);
+            self.sweep_by(now + self.settings.poll * POLLS_PER_SWEEP);
+        }
+        if let Some(polling) = &mut self.polling {
+            polling.next = now + self.settings.poll;
+            polling.patience = polling.patience.saturating_sub(1);
+            if polling.patience == 0 {
+                self.active.pace.clear(now);
+            }
+        }
+        self.connected();
+    }
+
+    fn fail_job(&mut self, now: Duration, job: Job, reason: &str) {
+        if let Some(polling) = &mut self.polling {
+            polling.next = now + self.settings.poll;
+        }
+        match job {
+            Job::Initial | Job::Poll => self.disconnected(reason),
+            Job::Gap(_) | Job::Sweep => {
+                if job == Job::Sweep {
+                    self.sweep_at = self.settings.sweep.map(|sweep| now + sweep.min(self.settings.retry * 5));
+                }
+                self.events.push_back(Event::Warning(format!("a bulk query failed: {reason}")));
+            }
+        }
+    }
+}
+
+/// Seconds for which the resume point goes back where the server gave no base-time, so that it has to be made of our own
+/// clock.
+const STALE: u32 = 2;

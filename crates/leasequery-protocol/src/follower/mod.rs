@@ -1,0 +1,404 @@
+//! Following a server: an exact copy of its bindings, whatever happens in between.
+//!
+//! A [`Follower`] first asks for everything (bulk), then for every change (active), and after an interruption for what
+//! changed meanwhile (catching up). What the server can no longer tell of by itself it asks for beside the running
+//! active query, and what no query can tell of, because it is no longer there, it finds by asking for everything again
+//! (a sweep). A server without Active Leasequery is asked again and again for what has changed.
+//!
+//! It is a state machine without I/O for two connections, one for the active query and one for bulk queries, which may
+//! not share one (RFC 7724 section 8.3). DHCPv4 and DHCPv6 differ in their [`Followed`].
+
+mod bulk;
+mod followed;
+mod pace;
+mod position;
+mod ranges;
+mod session;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use fastrand::Rng;
+use leasequery_store::{SourceId, Store, Time};
+
+use crate::clock::Skew;
+use crate::requestor::{Connection, Timeouts};
+use bulk::{Bulk, Job};
+use pace::Pace;
+use session::Session;
+
+pub use followed::{Change, Event, Followed, Observer, Origin, Span, Told};
+pub use position::Position;
+
+/// Which of its connections.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Link {
+    /// The one for the active query.
+    Active,
+    /// The one for bulk queries.
+    Bulk,
+}
+
+/// Both, in the order in which they are looked after.
+pub const LINKS: [Link; 2] = [Link::Active, Link::Bulk];
+
+/// How a server is followed.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The least time from one attempt to connect to the next: ACTIVE_LQ_IDLE_TIMEOUT (RFC 7724 section 7.1).
+    pub retry: Duration,
+    /// How often a server without Active Leasequery is asked for changes.
+    pub poll: Duration,
+    /// How often everything is asked for, to find what is no longer there; `None` is never.
+    pub sweep: Option<Duration>,
+    /// Whether the copy begins with everything there is, or just with what changes from now on.
+    pub initial: bool,
+    /// How long to wait for the server.
+    pub timeouts: Timeouts,
+}
+
+impl Default for Settings {
+    /// 60 seconds, 60 seconds, an hour, with everything.
+    fn default() -> Self {
+        Self {
+            retry: Duration::from_mins(1),
+            poll: Duration::from_mins(1),
+            sweep: Some(Duration::from_hours(1)),
+            initial: true,
+            timeouts: Timeouts::default(),
+        }
+    }
+}
+
+/// In polling, every so many polls everything is asked for.
+const POLLS_PER_SWEEP: u32 = 10;
+/// Polls after which Active Leasequery is tried again, at most.
+const MAX_BACKOFF: u32 = 64;
+/// Seconds by which the server's clock may move against ours before all times are asked for anew.
+const STEP: u64 = 2;
+
+/// A server being followed.
+///
+/// The owner turns a wheel: open the connections that [`poll_connect`](Self::poll_connect) asks for and say what came of
+/// it ([`handle_connected`](Self::handle_connected), [`handle_unreachable`](Self::handle_unreachable)); carry octets
+/// ([`poll_transmit`](Self::poll_transmit), [`handle_sent`](Self::handle_sent), [`handle_bytes`](Self::handle_bytes),
+/// [`handle_eof`](Self::handle_eof)); let it work ([`advance`](Self::advance)), close what is no longer
+/// [open](Self::is_open), and sleep until something comes or [`poll_timeout`](Self::poll_timeout) is due.
+///
+/// Times are durations since an arbitrary start, the same for all calls.
+#[derive(Debug)]
+pub struct Follower<P: Followed> {
+    wanted: P::Wanted,
+    source: SourceId,
+    settings: Settings,
+    random: Rng,
+    skew: Skew,
+    /// Up to when everything has been told, by the server's clock.
+    resume: Option<Time>,
+    /// The highest base-time of the running active response; it becomes the resume point at once, or when the gap before
+    /// it has been filled.
+    told: Option<Time>,
+    gap: Option<Gap>,
+    /// What the copy begins with has been received, or is not wanted.
+    begun: bool,
+    polling: Option<Polling>,
+    /// When everything is asked for the next time, and what was known of the server's clock at the last time.
+    sweep_at: Option<Duration>,
+    swept_with: i64,
+    active: Half<Session<P>>,
+    bulk: Half<Bulk<P>>,
+    /// Whether the server knows what it means to ask for all VPNs.
+    all_vpns: bool,
+    up: bool,
+    events: VecDeque<Event>,
+    saved: Option<Position>,
+}
+
+/// One of the two connections.
+#[derive(Debug)]
+struct Half<S> {
+    state: State<S>,
+    pace: Pace,
+}
+
+#[derive(Debug)]
+enum State<S> {
+    Down,
+    /// The owner is opening it.
+    Connecting,
+    Open(S),
+}
+
+impl<S> Half<S> {
+    fn new(distance: Duration) -> Self {
+        Self { state: State::Down, pace: Pace::new(distance) }
+    }
+
+    fn is_down(&self) -> bool {
+        matches!(self.state, State::Down)
+    }
+
+    fn session(&self) -> Option<&S> {
+        match &self.state {
+            State::Open(session) => Some(session),
+            State::Down | State::Connecting => None,
+        }
+    }
+
+    fn session_mut(&mut self) -> Option<&mut S> {
+        match &mut self.state {
+            State::Open(session) => Some(session),
+            State::Down | State::Connecting => None,
+        }
+    }
+}
+
+/// Changes that the server could not tell of by itself, by its clock.
+#[derive(Debug, Clone, Copy)]
+struct Gap {
+    since: Option<Time>,
+    until: Option<Time>,
+}
+
+impl Gap {
+    /// What to ask for, if it can be asked for. A server whose clock was set back has no such time.
+    fn span(self) -> Option<Span> {
+        match (self.since, self.until) {
+            (Some(since), Some(until)) if since <= until => Some(Span { since: Some(since), until: Some(until) }),
+            _ => None,
+        }
+    }
+}
+
+/// How a server without Active Leasequery is followed.
+#[derive(Debug, Clone, Copy)]
+struct Polling {
+    next: Duration,
+    /// Polls until Active Leasequery is tried again, and how many it will be the time after.
+    patience: u32,
+    backoff: u32,
+}
+
+impl<P: Followed> Follower<P> {
+    /// Follows a server, as `source` of the store that [`advance`](Self::advance) will be given. `position` is where it
+    /// stopped the last time, if the store has what was told up to then.
+    pub fn new(wanted: P::Wanted, source: SourceId, position: Option<Position>, settings: Settings, seed: u64) -> Self {
+        Self {
+            wanted,
+            source,
+            random: Rng::with_seed(seed),
+            skew: position.map_or_else(Skew::default, |position| Skew::remembered(position.skew)),
+            resume: position.map(|position| position.resume),
+            told: None,
+            gap: None,
+            begun: position.is_some() || !settings.initial,
+            polling: None,
+            // What left the server while nobody listened has to be found, as soon as it has caught up.
+            sweep_at: settings.sweep.map(|sweep| if position.is_some() { Duration::ZERO } else { sweep }),
+            swept_with: position.map_or(0, |position| position.skew),
+            active: Half::new(settings.retry),
+            bulk: Half::new(settings.retry),
+            all_vpns: true,
+            up: false,
+            events: VecDeque::new(),
+            saved: position,
+            settings,
+        }
+    }
+
+    /// Which connection is to be opened now.
+    pub fn poll_connect(&mut self, now: Duration) -> Option<Link> {
+        if self.active_due().is_some_and(|due| due <= now) {
+            self.active.state = State::Connecting;
+            self.active.pace.attempt(now, &mut self.random);
+            return Some(Link::Active);
+        }
+        if self.job().is_some_and(|(due, _)| due <= now) {
+            self.bulk.state = State::Connecting;
+            self.bulk.pace.attempt(now, &mut self.random);
+            return Some(Link::Bulk);
+        }
+        None
+    }
+
+    /// A connection has been opened.
+    pub fn handle_connected(&mut self, link: Link, now: Duration, protocol: P, store: &mut Store<P::Key>) {
+        let mut connection = Connection::new(protocol, self.settings.timeouts, self.random.u32(..));
+        connection.set_skew(self.skew);
+        match link {
+            Link::Active => {
+                let asked = connection.ask(now, P::active_query(&self.wanted, self.resume));
+                self.active.state = match asked {
+                    Ok(_) => State::Open(Session::new(connection, self.resume)),
+                    Err(_) => State::Down,
+                };
+            }
+            Link::Bulk => self.begin_job(connection, now, store),
+        }
+        self.connected();
+    }
+
+    /// A connection cannot be opened.
+    pub fn handle_unreachable(&mut self, link: Link, reason: &str) {
+        match link {
+            Link::Active => self.active.state = State::Down,
+            Link::Bulk => self.bulk.state = State::Down,
+        }
+        self.disconnected(reason);
+    }
+
+    /// What is to be sent on a connection.
+    pub fn poll_transmit(&self, link: Link) -> &[u8] {
+        match link {
+            Link::Active => self.active.session().map_or(&[], |session| session.connection.poll_transmit()),
+            Link::Bulk => self.bulk.session().map_or(&[], |bulk| bulk.connection.poll_transmit()),
+        }
+    }
+
+    /// So many octets of it were sent.
+    pub fn handle_sent(&mut self, link: Link, now: Duration, sent: usize) {
+        if let Some(connection) = self.connection(link) {
+            connection.handle_sent(now, sent);
+        }
+    }
+
+    /// Takes octets that the server sent.
+    pub fn handle_bytes(&mut self, link: Link, bytes: &[u8]) {
+        if let Some(connection) = self.connection(link) {
+            connection.handle_bytes(bytes);
+        }
+    }
+
+    /// A connection was closed, in whatever manner.
+    pub fn handle_eof(&mut self, link: Link) {
+        if let Some(connection) = self.connection(link) {
+            connection.handle_eof();
+        }
+    }
+
+    /// Whether a connection is still of use; else it has to be closed.
+    pub fn is_open(&self, link: Link) -> bool {
+        match link {
+            Link::Active => self.active.session().is_some(),
+            Link::Bulk => self.bulk.session().is_some(),
+        }
+    }
+
+    /// Works on what has come and on timers that are due, taking `budget` messages of each connection at most. The
+    /// store's clock has to be the local time. Says whether there may be more.
+    pub fn advance(
+        &mut self,
+        now: Duration,
+        store: &mut Store<P::Key>,
+        observer: &mut impl Observer<P>,
+        budget: usize,
+    ) -> bool {
+        self.report(observer);
+        let mut more = self.advance_active(now, store, observer, budget);
+        self.report(observer);
+        more |= self.advance_bulk(now, store, observer, budget);
+        self.report(observer);
+        if self.skew.seconds().abs_diff(self.swept_with) > STEP {
+            // All times that are stored were converted with the old difference.
+            self.sweep_by(now);
+            self.swept_with = self.skew.seconds();
+        }
+        self.save(store);
+        more
+    }
+
+    /// When [`advance`](Self::advance) or [`poll_connect`](Self::poll_connect) has something to do.
+    pub fn poll_timeout(&self) -> Option<Duration> {
+        [
+            self.active_due(),
+            self.job().map(|(due, _)| due),
+            self.active.session().and_then(|session| session.connection.poll_timeout()),
+            self.bulk.session().and_then(|bulk| bulk.connection.poll_timeout()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// Where it stands: what to begin with after a restart.
+    pub fn position(&self) -> Option<Position> {
+        self.resume.map(|resume| Position { resume, skew: self.skew.seconds() })
+    }
+
+    /// Whether the copy follows every change as it happens.
+    pub fn is_live(&self) -> bool {
+        self.gap.is_none() && self.active.session().is_some_and(|session| session.answered && !session.catching_up)
+    }
+
+    fn connection(&mut self, link: Link) -> Option<&mut Connection<P>> {
+        match link {
+            Link::Active => self.active.session_mut().map(|session| &mut session.connection),
+            Link::Bulk => self.bulk.session_mut().map(|bulk| &mut bulk.connection),
+        }
+    }
+
+    /// When the active connection is to be opened, if it is.
+    fn active_due(&self) -> Option<Duration> {
+        let wanted = self.active.is_down() && self.begun;
+        let permitted = self.polling.is_none_or(|polling| polling.patience == 0 && self.bulk.is_down());
+        (wanted && permitted).then(|| self.active.pace.next())
+    }
+
+    /// What is to be asked for by a bulk query next, and when.
+    fn job(&self) -> Option<(Duration, Job)> {
+        if !self.bulk.is_down() {
+            return None;
+        }
+        let (due, job) = if !self.begun {
+            (Duration::ZERO, Job::Initial)
+        } else if let Some(polling) = self.polling {
+            let job = if self.sweep_at.is_some_and(|at| at <= polling.next) { Job::Sweep } else { Job::Poll };
+            (polling.next, job)
+        } else if self.active.session().is_none_or(|session| session.catching_up || !session.answered) {
+            return None;
+        } else if let Some(gap) = self.gap {
+            (Duration::ZERO, gap.span().map_or(Job::Sweep, Job::Gap))
+        } else {
+            (self.sweep_at?, Job::Sweep)
+        };
+        Some((due.max(self.bulk.pace.next()), job))
+    }
+
+    /// Everything is asked for at this time, or before it.
+    fn sweep_by(&mut self, at: Duration) {
+        if self.settings.sweep.is_some() {
+            self.sweep_at = Some(self.sweep_at.map_or(at, |planned| planned.min(at)));
+        }
+    }
+
+    fn report(&mut self, observer: &mut impl Observer<P>) {
+        for event in self.events.drain(..) {
+            observer.event(&event);
+        }
+    }
+
+    fn connected(&mut self) {
+        if !std::mem::replace(&mut self.up, true) {
+            self.events.push_back(Event::Connected);
+        }
+    }
+
+    fn disconnected(&mut self, reason: &str) {
+        if std::mem::take(&mut self.up) {
+            self.events.push_back(Event::Disconnected(reason.to_owned()));
+        } else {
+            self.events.push_back(Event::Warning(reason.to_owned()));
+        }
+    }
+
+    /// Remembers the position. It becomes durable with, or after, what was told up to there.
+    fn save(&mut self, store: &mut Store<P::Key>) {
+        let position = self.position();
+        if position != self.saved {
+            self.saved = position;
+            if let Some(position) = position {
+                store.set_position(self.source, position.to_bytes());
+            }
+        }
+    }
+}

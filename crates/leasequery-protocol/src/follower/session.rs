@@ -1,0 +1,194 @@
+use std::time::Duration;
+
+use leasequery_store::{Store, Time};
+use leasequery_wire::v4::StatusCode;
+
+use super::{Event, Follower, Gap, MAX_BACKOFF, Observer, Origin, Polling, State};
+use crate::follower::Followed;
+use crate::requestor::Event as Message;
+use crate::requestor::{ActiveStatus, Connection, Failure};
+
+/// An active query that is being answered.
+#[derive(Debug)]
+pub(super) struct Session<P: Followed> {
+    pub(super) connection: Connection<P>,
+    /// Its base-times are no resume points yet (RFC 7724 section 7.4.1).
+    pub(super) catching_up: bool,
+    /// The server has said anything.
+    pub(super) answered: bool,
+    /// From when it catches up.
+    since: Option<Time>,
+}
+
+impl<P: Followed> Session<P> {
+    pub(super) fn new(connection: Connection<P>, since: Option<Time>) -> Self {
+        Self { connection, catching_up: since.is_some(), answered: false, since }
+    }
+}
+
+/// Why an active response is over.
+enum Ending {
+    /// The server cannot, or will not, answer active queries.
+    Unsupported(String),
+    /// The connection, or the server, failed.
+    Broken(String),
+}
+
+impl<P: Followed> Follower<P> {
+    /// Works on the active connection.
+    pub(super) fn advance_active(
+        &mut self,
+        now: Duration,
+        store: &mut Store<P::Key>,
+        observer: &mut impl Observer<P>,
+        budget: usize,
+    ) -> bool {
+        if !matches!(self.active.state, State::Open(_)) {
+            return false;
+        }
+        let State::Open(mut session) = std::mem::replace(&mut self.active.state, State::Down) else { return false };
+        for _ in 0..budget {
+            match self.take_message(&mut session, now, store, observer) {
+                Ok(true) => {}
+                Ok(false) => {
+                    self.active.state = State::Open(session);
+                    return false;
+                }
+                Err(ending) => {
+                    self.end_session(now, ending);
+                    return false;
+                }
+            }
+        }
+        self.active.state = State::Open(session);
+        true
+    }
+
+    /// Takes one message, if there is one.
+    fn take_message(
+        &mut self,
+        session: &mut Session<P>,
+        now: Duration,
+        store: &mut Store<P::Key>,
+        observer: &mut impl Observer<P>,
+    ) -> Result<bool, Ending> {
+        let timed_out = session.connection.handle_timeout(now).err();
+        let origin = if session.catching_up { Origin::CatchUp } else { Origin::Live };
+        let base_time = match session.connection.poll_event(now, store.now()) {
+            Ok(None) => return Ok(false),
+            Err(failure) => return Err(judge(session.answered, &timed_out.unwrap_or(failure))),
+            Ok(Some(Message::Record { record, .. })) => {
+                match P::commit(&record, false, self.source, store) {
+                    Some(told) => {
+                        if let Some(bulk) = self.bulk.session_mut() {
+                            bulk.heard(told.key);
+                        }
+                        observer.record(&record, told, origin);
+                    }
+                    None => self.events.push_back(Event::Warning("a binding was refused by the store".to_owned())),
+                }
+                P::base_time(&record)
+            }
+            Ok(Some(Message::Failed { about, status, text, .. })) => {
+                self.events.push_back(Event::Warning(format!("the server cannot tell of {about}: {status}: {text}")));
+                None
+            }
+            Ok(Some(Message::Status { status, base_time, text, .. })) => {
+                match status {
+                    ActiveStatus::Alive => {}
+                    ActiveStatus::Other(code) => {
+                        self.events.push_back(Event::Warning(format!("the server says {code}: {text}")));
+                    }
+                    ActiveStatus::CatchUpComplete => {
+                        if std::mem::take(&mut session.catching_up) {
+                            self.events.push_back(Event::CatchUpComplete);
+                        }
+                    }
+                    ActiveStatus::DataMissing => {
+                        session.catching_up = false;
+                        self.gap = Some(Gap { since: session.since, until: base_time });
+                        self.events.push_back(Event::DataMissing);
+                    }
+                    ActiveStatus::Ended(code) => {
+                        // Its last words are the latest resume point.
+                        if let Some(base_time) = base_time.filter(|_| !session.catching_up) {
+                            self.told_until(base_time);
+                        }
+                        let reason = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
+                        return Err(match code {
+                            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY => Ending::Unsupported(reason),
+                            _ => Ending::Broken(reason),
+                        });
+                    }
+                }
+                base_time
+            }
+            // The protocol tells of the end of an active response by its status.
+            Ok(Some(Message::Done { .. })) => None,
+        };
+        if !std::mem::replace(&mut session.answered, true) {
+            self.polling = None;
+        }
+        if !session.catching_up {
+            self.skew = session.connection.skew();
+            if let Some(base_time) = base_time {
+                self.told_until(base_time);
+            }
+        }
+        // What happened comes before what follows from it.
+        self.report(observer);
+        Ok(true)
+    }
+
+    /// Everything up to a time has been told, but for the gap.
+    fn told_until(&mut self, base_time: Time) {
+        self.told = self.told.max(Some(base_time));
+        if self.gap.is_none() {
+            self.resume = self.resume.max(self.told);
+        }
+    }
+
+    /// The gap has been filled: what the active response told since then counts. It may be earlier than the old resume
+    /// point, if the server's clock was set back.
+    pub(super) fn close_gap(&mut self) {
+        if self.gap.take().is_some() {
+            self.resume = self.told;
+            self.events.push_back(Event::GapFilled);
+        }
+    }
+
+    fn end_session(&mut self, now: Duration, ending: Ending) {
+        self.told = None;
+        // The old resume point still holds, and what is missing will be said anew.
+        self.gap = None;
+        self.active.pace.rest(now, &mut self.random);
+        match ending {
+            Ending::Broken(reason) => {
+                // Whoever lost a server sweeps some time later: not all of them at once.
+                let spread = self.settings.retry.mul_f64(5.0 * self.random.f64());
+                self.sweep_by(now + spread);
+                self.disconnected(&reason);
+            }
+            Ending::Unsupported(reason) => match &mut self.polling {
+                Some(polling) => {
+                    polling.backoff = (polling.backoff * 2).min(MAX_BACKOFF);
+                    polling.patience = polling.backoff;
+                }
+                None => {
+                    self.polling = Some(Polling { next: now + self.settings.poll, patience: 1, backoff: 1 });
+                    self.events.push_back(Event::Polling(reason));
+                }
+            },
+        }
+    }
+}
+
+/// What a failure says of the server. One that never said a word about an active query may know none.
+fn judge(answered: bool, failure: &Failure) -> Ending {
+    match failure {
+        Failure::Closed if answered => Ending::Broken("the server closed the connection".to_owned()),
+        Failure::Closed => Ending::Unsupported("it closed the connection".to_owned()),
+        Failure::NoData(_) if !answered => Ending::Unsupported("it does not answer".to_owned()),
+        failure => Ending::Broken(failure.to_string()),
+    }
+}

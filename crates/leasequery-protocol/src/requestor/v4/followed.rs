@@ -1,0 +1,59 @@
+use std::net::IpAddr;
+
+use leasequery_store::{SourceId, Store, Time, V4Key, VpnIndex};
+
+use super::commit::{commit, vpn_name};
+use super::{ActiveQuery, BulkQuery, Query, Record, V4, VpnChoice};
+use crate::follower::{Followed, Span, Told};
+
+/// What is followed of a server.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Which VPN; `None` is all that the server tells of.
+    pub vpn: Option<VpnChoice>,
+    /// Codes of options besides the usual ones.
+    pub options: Vec<u8>,
+}
+
+impl Followed for V4 {
+    type Key = V4Key;
+    type Wanted = Wanted;
+
+    fn with_peer(peer: IpAddr) -> Self {
+        match peer.to_canonical() {
+            IpAddr::V4(address) => Self::new(Some(address)),
+            IpAddr::V6(_) => Self::new(None),
+        }
+    }
+
+    fn bulk_query(wanted: &Wanted, span: Span, all_vpns: bool) -> Query {
+        let all = if all_vpns { VpnChoice::All } else { VpnChoice::Default };
+        Query::Bulk(BulkQuery {
+            since: span.since,
+            until: span.until,
+            vpn: wanted.vpn.clone().unwrap_or(all),
+            options: wanted.options.clone(),
+            ..BulkQuery::default()
+        })
+    }
+
+    fn active_query(wanted: &Wanted, since: Option<Time>) -> Query {
+        Query::Active(ActiveQuery { since, vpn: wanted.vpn.clone(), options: wanted.options.clone() })
+    }
+
+    fn commit(record: &Record<'_>, bulk: bool, source: SourceId, store: &mut Store<V4Key>) -> Option<Told<V4Key>> {
+        commit(record, bulk, source, store)
+    }
+
+    fn base_time(record: &Record<'_>) -> Option<Time> {
+        record.has_base_time().then(|| record.base_time())
+    }
+
+    fn key(record: &Record<'_>, store: &Store<V4Key>) -> Option<V4Key> {
+        let vpn = match record.vpn() {
+            None => VpnIndex::DEFAULT,
+            Some(vpn) => store.find_vpn(&vpn_name(vpn)?)?,
+        };
+        Some(V4Key { vpn, address: record.address() })
+    }
+}
