@@ -4,6 +4,7 @@
 pub mod cli;
 pub mod config;
 mod demo;
+pub mod follow;
 pub mod output;
 pub mod record;
 pub mod requestor;

@@ -184,7 +184,11 @@ impl<P: Followed> Follower<P> {
                 self.bulk.pace.clear(now);
                 return;
             }
-            status => return self.fail_job(now, bulk.job, &format!("{status}: {}", done.text)),
+            status => {
+                let reason = format!("{status}: {}", done.text);
+                self.events.push_back(Event::Refused(reason.clone()));
+                return self.fail_job(now, bulk.job, &reason);
+            }
         }
         let Bulk { connection, job, configured, whole, asked, .. } = bulk;
         self.skew = connection.skew();
@@ -194,7 +198,7 @@ impl<P: Followed> Follower<P> {
             let before = store.revision();
             store.end_sweep(self.source);
             for binding in store.changes(before) {
-                observer.gone(&binding);
+                observer.gone(&binding, store);
             }
         } else {
             networks.extend_from_slice(store.networks_of(Some(self.source)));

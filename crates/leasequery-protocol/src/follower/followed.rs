@@ -92,7 +92,7 @@ pub trait Observer<P: Followed> {
     fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin);
 
     /// Takes a binding that was ended because the server no longer has it.
-    fn gone(&mut self, binding: &Binding<'_, P::Key>);
+    fn gone(&mut self, binding: &Binding<'_, P::Key>, store: &Store<P::Key>);
 
     /// Takes a turn in the course of things.
     fn event(&mut self, event: &Event);
@@ -115,6 +115,8 @@ pub enum Event {
     Disconnected(String),
     /// The server has no Active Leasequery and is asked again and again instead, for this reason.
     Polling(String),
+    /// The server does not answer a bulk query, and says so by a status.
+    Refused(String),
     /// Something that should be looked at.
     Warning(String),
 }

@@ -6,6 +6,8 @@ mod selectors;
 mod serve;
 mod server;
 
+pub(crate) use server::Server;
+
 use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;

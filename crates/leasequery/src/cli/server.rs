@@ -1,3 +1,4 @@
+use std::fmt;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
@@ -6,7 +7,7 @@ use crate::config::DEFAULT_PORT;
 
 /// `HOST[:PORT]`, an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Server {
+pub(crate) struct Server {
     host: String,
     port: u16,
 }
@@ -35,6 +36,16 @@ impl FromStr for Server {
             Ok(number) => Ok(number),
         });
         Ok(Self { host: host.to_owned(), port: port.transpose()?.unwrap_or(DEFAULT_PORT) })
+    }
+}
+
+/// With the port that holds where none was given.
+impl fmt::Display for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            return write!(f, "[{}]:{}", self.host, self.port);
+        }
+        write!(f, "{}:{}", self.host, self.port)
     }
 }
 

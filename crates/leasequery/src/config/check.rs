@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::{Path, PathBuf};
+use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use leasequery_store::VpnName;
 use toml::Spanned;
 
 use super::{Config, DEFAULT_PORT, Limits, Listener, NetworkConfig, Problem, Requestor, Requestors, Source, raw};
+use crate::cli::Server;
 use crate::record::parse_vpn;
 
 pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Problem> {
@@ -192,12 +194,14 @@ fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
             allow
         }
     };
-    let withhold = raw.withhold_options.iter().map(|code| {
-        let number = u8::try_from(*code.get_ref()).ok().filter(|code| (1..=254).contains(code));
-        number.ok_or_else(|| Problem::new(code.span(), "a DHCPv4 option has a code from 1 to 254"))
-    });
+    let withhold = raw.withhold_options.iter().map(option_code);
     let vpns = raw.vpns.as_ref().map(|vpns| vpns.iter().map(vpn).collect::<Result<Vec<_>, _>>()).transpose()?;
     Ok(Policy { name: raw.name.get_ref().clone(), allow, withhold: withhold.collect::<Result<_, _>>()?, vpns })
+}
+
+fn option_code(code: &Spanned<i64>) -> Result<u8, Problem> {
+    let number = u8::try_from(*code.get_ref()).ok().filter(|code| (1..=254).contains(code));
+    number.ok_or_else(|| Problem::new(code.span(), "a DHCPv4 option has a code from 1 to 254"))
 }
 
 fn vpn(text: &Spanned<String>) -> Result<VpnName, Problem> {
@@ -243,49 +247,111 @@ fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Probl
     Ok(limits)
 }
 
+/// What kinds of source there are.
+const SOURCES: &str = "\"kea-memfile\", \"push\" and \"leasequery\" would be right";
+
 fn sources(raw: &[raw::Source], directory: &Path) -> Result<Vec<Source>, Problem> {
-    let mut paths = HashSet::new();
+    let mut names = HashSet::new();
     raw.iter()
-        .map(|source| {
-            let needed = |name: &str, value: &Option<Spanned<String>>| -> Result<(PathBuf, _), Problem> {
-                let missing = || Problem::new(source.kind.span(), format!("this source needs {name} = \"…\""));
-                let value = value.as_ref().ok_or_else(missing)?;
-                Ok((directory.join(value.get_ref()), value.span()))
-            };
-            let (path, span) = match source.kind.get_ref().as_str() {
-                "kea-memfile" | "push" => needed("path", &source.path)?,
-                "leasequery" => {
-                    let text = "this version follows no other leasequery server yet; \"kea-memfile\" and \"push\" would be right";
-                    return Err(Problem::new(source.kind.span(), text));
-                }
+        .map(|raw| {
+            let (source, span) = match raw.kind.get_ref().as_str() {
+                "kea-memfile" => kea_source(raw, directory)?,
+                "push" => push_source(raw, directory)?,
+                "leasequery" => leasequery_source(raw)?,
                 other => {
-                    let text = format!("source type \"{other}\" is unknown; \"kea-memfile\" and \"push\" would be right");
-                    return Err(Problem::new(source.kind.span(), text));
+                    let text = format!("source type \"{other}\" is unknown; {SOURCES}");
+                    return Err(Problem::new(raw.kind.span(), text));
                 }
             };
-            if !paths.insert(path.clone()) {
-                return Err(Problem::new(span, format!("two sources have the path {}", path.display())));
+            let identity = match &source {
+                Source::KeaMemfile { path, .. } | Source::Push { path } => format!("path {}", path.display()),
+                Source::Leasequery { .. } => source.name(),
+            };
+            if !names.insert(identity.clone()) {
+                return Err(Problem::new(span, format!("two sources have the {identity}")));
             }
-            if let Some(value) = source.server.as_ref().or(source.tls.as_ref()) {
-                return Err(Problem::new(value.span(), "only a source of type \"leasequery\" has this"));
-            }
-            let push = source.kind.get_ref() == "push";
-            for (name, value) in [("protocol", &source.protocol), ("kea-config", &source.kea_config), ("vpn", &source.vpn)] {
-                if let Some(value) = value.as_ref().filter(|_| push) {
-                    return Err(Problem::new(value.span(), format!("a push source has no {name}: its records say it")));
-                }
-            }
-            if push {
-                return Ok(Source::Push { path });
-            }
-            match &source.protocol {
-                Some(protocol) => only_v4(protocol)?,
-                None => return Err(Problem::new(source.kind.span(), "this source needs protocol = \"v4\"")),
-            }
-            let kea_config = source.kea_config.as_ref().map(|path| directory.join(path.get_ref()));
-            Ok(Source::KeaMemfile { path, kea_config, vpn: source.vpn.as_ref().map(vpn).transpose()? })
+            Ok(source)
         })
         .collect()
+}
+
+/// Refuses keys that this kind of source does not have.
+fn has_none(raw: &raw::Source, names: &[&str], why: &str) -> Result<(), Problem> {
+    let spans = [
+        ("protocol", raw.protocol.as_ref().map(Spanned::span)),
+        ("path", raw.path.as_ref().map(Spanned::span)),
+        ("kea-config", raw.kea_config.as_ref().map(Spanned::span)),
+        ("vpn", raw.vpn.as_ref().map(Spanned::span)),
+        ("server", raw.server.as_ref().map(Spanned::span)),
+        ("tls", raw.tls.as_ref().map(Spanned::span)),
+        ("options", raw.options.as_ref().map(Spanned::span)),
+        ("poll", raw.poll.as_ref().map(Spanned::span)),
+        ("sweep", raw.sweep.as_ref().map(Spanned::span)),
+    ];
+    let found = spans.into_iter().find_map(|(name, span)| Some((name, span.filter(|_| names.contains(&name))?)));
+    found.map_or(Ok(()), |(name, span)| Err(Problem::new(span, format!("{why} {name}"))))
+}
+
+fn needed<'a>(
+    raw: &raw::Source,
+    name: &str,
+    value: Option<&'a Spanned<String>>,
+) -> Result<&'a Spanned<String>, Problem> {
+    value.ok_or_else(|| Problem::new(raw.kind.span(), format!("this source needs {name} = \"…\"")))
+}
+
+fn needs_v4(raw: &raw::Source) -> Result<(), Problem> {
+    match &raw.protocol {
+        Some(protocol) => only_v4(protocol),
+        None => Err(Problem::new(raw.kind.span(), "this source needs protocol = \"v4\"")),
+    }
+}
+
+fn kea_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
+    let path = needed(raw, "path", raw.path.as_ref())?;
+    has_none(raw, &["server", "tls", "options", "poll", "sweep"], "only a source of type \"leasequery\" has a key")?;
+    needs_v4(raw)?;
+    let kea_config = raw.kea_config.as_ref().map(|path| directory.join(path.get_ref()));
+    let vpn = raw.vpn.as_ref().map(vpn).transpose()?;
+    Ok((Source::KeaMemfile { path: directory.join(path.get_ref()), kea_config, vpn }, path.span()))
+}
+
+fn push_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
+    let path = needed(raw, "path", raw.path.as_ref())?;
+    has_none(raw, &["server", "tls", "options", "poll", "sweep"], "only a source of type \"leasequery\" has a key")?;
+    has_none(raw, &["protocol", "kea-config", "vpn"], "a push source's records say it, so it has no key")?;
+    Ok((Source::Push { path: directory.join(path.get_ref()) }, path.span()))
+}
+
+fn leasequery_source(raw: &raw::Source) -> Result<(Source, Range<usize>), Problem> {
+    let server = needed(raw, "server", raw.server.as_ref())?;
+    has_none(raw, &["path", "kea-config"], "a source of type \"leasequery\" has no key")?;
+    needs_v4(raw)?;
+    let no_tls = "this version has no TLS yet: write tls = \"off\" to follow in the clear, over a network you trust";
+    match &raw.tls {
+        Some(tls) if tls.get_ref().as_str() == Some("off") => {}
+        Some(tls) => return Err(Problem::new(tls.span(), no_tls)),
+        None => return Err(Problem::new(raw.kind.span(), no_tls)),
+    }
+    let address = server.get_ref().parse::<Server>().map_err(|text| Problem::new(server.span(), text))?;
+    let source = Source::Leasequery {
+        server: address.to_string(),
+        vpn: raw.vpn.as_ref().map(vpn).transpose()?,
+        options: raw.options.iter().flat_map(Spanned::get_ref).map(option_code).collect::<Result<_, _>>()?,
+        poll: period("poll", raw.poll.as_ref(), Duration::from_mins(1))?,
+        sweep: period("sweep", raw.sweep.as_ref(), Duration::from_hours(1))?,
+    };
+    Ok((source, server.span()))
+}
+
+/// A duration that may be left out.
+fn period(name: &str, raw: Option<&Spanned<String>>, default: Duration) -> Result<Duration, Problem> {
+    let Some(raw) = raw else { return Ok(default) };
+    let parsed = raw.get_ref().parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    parsed.filter(|duration| !duration.is_zero()).ok_or_else(|| {
+        let text = format!("{name} \"{}\" is not a duration; \"60s\" or \"1h\" would be right", raw.get_ref());
+        Problem::new(raw.span(), text)
+    })
 }
 
 fn network(raw: &raw::Network) -> Result<NetworkConfig, Problem> {

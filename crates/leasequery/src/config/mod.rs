@@ -114,6 +114,19 @@ pub enum Source {
         /// The VPN of all its leases.
         vpn: Option<VpnName>,
     },
+    /// Another leasequery server.
+    Leasequery {
+        /// `HOST:PORT`.
+        server: String,
+        /// The only VPN to follow.
+        vpn: Option<VpnName>,
+        /// Codes of options that it is asked for besides the usual ones.
+        options: Vec<u8>,
+        /// How often it is asked for changes if it has no Active Leasequery.
+        poll: Duration,
+        /// How often it is asked for everything, to find what is no longer there.
+        sweep: Duration,
+    },
     /// A Unix socket that takes records.
     Push {
         /// The socket.
@@ -126,6 +139,10 @@ impl Source {
     pub fn name(&self) -> String {
         match self {
             Self::KeaMemfile { path, .. } => format!("kea-memfile {}", path.display()),
+            Self::Leasequery { server, vpn: None, .. } => format!("leasequery {server}"),
+            Self::Leasequery { server, vpn: Some(vpn), .. } => {
+                format!("leasequery {server} VPN {}", crate::record::vpn_name_text(vpn))
+            }
             Self::Push { path } => format!("push {}", path.display()),
         }
     }

@@ -65,8 +65,11 @@ pub(super) struct Source {
     pub(super) path: Option<Spanned<String>>,
     pub(super) kea_config: Option<Spanned<String>>,
     pub(super) vpn: Option<Spanned<String>>,
-    pub(super) server: Option<Spanned<toml::Value>>,
+    pub(super) server: Option<Spanned<String>>,
     pub(super) tls: Option<Spanned<toml::Value>>,
+    pub(super) options: Option<Spanned<Vec<Spanned<i64>>>>,
+    pub(super) poll: Option<Spanned<String>>,
+    pub(super) sweep: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -176,6 +176,14 @@ pub fn vpn_text(vpn: Vpn<'_>) -> String {
     }
 }
 
+/// The name of a VPN.
+pub fn vpn_name_text(name: &VpnName) -> String {
+    match name {
+        VpnName::Name(name) => vpn_text(Vpn::Name(name)),
+        VpnName::Id(id) => vpn_text(Vpn::Id(*id)),
+    }
+}
+
 fn written(write: impl FnOnce(&mut Vec<u8>)) -> String {
     let mut out = Vec::new();
     write(&mut out);

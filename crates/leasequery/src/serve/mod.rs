@@ -13,14 +13,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use leasequery_protocol::follower;
+use leasequery_protocol::requestor::Timeouts;
+use leasequery_protocol::requestor::v4::{VpnChoice, Wanted};
 use leasequery_protocol::server::Limits;
-use leasequery_store::{Settings, SourceId, Store, V4Key, VpnIndex};
+use leasequery_store::{Settings, SourceId, Store, V4Key, VpnIndex, VpnName};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, Requestors, Source};
+use crate::config::{self, Config, Requestors, Source};
 use crate::source::{self, Configured};
 
 pub use describe::describe;
@@ -83,7 +86,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     let (loaded, mut first_loads) = mpsc::channel(config.sources.len().max(1));
     for source in &config.sources {
         let id = shared.write(|store| store.source(&source.name())).context("more than 256 sources")?;
-        start_source(source, id, &shared, &configured, &control, loaded.clone(), &mut tasks)?;
+        start_source(source, id, &config.limits, &shared, &configured, &control, loaded.clone(), &mut tasks)?;
     }
     drop(loaded);
     let stop = loop {
@@ -149,6 +152,7 @@ async fn until_history(shared: &SharedStore) {
 fn start_source(
     source: &Source,
     id: SourceId,
+    limits: &config::Limits,
     shared: &Arc<SharedStore>,
     configured: &Arc<Configured>,
     control: &watch::Receiver<Control>,
@@ -160,6 +164,24 @@ fn start_source(
             let socket = source::push::Socket::bind(path)
                 .with_context(|| format!("source push: {} cannot be made", path.display()))?;
             tasks.spawn(socket.run(id, Arc::clone(shared), control.clone()));
+        }
+        Source::Leasequery { server, vpn, options, poll, sweep } => {
+            let wanted = Wanted {
+                vpn: vpn.as_ref().map(|vpn| match vpn {
+                    VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
+                    VpnName::Id(id) => VpnChoice::Id(*id),
+                }),
+                options: options.clone(),
+            };
+            let settings = follower::Settings {
+                retry: limits.active_idle_timeout,
+                poll: *poll,
+                sweep: Some(*sweep),
+                initial: true,
+                timeouts: Timeouts { data: limits.data_timeout, ..Timeouts::default() },
+            };
+            let (shared, control) = (Arc::clone(shared), control.clone());
+            tasks.spawn(source::leasequery::run(server.clone(), wanted, settings, id, shared, control, loaded));
         }
         Source::KeaMemfile { path, vpn, .. } => {
             let vpn = match vpn {

@@ -1,6 +1,7 @@
 //! Where leases come from. A source turns somebody's lease state into commits and resumes where it stopped.
 
 pub mod kea;
+pub mod leasequery;
 pub mod push;
 
 use std::collections::HashMap;

@@ -1,0 +1,76 @@
+//! Another leasequery server, followed.
+
+use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Position, Settings, Told};
+use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
+use leasequery_store::{Binding, SourceId, Store, V4Key};
+use tokio::sync::{mpsc, watch};
+use tracing::{debug, info, warn};
+
+use crate::follow::{Companion, follow};
+use crate::serve::{Control, SharedStore};
+
+/// Follows a server until the daemon ends. What is known from an earlier run is served at once; without it there is
+/// nothing to serve until the first load is complete, and `loaded` is dropped then.
+pub async fn run(
+    server: String,
+    wanted: Wanted,
+    settings: Settings,
+    source: SourceId,
+    shared: std::sync::Arc<SharedStore>,
+    mut control: watch::Receiver<Control>,
+    loaded: mpsc::Sender<()>,
+) {
+    let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
+    let mut companion = Log { server: server.clone(), loaded: position.is_none().then_some(loaded) };
+    let mut follower = Follower::new(wanted, source, position, settings, fastrand::u64(..));
+    let stop = async {
+        // A sender that is gone is the end, too.
+        let _ = control.wait_for(|control| control.shutdown).await;
+    };
+    if let Err(error) = follow(&server, &mut follower, &shared, &mut companion, stop).await {
+        warn!("leasequery {server}: {error}");
+    }
+}
+
+/// Writes to the log what happens.
+struct Log {
+    server: String,
+    loaded: Option<mpsc::Sender<()>>,
+}
+
+impl Observer<V4> for Log {
+    fn record(&mut self, record: &Record<'_>, told: Told<V4Key>, origin: Origin) {
+        if origin == Origin::Sweep && told.change == Change::Lease {
+            // Nothing should be left to find.
+            debug!("leasequery {}: {} was not as it is there", self.server, record.address());
+        }
+    }
+
+    fn gone(&mut self, binding: &Binding<'_, V4Key>, _: &Store<V4Key>) {
+        info!("leasequery {}: {} is no longer there", self.server, binding.key().address);
+    }
+
+    fn event(&mut self, event: &Event) {
+        let server = &self.server;
+        match event {
+            Event::Connected => info!("leasequery {server}: connected"),
+            Event::InitialComplete => {
+                info!("leasequery {server}: the present state is complete");
+                self.loaded = None;
+            }
+            Event::CatchUpComplete => info!("leasequery {server}: caught up"),
+            Event::DataMissing => warn!("leasequery {server}: its history does not reach back, asking for the gap"),
+            Event::GapFilled => info!("leasequery {server}: the gap has been filled"),
+            Event::Disconnected(reason) => warn!("leasequery {server}: disconnected: {reason}"),
+            Event::Polling(reason) => warn!("leasequery {server}: no Active Leasequery ({reason}), so it is polled"),
+            Event::Refused(reason) => warn!("leasequery {server}: it refuses a bulk query: {reason}"),
+            Event::Warning(text) => warn!("leasequery {server}: {text}"),
+        }
+    }
+}
+
+impl Companion for Log {
+    fn pause(&mut self, _: &Follower<V4>) -> std::io::Result<()> {
+        Ok(())
+    }
+}
