@@ -11,10 +11,10 @@ mod metadata;
 
 use std::marker::PhantomData;
 use std::path::Path;
-use std::sync::Arc;
 
 use thiserror::Error;
 
+use crate::network::Owned;
 use crate::{CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, Store};
 use metadata::{CLOSED, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
 
@@ -66,7 +66,7 @@ pub struct Batch<K> {
 struct Rest<K> {
     metadata: Metadata,
     /// Those that have changed. They are many, and change seldom.
-    networks: Vec<(Option<SourceId>, Arc<[Network<K>]>)>,
+    networks: Vec<Owned<K>>,
     generation: u64,
 }
 
@@ -137,10 +137,9 @@ impl<K: Key, D: Disk> Durable<K, D> {
     }
 
     fn collect_rest(&self, store: &Store<K>) -> Rest<K> {
-        let changed = store.networks.changed_since(self.networks);
         Rest {
             metadata: store.metadata(),
-            networks: changed.map(|owned| (owned.owner, Arc::clone(&owned.ranges))).collect(),
+            networks: store.networks.changed_since(self.networks).cloned().collect(),
             generation: store.networks.generation(),
         }
     }
@@ -163,8 +162,8 @@ impl<K: Key, D: Disk> Durable<K, D> {
         let mut put = |key, value| writes.push(Write { table: Table::Metadata, key, value });
         if let Some(rest) = &rest {
             put(METADATA.to_vec(), Some(write_metadata(&rest.metadata)));
-            for (owner, networks) in &rest.networks {
-                put(networks_key(*owner), (!networks.is_empty()).then(|| write_networks(networks)));
+            for Owned { owner, ranges, .. } in &rest.networks {
+                put(networks_key(*owner), (!ranges.is_empty()).then(|| write_networks(ranges)));
             }
         }
         if !writes.is_empty() {
@@ -198,11 +197,11 @@ impl<K: Key, D: Disk> Durable<K, D> {
     }
 }
 
+/// An owner, and what it configured.
+type Configured<K> = (Option<SourceId>, Vec<Network<K>>);
+
 /// What each owner configured.
-fn all_networks<K: Key>(
-    disk: &impl Disk,
-    sources: usize,
-) -> Result<Vec<(Option<SourceId>, Vec<Network<K>>)>, DurableError> {
+fn all_networks<K: Key>(disk: &impl Disk, sources: usize) -> Result<Vec<Configured<K>>, DurableError> {
     let mut all = Vec::new();
     let sources = (0..=u8::MAX).take(sources).map(SourceId);
     for owner in std::iter::once(None).chain(sources.map(Some)) {

@@ -26,7 +26,7 @@ pub(crate) struct Networks<K> {
 }
 
 /// What one owner configured.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Owned<K> {
     /// A source, or the daemon itself.
     pub(crate) owner: Option<SourceId>,
@@ -178,16 +178,17 @@ impl Open {
 
     fn apply<K>(&mut self, edge: &Edge<K>) {
         let count = self.since.entry(edge.since).or_default();
-        let owned = edge.owner.map(|owner| &mut self.owned[owner]);
         if edge.opens {
             *count += 1;
-            owned.into_iter().for_each(|owned| *owned += 1);
         } else {
             *count -= 1;
             if *count == 0 {
                 self.since.remove(&edge.since);
             }
-            owned.into_iter().for_each(|owned| *owned -= 1);
+        }
+        if let Some(owner) = edge.owner {
+            let owned = &mut self.owned[owner];
+            *owned = if edge.opens { *owned + 1 } else { *owned - 1 };
         }
     }
 

@@ -62,14 +62,17 @@ impl Disk for Memory {
     fn apply(&self, writes: Vec<Write>) -> Result<(), DurableError> {
         let mut contents = self.contents();
         contents.pending.extend(writes.iter().cloned());
-        writes.into_iter().for_each(|write| put(&mut contents.current, write));
+        for write in writes {
+            put(&mut contents.current, write);
+        }
         Ok(())
     }
 
     fn sync(&self) -> Result<(), DurableError> {
         let mut contents = self.contents();
-        let pending = std::mem::take(&mut contents.pending);
-        pending.into_iter().for_each(|write| put(&mut contents.synced, write));
+        for write in std::mem::take(&mut contents.pending) {
+            put(&mut contents.synced, write);
+        }
         Ok(())
     }
 }

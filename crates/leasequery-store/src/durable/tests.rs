@@ -157,7 +157,7 @@ fn networks_are_written_only_when_they_change() {
     store.set_networks(source, &[network(5, 6)]);
     let owners = |durable: &Durable<V4Key, Memory>, store: &Store<V4Key>| {
         let rest = durable.collect(store, 1000).rest.expect("it is complete");
-        rest.networks.into_iter().map(|(owner, _)| owner).collect::<Vec<_>>()
+        rest.networks.into_iter().map(|owned| owned.owner).collect::<Vec<_>>()
     };
     assert_eq!(owners(&durable, &store), [None, source]);
     write_all(&mut durable, &store);

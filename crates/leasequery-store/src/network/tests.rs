@@ -8,7 +8,7 @@ use crate::{V4Key, VpnIndex};
 type Range = (u8, u8, u32);
 
 fn key(number: u8) -> V4Key {
-    V4Key { vpn: VpnIndex(u16::from(number / 16)), address: Ipv4Addr::new(255, 255, 255, 240 | number % 16) }
+    V4Key { vpn: VpnIndex(u16::from(number / 16)), address: Ipv4Addr::new(255, 255, 255, 240 + number % 16) }
 }
 
 fn range((first, last, since): Range) -> Network<V4Key> {
@@ -92,7 +92,7 @@ proptest! {
                 *known = since.min(*known);
             }
             for mine in &mut model {
-                mine.iter_mut().for_each(|(key, since)| *since = earliest[key]);
+                for (key, since) in mine.iter_mut() { *since = earliest[key]; }
             }
             let expand = |ranges: &[Network<V4Key>]| {
                 let at = |key: V4Key| ranges.iter().find(|range| range.first <= key && key <= range.last);
