@@ -265,6 +265,23 @@ impl<K: Key> Store<K> {
         u8::try_from(position).ok().map(SourceId)
     }
 
+    /// The sources that the store knows, with their names. It forgets none of them.
+    pub fn sources(&self) -> impl Iterator<Item = (SourceId, &str)> {
+        (0..=u8::MAX).map(SourceId).zip(self.sources.iter().map(|source| source.name.as_str()))
+    }
+
+    /// Ends whatever a source told of that will tell no more: its bindings become available, and its networks are gone.
+    /// Its position too: should it ever come back, it has to be read as a whole. Returns how many bindings that ended.
+    pub fn end_source(&mut self, source: SourceId) -> usize {
+        self.begin_sweep(source);
+        let ended = self.end_sweep(source);
+        self.networks.replace(Some(source), &[]);
+        if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
+            source.position = None;
+        }
+        ended
+    }
+
     /// The number of a VPN, a new one if it has none; `None` when all are taken.
     pub fn vpn(&mut self, name: &VpnName) -> Option<VpnIndex> {
         self.vpns.intern(name)

@@ -497,3 +497,29 @@ fn the_log_stays_in_proportion_to_the_bindings() {
     assert!(counts.log < 30_000, "{counts:?}");
     assert_eq!(store.changes(Revision::default()).count(), 200);
 }
+
+#[test]
+fn a_source_that_will_tell_no_more_leaves_nothing_behind() {
+    let mut store = new_store();
+    let other = store.source("other").expect("a number");
+    let names: Vec<_> = store.sources().map(|(id, name)| (id, name.to_owned())).collect();
+    assert_eq!(names, [(SOURCE, "test".to_owned()), (other, "other".to_owned())]);
+    for source in [SOURCE, other] {
+        let first = 10 * source.0;
+        store.set_networks(
+            Some(source),
+            &[Network { first: key(0, first), last: key(0, first + 9), since: Time(START) }],
+        );
+        store.set_position(source, vec![1]);
+        for number in [first, first + 1] {
+            store.commit(source, &Update::new(key(0, number), State::Active));
+        }
+    }
+    store.end_lease(other, key(0, 10), State::Released);
+    assert_eq!(store.end_source(other), 1, "the other one is over anyway");
+    let state = |number| store.lookup(key(0, number)).map(|binding| binding.state());
+    assert_eq!([0, 1, 10, 11].map(state), [State::Active, State::Active, State::Released, State::Available].map(Some));
+    assert!(store.is_configured(key(0, 0)) && !store.is_configured(key(0, 11)));
+    assert_eq!((store.position(SOURCE), store.position(other)), (Some(&[1][..]), None));
+    assert_eq!(store.end_source(other), 0);
+}
