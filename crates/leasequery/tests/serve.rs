@@ -7,10 +7,10 @@ use std::net::{Ipv4Addr, Shutdown};
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Daemon, HUGE, LISTEN, Next, PUSH, Peer, REQUESTOR, eventually, leasequery, network, query, query_all};
-use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, StatusCode};
+use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, StatusCode};
 use serde_json::json;
 
 const ME: Ipv4Addr = Ipv4Addr::LOCALHOST;
@@ -444,4 +444,35 @@ fn what_was_committed_survives_a_kill() {
     drop(daemon);
     let daemon = Daemon::start_in(directory, leasequery());
     assert_eq!(known(&daemon), before);
+}
+
+/// Runs the daemon with a configuration until it has looked on for a second from its beginning to its end, ends it with a
+/// signal, and starts it anew. Gives what it then answers to a query for changes from before its end: free addresses are
+/// among them only if the past is not whole.
+fn replies_about_the_last_run(config: &str, signal: &str) -> (usize, Daemon) {
+    let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+    std::fs::write(directory.path().join("leasequery.toml"), config).expect("written");
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later").as_secs();
+    let mut daemon = Daemon::start_in(Arc::clone(&directory), leasequery());
+    let start = now() + 2;
+    eventually("two seconds have passed", || now() >= start);
+    daemon.signal(signal);
+    daemon.wait();
+    drop(daemon);
+    let daemon = Daemon::start_in(directory, leasequery());
+    let mut peer = daemon.connect();
+    let start = u32::try_from(start).expect("it is not 2106");
+    peer.send(&query(1, |query| query.u32(OptionCode::QUERY_START_TIME, start)));
+    (peer.answer(1).0, daemon)
+}
+
+#[test]
+fn after_a_crash_the_past_is_whole_only_if_the_sources_repeat_what_was_lost() {
+    let base = format!("state-dir = \"state\"\n{LISTEN}{REQUESTOR}{}", network("10.0.0.0/30"));
+    let with_push = format!("{base}{PUSH}");
+    for (config, signal, expected) in [(&with_push, "TERM", 0), (&with_push, "KILL", 4), (&base, "KILL", 0)] {
+        let (replies, daemon) = replies_about_the_last_run(config, signal);
+        assert_eq!(replies, expected, "{signal}: {}", daemon.log());
+        assert_eq!(daemon.log().contains("history begins anew"), expected > 0, "{}", daemon.log());
+    }
 }

@@ -72,9 +72,9 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     }
     let settings =
         Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
-    let (store, durable) = state::open(config.state_dir.as_deref(), settings)?;
-    let shared = Arc::new(SharedStore::new(store));
-    let keeper = durable.map(|durable| state::Keeper::start(Arc::clone(&shared), durable));
+    // A file is read again from its position; a client that pushed something considers it told.
+    let repeats = !config.sources.iter().any(|source| matches!(source, Source::Push { .. }));
+    let (shared, keeper) = state::open(config.state_dir.as_deref(), settings, repeats)?;
     let configured = Configured::new(Arc::clone(&shared), &config)?;
 
     let (control_sender, control) =

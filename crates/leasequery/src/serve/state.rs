@@ -8,18 +8,20 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
-use leasequery_store::durable::Durable;
+use leasequery_store::durable::{Durable, DurableError};
 use leasequery_store::{Settings, Store, V4Key};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::SharedStore;
 
-/// Opens the store, from disk if there is a directory for it.
+/// Opens the store, from disk if there is a directory for it, which is kept up to date from now on. With `repeats` every
+/// source tells again of what was lost in a crash.
 pub(super) fn open(
     directory: Option<&Path>,
     settings: Settings,
-) -> anyhow::Result<(Store<V4Key>, Option<Durable<V4Key>>)> {
-    let Some(directory) = directory else { return Ok((Store::new(settings), None)) };
+    repeats: bool,
+) -> anyhow::Result<(Arc<SharedStore>, Option<Keeper>)> {
+    let Some(directory) = directory else { return Ok((Arc::new(SharedStore::new(Store::new(settings))), None)) };
     let in_directory = || format!("state-dir {}", directory.display());
     // Leases are as secret here as on the DHCP server (RFC 7724 section 9).
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(in_directory)?;
@@ -27,7 +29,15 @@ pub(super) fn open(
     if store.counts().bindings > 0 {
         info!("{}: {} bindings", in_directory(), store.counts().bindings);
     }
-    Ok((store, Some(durable)))
+    // Its clock is set now: the history is lost up to this moment.
+    let shared = Arc::new(SharedStore::new(store));
+    if !durable.was_closed() && !repeats {
+        // Requestors may have been told of commits that nobody will repeat.
+        warn!("{}: the last run ended without writing everything, the history begins anew", in_directory());
+        shared.write(Store::lose_history);
+    }
+    let keeper = Keeper::start(Arc::clone(&shared), durable);
+    Ok((shared, Some(keeper)))
 }
 
 /// Writes what has changed to disk, in a thread of its own.
@@ -43,10 +53,13 @@ const PERIOD: Duration = Duration::from_millis(50);
 const BITE: usize = 1024;
 
 impl Keeper {
-    pub(super) fn start(shared: Arc<SharedStore>, durable: Durable<V4Key>) -> Self {
+    fn start(shared: Arc<SharedStore>, durable: Durable<V4Key>) -> Self {
         let (stop, stopped) = channel();
-        shared.set_durable(durable.revision());
-        let thread = std::thread::spawn(move || keep(&shared, durable, &stopped));
+        let mut kept = Kept { shared, durable, failing: false };
+        kept.shared.set_durable(kept.durable.revision());
+        // Before anything new is told: from now on it shows on disk if this run does not come to its end.
+        kept.write();
+        let thread = std::thread::spawn(move || kept.keep(&stopped));
         Self { stop, thread }
     }
 
@@ -59,34 +72,56 @@ impl Keeper {
     }
 }
 
-fn keep(shared: &SharedStore, mut durable: Durable<V4Key>, stopped: &Receiver<()>) {
-    let mut failing = false;
-    loop {
-        let ended = matches!(stopped.recv_timeout(PERIOD), Err(RecvTimeoutError::Disconnected));
+/// The store, and its copy on disk.
+struct Kept {
+    shared: Arc<SharedStore>,
+    durable: Durable<V4Key>,
+    /// Whether the last attempt failed: once is enough to say so.
+    failing: bool,
+}
+
+impl Kept {
+    fn keep(mut self, stopped: &Receiver<()>) {
+        loop {
+            let ended = matches!(stopped.recv_timeout(PERIOD), Err(RecvTimeoutError::Disconnected));
+            self.write();
+            if ended {
+                break;
+            }
+        }
+        if !self.failing
+            && let Err(problem) = self.durable.close()
+        {
+            error!("state-dir: {problem}");
+        }
+    }
+
+    /// Writes all that has changed.
+    fn write(&mut self) {
+        match self.try_write() {
+            Ok(()) => self.failing = false,
+            Err(problem) => {
+                if !std::mem::replace(&mut self.failing, true) {
+                    error!("state-dir: cannot be written, changes are not kept: {problem}");
+                }
+            }
+        }
+    }
+
+    fn try_write(&mut self) -> Result<(), DurableError> {
+        let Self { shared, durable, .. } = self;
         loop {
             let forgotten = shared.read(Store::has_forgotten);
             let keys = if forgotten { shared.write(Store::take_forgotten) } else { Vec::new() };
             let batch = shared.read(|store| durable.collect(store, BITE));
             let complete = batch.is_complete();
-            match durable.write(batch, &keys) {
-                Ok(()) => failing = false,
-                Err(problem) => {
-                    if !std::mem::replace(&mut failing, true) {
-                        error!("state-dir: cannot be written, changes are not kept: {problem}");
-                    }
-                    break;
-                }
-            }
+            durable.write(batch, &keys)?;
             if complete {
                 break;
             }
         }
-        if !failing && let Err(problem) = durable.sync() {
-            error!("state-dir: {problem}");
-        }
+        durable.sync()?;
         shared.set_durable(durable.revision());
-        if ended {
-            return;
-        }
+        Ok(())
     }
 }
