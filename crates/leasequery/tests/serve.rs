@@ -476,3 +476,33 @@ fn after_a_crash_the_past_is_whole_only_if_the_sources_repeat_what_was_lost() {
         assert_eq!(daemon.log().contains("history begins anew"), expected > 0, "{}", daemon.log());
     }
 }
+
+#[test]
+fn what_a_source_told_of_ends_when_it_is_no_longer_configured() {
+    let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+    let base = format!("state-dir = \"state\"\n{LISTEN}{REQUESTOR}{}", network("10.0.0.1-10.0.0.1"));
+    let start = |push: &str| {
+        std::fs::write(directory.path().join("leasequery.toml"), format!("{base}{push}")).expect("written");
+        Daemon::start_in(Arc::clone(&directory), leasequery())
+    };
+    let states = |daemon: &Daemon| {
+        let records = daemon.records(&[]);
+        let state = |record: &serde_json::Value| [record["address"].clone(), record["state"].clone()];
+        records.iter().map(state).collect::<Vec<_>>()
+    };
+    let mut daemon = start(PUSH);
+    let lease = |address| json!({"protocol": "v4", "address": address, "state": "active", "mac": "02:00:00:00:00:01"});
+    daemon.push_all(&["10.0.0.1", "10.0.0.9"].map(lease));
+    assert_eq!(states(&daemon), ["10.0.0.1", "10.0.0.9"].map(|address| [json!(address), json!("active")]));
+    daemon.signal("TERM");
+    daemon.wait();
+    let mut daemon = start(PUSH);
+    assert_eq!(states(&daemon).len(), 2, "a restart alone ends nothing");
+    daemon.signal("TERM");
+    daemon.wait();
+    let daemon = start(&PUSH.replace("push.sock", "other.sock"));
+    let states = states(&daemon);
+    assert!(states.contains(&[json!("10.0.0.1"), json!("available")]), "{states:?}");
+    assert!(states.iter().all(|[_, state]| *state != "active"), "{states:?}");
+    assert!(daemon.log().contains("push.sock is no longer configured: 2 of its bindings ended"), "{}", daemon.log());
+}

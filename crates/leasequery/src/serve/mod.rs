@@ -75,6 +75,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     // A file is read again from its position; a client that pushed something considers it told.
     let repeats = !config.sources.iter().any(|source| matches!(source, Source::Push { .. }));
     let (shared, keeper) = state::open(config.state_dir.as_deref(), settings, repeats)?;
+    end_departed_sources(&config, &shared);
     let configured = Configured::new(Arc::clone(&shared), &config)?;
 
     let (control_sender, control) =
@@ -146,6 +147,21 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
 async fn until_history(shared: &SharedStore) {
     while shared.read_now(|store| store.now() < store.history_floor()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Ends what sources told of that are no longer configured, for nobody else would ever end it.
+fn end_departed_sources(config: &Config, shared: &SharedStore) {
+    let configured: Vec<_> = config.sources.iter().map(Source::name).collect();
+    let departed = shared.read(|store| {
+        let departed = store.sources().filter(|(_, name)| configured.iter().all(|configured| configured != name));
+        departed.map(|(id, name)| (id, name.to_owned())).collect::<Vec<_>>()
+    });
+    for (id, name) in departed {
+        let ended = shared.write(|store| store.end_source(id));
+        if ended > 0 {
+            info!("{name} is no longer configured: {ended} of its bindings ended");
+        }
     }
 }
 
