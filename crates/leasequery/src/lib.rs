@@ -10,3 +10,4 @@ pub mod record;
 pub mod requestor;
 pub mod serve;
 pub mod source;
+pub mod watch;

@@ -110,6 +110,8 @@ pub struct Follower<P: Followed> {
     /// Whether the server knows what it means to ask for all VPNs.
     all_vpns: bool,
     up: bool,
+    /// Why it cannot be followed, which is said once.
+    down_for: Option<String>,
     events: VecDeque<Event>,
     saved: Option<Position>,
 }
@@ -200,6 +202,7 @@ impl<P: Followed> Follower<P> {
             bulk: Half::new(settings.retry),
             all_vpns: true,
             up: false,
+            down_for: None,
             events: VecDeque::new(),
             saved: position,
             settings,
@@ -378,6 +381,7 @@ impl<P: Followed> Follower<P> {
     }
 
     fn connected(&mut self) {
+        self.down_for = None;
         if !std::mem::replace(&mut self.up, true) {
             self.events.push_back(Event::Connected);
         }
@@ -386,9 +390,10 @@ impl<P: Followed> Follower<P> {
     fn disconnected(&mut self, reason: &str) {
         if std::mem::take(&mut self.up) {
             self.events.push_back(Event::Disconnected(reason.to_owned()));
-        } else {
+        } else if self.down_for.as_deref() != Some(reason) {
             self.events.push_back(Event::Warning(reason.to_owned()));
         }
+        self.down_for = Some(reason.to_owned());
     }
 
     /// Remembers the position. It becomes durable with, or after, what was told up to there.

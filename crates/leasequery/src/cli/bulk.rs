@@ -33,7 +33,7 @@ pub(super) struct Bulk {
     timeout: f64,
 }
 
-fn parse_seconds(text: &str) -> Result<f64, String> {
+pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds| (0.001..=1e9).contains(seconds));
     seconds.ok_or_else(|| format!("'{text}' is not a number of seconds above 0"))
 }

@@ -1,9 +1,8 @@
 use std::time::Duration;
 
 use clap::Args;
-use jiff::SignedDuration;
 
-use super::Ending;
+use super::{Ending, parse_duration};
 use crate::demo::{Settings, run};
 
 /// The whole system in one process, nothing to install or configure.
@@ -18,11 +17,6 @@ pub(super) struct Demo {
     /// Changes a second
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     rate: u32,
-}
-
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
-    duration.ok_or_else(|| format!("'{text}' is not a duration; '10s' or '5m' would be one"))
 }
 
 impl Demo {

@@ -5,14 +5,17 @@ mod demo;
 mod selectors;
 mod serve;
 mod server;
+mod watch;
 
 pub(crate) use server::Server;
 
 use std::fmt;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+use jiff::SignedDuration;
 
 /// DHCP Leasequery, both ends: serve a DHCP server's leases, or ask for them.
 #[derive(Debug, Parser)]
@@ -30,6 +33,8 @@ enum Command {
     Serve(serve::Serve),
     /// One Bulk Leasequery over TCP; prints every binding.
     Bulk(Box<bulk::Bulk>),
+    /// Active Leasequery: the present state, then every change as it happens.
+    Watch(Box<watch::Watch>),
 }
 
 /// How a command ends when it does not end well.
@@ -75,12 +80,18 @@ impl From<std::io::Error> for Ending {
     }
 }
 
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let duration = text.parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
+    duration.ok_or_else(|| format!("'{text}' is not a duration; '10s' or '5m' would be one"))
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Bulk(bulk) => bulk.run(),
+        Command::Watch(watch) => watch.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -39,8 +39,8 @@ pub(super) struct Selectors {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     until: Option<Time>,
     /// In this VPN
-    #[arg(long, value_name = "NAME|OUI:INDEX|all")]
-    vpn: Option<String>,
+    #[arg(long, value_name = "NAME|OUI:INDEX|all", value_parser = parse_vpn_choice)]
+    vpn: Option<VpnChoice>,
     /// Ask for these DHCP options besides the usual ones
     #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=254))]
     options: Vec<u8>,
@@ -81,14 +81,17 @@ impl Selectors {
             (.., Some(id)) => Primary::RelayId(id.0),
             _ => Primary::All,
         };
-        let vpn = match self.vpn.as_deref() {
-            None => VpnChoice::Default,
-            Some("all") => VpnChoice::All,
-            Some(name) => match parse_vpn(name).map_err(|problem| Ending::Usage(format!("--vpn: {problem}")))? {
-                VpnName::Name(name) => VpnChoice::Name(name.into()),
-                VpnName::Id(id) => VpnChoice::Id(id),
-            },
-        };
+        let vpn = self.vpn.unwrap_or_default();
         Ok(BulkQuery { primary, since: self.since, until: self.until, vpn, options: self.options })
     }
+}
+
+pub(super) fn parse_vpn_choice(text: &str) -> Result<VpnChoice, String> {
+    Ok(match text {
+        "all" => VpnChoice::All,
+        name => match parse_vpn(name)? {
+            VpnName::Name(name) => VpnChoice::Name(name.into()),
+            VpnName::Id(id) => VpnChoice::Id(id),
+        },
+    })
 }

@@ -53,8 +53,33 @@ impl<W: Write> Printer<W> {
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
 
+    /// Prints something that happened in the course of watching: a line of its own for programs, a quiet one for people.
+    /// Comma-separated values have no place for it.
+    pub fn event(&mut self, name: &str, reason: Option<&str>) {
+        match self.format {
+            Format::Json => {
+                let mut event = serde_json::json!({ "event": name });
+                if let Some(reason) = reason {
+                    event["reason"] = reason.into();
+                }
+                self.buffer.extend_from_slice(event.to_string().as_bytes());
+                self.buffer.push(b'\n');
+            }
+            Format::Table => {
+                let text = reason.map_or_else(|| format!("-- {name}"), |reason| format!("-- {name}: {reason}"));
+                // Some of it may come from a server.
+                self.buffer.extend_from_slice(text.replace(char::is_control, "?").as_bytes());
+                self.buffer.push(b'\n');
+            }
+            Format::Csv => {}
+        }
+    }
+
     /// Writes what is buffered.
     pub fn flush(&mut self) -> io::Result<()> {
+        if self.buffer.is_empty() {
+            return Ok(());
+        }
         self.out.write_all(&self.buffer)?;
         self.buffer.clear();
         self.out.flush()

@@ -2,14 +2,15 @@ use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 use leasequery_protocol::requestor::v4::Record;
-use leasequery_store::Time;
+use leasequery_store::{Binding, Store, Time, V4Key};
+use leasequery_wire::v4::State;
 
 use super::text::{push_address, push_hex, push_mac, push_number, push_time};
-use super::vpn_text;
+use super::{vpn_name_text, vpn_text};
 
-/// A record as it is printed: what is known, by the names of the fields.
+/// A record as it is printed: the values of [`FIELDS`]. `None` is not known, or does not apply.
 #[derive(Debug)]
-pub struct View<'a>(&'a Record<'a>);
+pub struct View<'a>([Option<Value<'a>>; FIELDS.len()]);
 
 /// The fields of a record, in the order in which they are printed.
 pub const FIELDS: [&str; 19] = [
@@ -58,21 +59,15 @@ pub enum Value<'a> {
 impl<'a> View<'a> {
     /// What a server said about one address.
     pub fn new(record: &'a Record<'a>) -> Self {
-        Self(record)
-    }
-
-    /// The values of [`FIELDS`]; `None` is not known, or does not apply.
-    pub fn values(&self) -> [Option<Value<'a>>; FIELDS.len()] {
-        let record = self.0;
         let hardware = record.hardware();
         let times = record.times();
         let relay = record.relay_agent_information();
         let options: Vec<_> = record.options().map(|(code, value)| (code.0, value)).collect();
-        [
+        Self([
             Some(Value::Word("v4")),
             Some(Value::Address(record.address())),
             record.vpn().map(|vpn| Value::Text(vpn_text(vpn).into())),
-            Some(self.state()),
+            Some(state(record.state())),
             hardware.map(|hardware| Value::Number(hardware.htype)),
             hardware.map(|hardware| Value::Mac(hardware.address)),
             record.client_id().map(Value::Hex),
@@ -85,22 +80,49 @@ impl<'a> View<'a> {
             relay.and_then(|relay| relay.remote_id()).map(Value::Hex),
             relay.and_then(|relay| relay.relay_id()).map(Value::Hex),
             (!options.is_empty()).then_some(Value::Options(options)),
-            Some(Value::Word(if record.is_remote() { "remote" } else { "local" })),
+            Some(source(record.is_remote())),
             record.server().map(Value::Address),
             Some(Value::Time(record.base_time())),
-        ]
+        ])
     }
 
-    /// The state by its name in the record; a state without a name by its number.
-    fn state(&self) -> Value<'a> {
-        let state = self.0.state();
-        state.name().map_or_else(|| Value::Text(state.to_string().into()), Value::Word)
+    /// What a store that copies a server knows about one address. Who said it, and when, is not known any more.
+    pub fn of_binding(binding: &Binding<'a, V4Key>, store: &Store<V4Key>) -> Self {
+        let hardware = binding.hardware();
+        let options: Vec<_> =
+            binding.options().filter_map(|(code, value)| Some((u8::try_from(code).ok()?, value))).collect();
+        Self([
+            Some(Value::Word("v4")),
+            Some(Value::Address(binding.key().address)),
+            store.vpn_name(binding.key().vpn).map(|name| Value::Text(vpn_name_text(name).into())),
+            Some(state(State(binding.state() as u8))),
+            hardware.map(|hardware| Value::Number(hardware.htype)),
+            hardware.map(|hardware| Value::Mac(hardware.address)),
+            binding.client_id().map(Value::Hex),
+            Some(Value::Time(binding.start_of_state())),
+            binding.last_transaction().map(Value::Time),
+            binding.expires().filter(|_| !binding.state().is_ended()).map(Value::Time),
+            binding.renews().filter(|_| !binding.state().is_ended()).map(Value::Time),
+            binding.rebinds().filter(|_| !binding.state().is_ended()).map(Value::Time),
+            binding.relay_info().map(Value::Hex),
+            binding.remote_id().map(Value::Hex),
+            binding.relay_id().map(Value::Hex),
+            (!options.is_empty()).then_some(Value::Options(options)),
+            Some(source(binding.is_remote_there())),
+            None,
+            None,
+        ])
+    }
+
+    /// The values of [`FIELDS`].
+    pub fn values(&self) -> &[Option<Value<'a>>; FIELDS.len()] {
+        &self.0
     }
 
     /// Appends the record as a JSON object on one line.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let mut before = b'{';
-        for (name, value) in FIELDS.iter().zip(self.values()) {
+        for (name, value) in FIELDS.iter().zip(&self.0) {
             let Some(value) = value else { continue };
             out.extend_from_slice(&[before, b'"']);
             out.extend_from_slice(name.as_bytes());
@@ -113,7 +135,7 @@ impl<'a> View<'a> {
 
     /// Appends the record as a line of comma-separated values (RFC 4180).
     pub fn write_csv(&self, out: &mut Vec<u8>) {
-        for (place, value) in self.values().into_iter().enumerate() {
+        for (place, value) in self.0.iter().enumerate() {
             if place > 0 {
                 out.push(b',');
             }
@@ -126,6 +148,15 @@ impl<'a> View<'a> {
         }
         out.push(b'\n');
     }
+}
+
+/// The state by its name in the record; a state without a name by its number.
+fn state(state: State) -> Value<'static> {
+    state.name().map_or_else(|| Value::Text(state.to_string().into()), Value::Word)
+}
+
+fn source(remote: bool) -> Value<'static> {
+    Value::Word(if remote { "remote" } else { "local" })
 }
 
 impl Value<'_> {

@@ -31,7 +31,7 @@ pub use listener::Listener;
 pub use shared::{SharedStore, keep_pulse, keep_time};
 
 /// What the daemon's connections have to know of the outside.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Control {
     /// Who may ask.
     pub requestors: Arc<Requestors>,

@@ -1,0 +1,94 @@
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::Args;
+use leasequery_protocol::follower;
+use leasequery_protocol::requestor::Timeouts;
+use leasequery_protocol::requestor::v4::{VpnChoice, Wanted};
+
+use super::selectors::parse_vpn_choice;
+use super::server::Server;
+use super::{Ending, complain, parse_duration};
+use crate::output::Format;
+use crate::watch::{Ended, Settings, watch};
+
+/// Active Leasequery: first the present state (a bulk query), then every change as it happens. Reconnects, catches up and
+/// fills gaps; a server without Active Leasequery is asked for changes again and again.
+#[derive(Debug, Args)]
+#[allow(clippy::struct_excessive_bools, reason = "flags of the command line")]
+pub(super) struct Watch {
+    /// HOST[:PORT], an IPv6 address in brackets
+    server: Server,
+    /// Ask for DHCPv4
+    #[arg(long, conflicts_with = "v6")]
+    v4: bool,
+    /// Ask for DHCPv6
+    #[arg(long)]
+    v6: bool,
+    /// Only what changes from now on
+    #[arg(long)]
+    no_initial: bool,
+    /// Remember here how far it was followed, and go on from there the next time
+    #[arg(long, value_name = "FILE", conflicts_with = "no_initial")]
+    state: Option<PathBuf>,
+    /// Stop after this time instead of running until interrupted
+    #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
+    duration: Option<Duration>,
+    /// How often a server without Active Leasequery is asked for changes
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    poll: Duration,
+    /// The least time from one attempt to connect to the next
+    #[arg(long, value_name = "DURATION", default_value = "60s", value_parser = parse_duration)]
+    retry: Duration,
+    /// Run this for each changed lease, with the record on its standard input: one at a time, and with the latest state
+    /// of a lease only
+    #[arg(long, value_name = "COMMAND")]
+    exec: Option<String>,
+    /// Leave out changes of nothing but times
+    #[arg(long)]
+    ignore_renewals: bool,
+    /// Only this VPN
+    #[arg(long, value_name = "NAME|OUI:INDEX|all", value_parser = parse_vpn_choice)]
+    vpn: Option<VpnChoice>,
+    /// Ask for these DHCP options besides the usual ones
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=254))]
+    options: Vec<u8>,
+    /// How to print: the default is table on a terminal and json elsewhere
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// How long to wait for data of a bulk query
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::bulk::parse_seconds)]
+    timeout: f64,
+}
+
+impl Watch {
+    pub(super) fn run(self) -> Result<(), Ending> {
+        // Says at once what is wrong with the name, and which protocol it means.
+        self.server.resolve(self.v4, self.v6)?;
+        let terminal = io::stdout().is_terminal();
+        let settings = Settings {
+            server: self.server.to_string(),
+            wanted: Wanted { vpn: self.vpn, options: self.options },
+            follower: follower::Settings {
+                retry: self.retry,
+                poll: self.poll,
+                initial: !self.no_initial,
+                // Without a copy there is nothing that could be there no longer.
+                sweep: if self.no_initial { None } else { follower::Settings::default().sweep },
+                timeouts: Timeouts { data: Duration::from_secs_f64(self.timeout), ..Timeouts::default() },
+            },
+            duration: self.duration,
+            state: self.state,
+            exec: self.exec,
+            ignore_renewals: self.ignore_renewals,
+            format: self.format.unwrap_or(if terminal { Format::Table } else { Format::Json }),
+        };
+        watch(settings, |text| complain(format_args!("{text}"))).map_err(|ended| match ended {
+            Ended::Output(error) => Ending::from(error),
+            Ended::Refused(text) => Ending::Status(text),
+            Ended::Unreachable(text) => Ending::Peer(text),
+            Ended::State(text) => Ending::Usage(text),
+        })
+    }
+}

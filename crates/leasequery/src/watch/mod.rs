@@ -1,0 +1,127 @@
+//! Watching a server: what it says, printed as it comes.
+
+mod exec;
+mod printing;
+mod state;
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leasequery_protocol::follower::{self, Follower};
+use leasequery_protocol::requestor::v4::Wanted;
+use leasequery_store::{SourceId, Store};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::watch;
+
+use crate::follow::follow;
+use crate::output::Format;
+use crate::serve::{Control, SharedStore, keep_time};
+use exec::Exec;
+use printing::Printing;
+use state::StateFile;
+
+/// What is watched, and how.
+#[derive(Debug)]
+pub struct Settings {
+    /// `HOST:PORT`.
+    pub server: String,
+    /// What is wanted of it.
+    pub wanted: Wanted,
+    /// How it is followed.
+    pub follower: follower::Settings,
+    /// How long; `None` until it is interrupted.
+    pub duration: Option<Duration>,
+    /// Where the position is kept.
+    pub state: Option<PathBuf>,
+    /// What is run for each changed lease.
+    pub exec: Option<String>,
+    /// Whether changes of nothing but times are left out.
+    pub ignore_renewals: bool,
+    /// How it is printed.
+    pub format: Format,
+}
+
+/// Why watching ended, if it did not end well.
+#[derive(Debug)]
+pub enum Ended {
+    /// The output cannot be written.
+    Output(io::Error),
+    /// The server refused to tell of the state that the copy begins with.
+    Refused(String),
+    /// The server could not be reached when it was tried for the first time, or broke the protocol then.
+    Unreachable(String),
+    /// The state file is not one for this.
+    State(String),
+}
+
+/// The store has one source.
+const SOURCE: SourceId = SourceId(0);
+
+/// Watches a server until the time is over or a signal comes. What should be looked at, and has no place in the output,
+/// is given to `warn`.
+pub fn watch(settings: Settings, warn: impl Fn(&str)) -> Result<(), Ended> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Ended::Output)?;
+    runtime.block_on(run(settings, warn))
+}
+
+async fn run(settings: Settings, warn: impl Fn(&str)) -> Result<(), Ended> {
+    let (mut terminate, mut interrupt) = (
+        signal(SignalKind::terminate()).map_err(Ended::Output)?,
+        signal(SignalKind::interrupt()).map_err(Ended::Output)?,
+    );
+    let state = settings.state.map(|path| StateFile::open(path, &settings.server)).transpose().map_err(Ended::State)?;
+    let position = state.as_ref().and_then(StateFile::position);
+    // What the server has not said is not printed, so nothing expires here.
+    let mut store = Store::new(leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() });
+    store.source("server");
+    let shared = Arc::new(SharedStore::new(store));
+    let (_control, control) = watch::channel(Control::default());
+    tokio::spawn(keep_time(Arc::clone(&shared), control));
+
+    let exec = settings.exec.map(|command| Exec::start(command, Arc::clone(&shared)));
+    let mut printing = Printing::new(
+        settings.format,
+        !settings.wanted.options.is_empty(),
+        settings.ignore_renewals,
+        position.is_some(),
+        state,
+        exec,
+        &warn,
+    );
+    let mut follower = Follower::new(settings.wanted, SOURCE, position, settings.follower, fastrand::u64(..));
+    let stop = async {
+        let end = async {
+            match settings.duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = end => {}
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    };
+    let followed = follow(&settings.server, &mut follower, &shared, &mut printing, stop).await;
+    let finished = printing.finish(&follower);
+    match followed.and(finished) {
+        Ok(()) => Ok(()),
+        Err(error) => Err(match error.downcast::<Ended>() {
+            Ok(ended) => ended,
+            Err(error) => Ended::Output(error),
+        }),
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Output(error) => write!(f, "{error}"),
+            Self::Refused(text) | Self::Unreachable(text) | Self::State(text) => f.write_str(text),
+        }
+    }
+}
+
+impl std::error::Error for Ended {}

@@ -1,0 +1,163 @@
+use std::io::{self, Stdout};
+use std::time::{Duration, Instant};
+
+use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Told};
+use leasequery_protocol::requestor::v4::{Record, V4};
+use leasequery_store::{Binding, Store, V4Key};
+
+use super::Ended;
+use super::exec::Exec;
+use super::state::StateFile;
+use crate::follow::Companion;
+use crate::output::{Format, Printer};
+use crate::record::View;
+
+/// How often the position is written to disk at most.
+const SAVE: Duration = Duration::from_secs(1);
+
+/// Prints what comes.
+pub(super) struct Printing<W> {
+    printer: Printer<Stdout>,
+    events_beside: bool,
+    ignore_renewals: bool,
+    /// Whoever reads has a copy from an earlier run, of which this run knows nothing.
+    resumed: bool,
+    /// The server could not tell of all that changed since then.
+    missing: bool,
+    /// The server has answered once.
+    connected: bool,
+    state: Option<StateFile>,
+    saved: Option<Instant>,
+    exec: Option<Exec>,
+    warn: W,
+    failed: Option<io::Error>,
+}
+
+impl<W: Fn(&str)> Printing<W> {
+    pub(super) fn new(
+        format: Format,
+        options: bool,
+        ignore_renewals: bool,
+        resumed: bool,
+        state: Option<StateFile>,
+        exec: Option<Exec>,
+        warn: W,
+    ) -> Self {
+        Self {
+            printer: Printer::new(format, options, io::stdout()),
+            events_beside: matches!(format, Format::Csv),
+            ignore_renewals,
+            resumed,
+            missing: false,
+            connected: false,
+            state,
+            saved: None,
+            exec,
+            warn,
+            failed: None,
+        }
+    }
+
+    /// Ends the output, and the command that runs.
+    pub(super) fn finish(mut self, follower: &Follower<V4>) -> io::Result<()> {
+        self.printer.flush()?;
+        self.save(follower)?;
+        if let Some(exec) = self.exec {
+            exec.finish();
+        }
+        self.printer.finish()
+    }
+
+    /// Whether a record is a change for whoever reads.
+    fn is_news(&self, told: &Told<V4Key>, origin: Origin) -> bool {
+        let changed = if self.ignore_renewals { Change::Lease } else { Change::Times };
+        match origin {
+            Origin::Initial => true,
+            // What a sweep finds first is what the earlier run has printed, if the server told of all changes since.
+            Origin::Sweep if self.resumed && !self.missing => false,
+            // Else it may be anything, an end of a lease above all.
+            Origin::Sweep | Origin::Gap if self.resumed => true,
+            _ => told.change >= changed,
+        }
+    }
+
+    fn save(&mut self, follower: &Follower<V4>) -> io::Result<()> {
+        match (&mut self.state, follower.position()) {
+            (Some(state), Some(position)) => state.save(position),
+            _ => Ok(()),
+        }
+    }
+
+    fn print(&mut self, view: &View<'_>) {
+        if let Err(error) = self.printer.print(view) {
+            self.failed.get_or_insert(error);
+        }
+    }
+}
+
+impl<W: Fn(&str)> Observer<V4> for Printing<W> {
+    fn record(&mut self, record: &Record<'_>, told: Told<V4Key>, origin: Origin) {
+        if !self.is_news(&told, origin) {
+            return;
+        }
+        self.print(&View::new(record));
+        if let Some(exec) = self.exec.as_mut().filter(|_| origin != Origin::Initial && told.change != Change::None) {
+            exec.changed(told.key);
+        }
+    }
+
+    fn gone(&mut self, binding: &Binding<'_, V4Key>, store: &Store<V4Key>) {
+        self.print(&View::of_binding(binding, store));
+        if let Some(exec) = &mut self.exec {
+            exec.changed(binding.key());
+        }
+    }
+
+    fn event(&mut self, event: &Event) {
+        let (name, reason) = match event {
+            Event::Connected => {
+                self.connected = true;
+                ("connected", None)
+            }
+            Event::InitialComplete => ("initial-complete", None),
+            Event::CatchUpComplete => ("catch-up-complete", None),
+            Event::DataMissing => {
+                self.missing = true;
+                ("data-missing", None)
+            }
+            Event::GapFilled => ("gap-filled", None),
+            Event::Disconnected(reason) => ("disconnected", Some(reason)),
+            Event::Polling(reason) => ("polling", Some(reason)),
+            Event::Refused(reason) => {
+                self.failed.get_or_insert(io::Error::other(Ended::Refused(reason.clone())));
+                return;
+            }
+            Event::Warning(text) if !self.connected => {
+                self.failed.get_or_insert(io::Error::other(Ended::Unreachable(text.clone())));
+                return;
+            }
+            Event::Warning(text) => return (self.warn)(&format!("warning: {text}")),
+        };
+        if self.events_beside {
+            let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
+            (self.warn)(&format!("{name}{reason}"));
+        }
+        self.printer.event(name, reason.map(String::as_str));
+    }
+}
+
+impl<W: Fn(&str)> Companion for Printing<W> {
+    fn pause(&mut self, follower: &Follower<V4>) -> io::Result<()> {
+        if let Some(error) = self.failed.take() {
+            self.printer.flush()?;
+            return Err(error);
+        }
+        self.printer.flush()?;
+        // Only what has been written has been told.
+        if self.saved.is_none_or(|saved| saved.elapsed() >= SAVE) {
+            self.save(follower)?;
+            self.saved = Some(Instant::now());
+        }
+        Ok(())
+    }
+}
