@@ -52,7 +52,7 @@ fn replies(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(u64::from(REPLIES)));
     group.bench_function("reply to record", |bencher| {
         let mut connection = Connection::new(V4::new(None), Timeouts::default(), XID);
-        connection.ask(NOW, &BulkQuery::default()).expect("a query");
+        connection.ask(NOW, BulkQuery::default()).expect("a query");
         bencher.iter(|| {
             let mut count = 0;
             for piece in response.chunks(PIECE) {

@@ -79,6 +79,7 @@ pub enum Start {
 
 /// What a source says about one address: all that is true of it now.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each says something of its own, and most are seldom said")]
 pub struct Update<'a, K> {
     /// Which address.
     pub key: K,

@@ -148,7 +148,7 @@ impl<P: Followed> Follower<P> {
                 if P::key(&record, store).is_some_and(|key| bulk.heard.contains(&key)) {
                     return Step::Taken;
                 }
-                match P::commit(&record, true, self.source, store) {
+                match P::commit(&record, bulk.job.origin(), self.source, store) {
                     Some(told) => {
                         bulk.configured.add(told.key, told.free_since);
                         observer.record(&record, told, bulk.job.origin());

@@ -22,11 +22,10 @@ pub trait Followed: Protocol {
     /// A query for changes, beginning with those since a time.
     fn active_query(wanted: &Self::Wanted, since: Option<Time>) -> Self::Query;
 
-    /// Takes a record into the store as what `source` says. `bulk` tells that it answers a bulk query. `None` if the
-    /// store cannot take it.
+    /// Takes a record into the store as what `source` says. `None` if the store cannot take it.
     fn commit(
         record: &Self::Record<'_>,
-        bulk: bool,
+        origin: Origin,
         source: SourceId,
         store: &mut Store<Self::Key>,
     ) -> Option<Told<Self::Key>>;
@@ -84,6 +83,13 @@ pub enum Origin {
     Sweep,
     /// It changed since the last time that was asked.
     Poll,
+}
+
+impl Origin {
+    /// Whether it answers a bulk query.
+    pub fn is_bulk(self) -> bool {
+        !matches!(self, Self::CatchUp | Self::Live)
+    }
 }
 
 /// Who wants to know what a follower does.

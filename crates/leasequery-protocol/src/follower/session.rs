@@ -78,7 +78,7 @@ impl<P: Followed> Follower<P> {
             Ok(None) => return Ok(false),
             Err(failure) => return Err(judge(session.answered, &timed_out.unwrap_or(failure))),
             Ok(Some(Message::Record { record, .. })) => {
-                match P::commit(&record, false, self.source, store) {
+                match P::commit(&record, origin, self.source, store) {
                     Some(told) => {
                         if let Some(bulk) = self.bulk.session_mut() {
                             bulk.heard(told.key);

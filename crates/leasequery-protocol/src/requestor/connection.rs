@@ -42,8 +42,8 @@ pub struct Connection<P: Protocol> {
     skew: Skew,
     next_xid: u32,
     asked: bool,
-    /// An active query was asked, which is alone on its connection.
-    active: bool,
+    /// How long the server may say nothing: an active query is alone on its connection, and has a timer of its own.
+    patience: Duration,
     outstanding: Outstanding<P::Memory>,
     output: Vec<u8>,
     input: Input,
@@ -68,7 +68,7 @@ impl<P: Protocol> Connection<P> {
             skew: Skew::default(),
             next_xid: first_xid,
             asked: false,
-            active: false,
+            patience: timeouts.data,
             outstanding: Outstanding::default(),
             output: Vec::new(),
             input: Input::default(),
@@ -86,7 +86,7 @@ impl<P: Protocol> Connection<P> {
         let memory = self.protocol.write(&query, xid, &mut self.output)?;
         self.next_xid = self.next_xid.wrapping_add(1);
         self.asked = true;
-        self.active = P::is_active(&query);
+        self.patience = if P::is_active(&query) { self.timeouts.active_receive } else { self.timeouts.data };
         if self.outstanding.is_empty() {
             self.waiting_since = now;
         }
@@ -161,7 +161,7 @@ impl<P: Protocol> Connection<P> {
             return None;
         }
         let sending = self.sending_since.map(|since| since + self.timeouts.data);
-        let waiting = (!self.outstanding.is_empty() && !self.busy).then(|| self.waiting_since + self.patience());
+        let waiting = (!self.outstanding.is_empty() && !self.busy).then(|| self.waiting_since + self.patience);
         [sending, waiting].into_iter().flatten().min()
     }
 
@@ -174,7 +174,7 @@ impl<P: Protocol> Connection<P> {
             return Ok(());
         }
         let blocked = self.sending_since.is_some_and(|since| now >= since + self.timeouts.data);
-        let failure = if blocked { Failure::Blocked(self.timeouts.data) } else { Failure::NoData(self.patience()) };
+        let failure = if blocked { Failure::Blocked(self.timeouts.data) } else { Failure::NoData(self.patience) };
         self.failure = Some(failure.clone());
         Err(failure)
     }
@@ -183,11 +183,6 @@ impl<P: Protocol> Connection<P> {
     /// gracefully (RFC 6926 section 7.8).
     pub fn wants_close(&self) -> bool {
         self.asked && self.outstanding.is_empty() && self.failure.is_none()
-    }
-
-    /// How long the server may say nothing.
-    fn patience(&self) -> Duration {
-        if self.active { self.timeouts.active_receive } else { self.timeouts.data }
     }
 
     /// How far the server's clock is ahead.

@@ -131,8 +131,7 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             self.notice(Notice::DataMissing, store.now(), text, out);
         }
 
-        let mut examined = 0;
-        for binding in store.changes(self.cursor) {
+        for (examined, binding) in store.changes(self.cursor).enumerate() {
             let base_time = if binding.revision() == store.revision() { store.now() } else { binding.changed() };
             if matches!(self.catch_up, CatchUp::Until(until) if binding.revision() > until) {
                 self.catch_up = CatchUp::Over;
@@ -141,7 +140,6 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             if examined == examine || out.len() >= room {
                 return Progress::More;
             }
-            examined += 1;
             if let Err(problem) = self.wording.binding(binding, base_time, store, out) {
                 return Progress::Failed(problem);
             }

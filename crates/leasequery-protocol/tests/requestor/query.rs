@@ -154,7 +154,7 @@ fn a_thousand_queries_on_one_connection_have_distinct_transaction_ids() {
     let mut requestor = Requestor::new();
     let mut xids = std::collections::BTreeSet::new();
     for _ in 0..1000 {
-        let xid = requestor.connection.ask(requestor.now, &BulkQuery::default()).unwrap();
+        let xid = requestor.connection.ask(requestor.now, BulkQuery::default()).unwrap();
         let written = requestor.connection.poll_transmit().to_vec();
         assert_eq!(Message::parse(body(&written)).unwrap().xid(), xid);
         requestor.connection.handle_sent(requestor.now, written.len());
@@ -171,8 +171,8 @@ fn transaction_ids_go_on_behind_the_largest() {
     use leasequery_protocol::requestor::{Connection, Timeouts};
     let mut connection = Connection::new(V4::new(None), Timeouts::default(), u32::MAX);
     let now = std::time::Duration::ZERO;
-    assert_eq!(connection.ask(now, &BulkQuery::default()), Ok(u32::MAX));
-    assert_eq!(connection.ask(now, &BulkQuery::default()), Ok(0));
+    assert_eq!(connection.ask(now, BulkQuery::default()), Ok(u32::MAX));
+    assert_eq!(connection.ask(now, BulkQuery::default()), Ok(0));
 }
 
 //= rfc6926-6.1-03
@@ -185,7 +185,7 @@ fn a_query_longer_than_a_frame_is_refused_and_leaves_no_octets() {
     let fits = 254 * 255;
     requestor.ask(&query(fits));
     assert_eq!(frame(&query(fits)).len(), 2 + 256 + 254 * 257);
-    let result = requestor.connection.ask(requestor.now, &query(fits + 1));
+    let result = requestor.connection.ask(requestor.now, query(fits + 1));
     assert!(matches!(result, Err(QueryError::TooLong(_))), "{result:?}");
     assert!(requestor.connection.poll_transmit().is_empty());
     // The refused query is not outstanding either.

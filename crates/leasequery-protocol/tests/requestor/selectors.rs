@@ -13,7 +13,7 @@ fn asking(primary: Primary) -> BulkQuery {
 #[track_caller]
 fn assert_refused(primary: Primary, length: usize) {
     let mut requestor = Requestor::new();
-    let result = requestor.connection.ask(requestor.now, &asking(primary));
+    let result = requestor.connection.ask(requestor.now, asking(primary));
     assert!(matches!(result, Err(QueryError::Length { length: found, .. }) if found == length), "{result:?}");
     assert!(requestor.connection.poll_transmit().is_empty());
 }

@@ -24,7 +24,7 @@ fn the_data_timeout_is_300_seconds_by_default() {
 fn the_data_timeout_can_be_changed() {
     let timeouts = Timeouts { data: seconds(7), ..Timeouts::default() };
     let mut connection = Connection::new(V4::new(None), timeouts, XID);
-    connection.ask(seconds(1), &BulkQuery::default()).unwrap();
+    connection.ask(seconds(1), BulkQuery::default()).unwrap();
     assert_eq!(connection.poll_timeout(), Some(seconds(8)));
     assert_eq!(connection.handle_timeout(seconds(8)), Err(Failure::Blocked(seconds(7))));
 }
@@ -46,7 +46,7 @@ fn without_anything_to_send_or_outstanding_there_is_no_timer() {
 fn a_query_that_is_not_taken_ends_the_connection() {
     let mut requestor = Requestor::new();
     requestor.wait(10);
-    requestor.connection.ask(requestor.now, &BulkQuery::default()).unwrap();
+    requestor.connection.ask(requestor.now, BulkQuery::default()).unwrap();
     assert_eq!(requestor.connection.poll_timeout(), Some(seconds(310)));
     assert_eq!(requestor.connection.handle_timeout(seconds(309)), Ok(()));
     assert_eq!(requestor.connection.handle_timeout(seconds(310)), Err(Failure::Blocked(DATA)));
@@ -58,7 +58,7 @@ fn a_query_that_is_not_taken_ends_the_connection() {
 #[test]
 fn one_octet_taken_restarts_the_timer_for_sending() {
     let mut requestor = Requestor::new();
-    requestor.connection.ask(requestor.now, &BulkQuery::default()).unwrap();
+    requestor.connection.ask(requestor.now, BulkQuery::default()).unwrap();
     requestor.wait(299);
     requestor.connection.handle_sent(requestor.now, 0);
     assert_eq!(requestor.connection.poll_timeout(), Some(seconds(300)));
@@ -72,7 +72,7 @@ fn one_octet_taken_restarts_the_timer_for_sending() {
 #[test]
 fn replies_to_one_query_do_not_hide_that_another_one_is_not_taken() {
     let mut requestor = Requestor::asking();
-    requestor.connection.ask(requestor.now, &BulkQuery::default()).unwrap();
+    requestor.connection.ask(requestor.now, BulkQuery::default()).unwrap();
     for _ in 0..2 {
         requestor.wait(150);
         requestor.record(&active(XID, 1));

@@ -59,7 +59,7 @@ fn queries_select_a_vpn_by_name_by_identifier_or_all_of_them() {
 fn names_that_are_no_ascii_text_are_not_sent() {
     for name in [&b"blue\0"[..], b"bl\0ue", "grün".as_bytes()] {
         let mut requestor = Requestor::new();
-        let result = requestor.connection.ask(requestor.now, &asking(VpnChoice::Name(name.to_vec())));
+        let result = requestor.connection.ask(requestor.now, asking(VpnChoice::Name(name.to_vec())));
         assert!(matches!(result, Err(QueryError::VpnName(_))), "{result:?}");
         assert!(requestor.connection.poll_transmit().is_empty());
     }

@@ -4,6 +4,7 @@ mod connection;
 mod describe;
 mod listener;
 mod shared;
+mod sources;
 mod state;
 
 use std::io::{IsTerminal, Write};
@@ -12,19 +13,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
-use leasequery_protocol::follower;
-use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{VpnChoice, Wanted};
 use leasequery_protocol::server::Limits;
-use leasequery_store::{Settings, SourceId, Store, V4Key, VpnIndex, VpnName};
+use leasequery_store::{Settings, Store, V4Key};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::config::{self, Config, Requestors, Source};
-use crate::source::{self, Configured};
+use crate::config::{Config, Requestors, Source};
+use crate::source::Configured;
+use sources::Surroundings;
 
 pub use describe::describe;
 pub use listener::Listener;
@@ -75,7 +73,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     // A file is read again from its position; a client that pushed something considers it told.
     let repeats = !config.sources.iter().any(|source| matches!(source, Source::Push { .. }));
     let (shared, keeper) = state::open(config.state_dir.as_deref(), settings, repeats)?;
-    end_departed_sources(&config, &shared);
+    sources::end_departed(&config, &shared);
     let configured = Configured::new(Arc::clone(&shared), &config)?;
 
     let (control_sender, control) =
@@ -85,9 +83,10 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
 
     let (loaded, mut first_loads) = mpsc::channel(config.sources.len().max(1));
+    let surroundings =
+        Surroundings { limits: &config.limits, shared: &shared, configured: &configured, control: &control };
     for source in &config.sources {
-        let id = shared.write(|store| store.source(&source.name())).context("more than 256 sources")?;
-        start_source(source, id, &config.limits, &shared, &configured, &control, loaded.clone(), &mut tasks)?;
+        surroundings.start(source, loaded.clone(), &mut tasks)?;
     }
     drop(loaded);
     let stop = loop {
@@ -148,69 +147,6 @@ async fn until_history(shared: &SharedStore) {
     while shared.read_now(|store| store.now() < store.history_floor()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
-}
-
-/// Ends what sources told of that are no longer configured, for nobody else would ever end it.
-fn end_departed_sources(config: &Config, shared: &SharedStore) {
-    let configured: Vec<_> = config.sources.iter().map(Source::name).collect();
-    let departed = shared.read(|store| {
-        let departed = store.sources().filter(|(_, name)| configured.iter().all(|configured| configured != name));
-        departed.map(|(id, name)| (id, name.to_owned())).collect::<Vec<_>>()
-    });
-    for (id, name) in departed {
-        let ended = shared.write(|store| store.end_source(id));
-        if ended > 0 {
-            info!("{name} is no longer configured: {ended} of its bindings ended");
-        }
-    }
-}
-
-fn start_source(
-    source: &Source,
-    id: SourceId,
-    limits: &config::Limits,
-    shared: &Arc<SharedStore>,
-    configured: &Arc<Configured>,
-    control: &watch::Receiver<Control>,
-    loaded: mpsc::Sender<()>,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<()> {
-    match source {
-        Source::Push { path } => {
-            let socket = source::push::Socket::bind(path)
-                .with_context(|| format!("source push: {} cannot be made", path.display()))?;
-            tasks.spawn(socket.run(id, Arc::clone(shared), control.clone()));
-        }
-        Source::Leasequery { server, vpn, options, poll, sweep } => {
-            let wanted = Wanted {
-                vpn: vpn.as_ref().map(|vpn| match vpn {
-                    VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
-                    VpnName::Id(id) => VpnChoice::Id(*id),
-                }),
-                options: options.clone(),
-            };
-            let settings = follower::Settings {
-                retry: limits.active_idle_timeout,
-                poll: *poll,
-                sweep: Some(*sweep),
-                initial: true,
-                timeouts: Timeouts { data: limits.data_timeout, ..Timeouts::default() },
-            };
-            let (shared, control) = (Arc::clone(shared), control.clone());
-            tasks.spawn(source::leasequery::run(server.clone(), wanted, settings, id, shared, control, loaded));
-        }
-        Source::KeaMemfile { path, vpn, .. } => {
-            let vpn = match vpn {
-                Some(vpn) => shared.write(|store| store.vpn(vpn)).context("more than 65535 VPNs")?,
-                None => VpnIndex::DEFAULT,
-            };
-            let kea = configured.kea_config(id);
-            let follower = source::kea::Follower::new(path.clone(), kea, id, vpn, Arc::clone(shared));
-            let control = control.clone();
-            tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown, loaded));
-        }
-    }
-    Ok(())
 }
 
 /// Takes requestors and networks from the file anew. A bad file changes nothing.

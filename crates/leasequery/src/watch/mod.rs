@@ -104,9 +104,9 @@ async fn run(settings: Settings, warn: impl Fn(&str)) -> Result<(), Ended> {
             _ = interrupt.recv() => {}
         }
     };
-    let followed = follow(&settings.server, &mut follower, &shared, &mut printing, stop).await;
+    let result = follow(&settings.server, &mut follower, &shared, &mut printing, stop).await;
     let finished = printing.finish(&follower);
-    match followed.and(finished) {
+    match result.and(finished) {
         Ok(()) => Ok(()),
         Err(error) => Err(match error.downcast::<Ended>() {
             Ok(ended) => ended,

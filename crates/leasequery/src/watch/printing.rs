@@ -18,12 +18,9 @@ const SAVE: Duration = Duration::from_secs(1);
 /// Prints what comes.
 pub(super) struct Printing<W> {
     printer: Printer<Stdout>,
-    events_beside: bool,
+    format: Format,
     ignore_renewals: bool,
-    /// Whoever reads has a copy from an earlier run, of which this run knows nothing.
-    resumed: bool,
-    /// The server could not tell of all that changed since then.
-    missing: bool,
+    earlier: Earlier,
     /// The server has answered once.
     connected: bool,
     state: Option<StateFile>,
@@ -31,6 +28,17 @@ pub(super) struct Printing<W> {
     exec: Option<Exec>,
     warn: W,
     failed: Option<io::Error>,
+}
+
+/// What an earlier run has told whoever reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Earlier {
+    /// Nothing.
+    None,
+    /// All there was until this run goes on.
+    Known,
+    /// Not all of what changed in between can be told.
+    Outdated,
 }
 
 impl<W: Fn(&str)> Printing<W> {
@@ -45,10 +53,9 @@ impl<W: Fn(&str)> Printing<W> {
     ) -> Self {
         Self {
             printer: Printer::new(format, options, io::stdout()),
-            events_beside: matches!(format, Format::Csv),
+            format,
             ignore_renewals,
-            resumed,
-            missing: false,
+            earlier: if resumed { Earlier::Known } else { Earlier::None },
             connected: false,
             state,
             saved: None,
@@ -74,9 +81,9 @@ impl<W: Fn(&str)> Printing<W> {
         match origin {
             Origin::Initial => true,
             // What a sweep finds first is what the earlier run has printed, if the server told of all changes since.
-            Origin::Sweep if self.resumed && !self.missing => false,
+            Origin::Sweep if self.earlier == Earlier::Known => false,
             // Else it may be anything, an end of a lease above all.
-            Origin::Sweep | Origin::Gap if self.resumed => true,
+            Origin::Sweep | Origin::Gap if self.earlier == Earlier::Outdated => true,
             _ => told.change >= changed,
         }
     }
@@ -122,7 +129,9 @@ impl<W: Fn(&str)> Observer<V4> for Printing<W> {
             Event::InitialComplete => ("initial-complete", None),
             Event::CatchUpComplete => ("catch-up-complete", None),
             Event::DataMissing => {
-                self.missing = true;
+                if self.earlier == Earlier::Known {
+                    self.earlier = Earlier::Outdated;
+                }
                 ("data-missing", None)
             }
             Event::GapFilled => ("gap-filled", None),
@@ -138,7 +147,7 @@ impl<W: Fn(&str)> Observer<V4> for Printing<W> {
             }
             Event::Warning(text) => return (self.warn)(&format!("warning: {text}")),
         };
-        if self.events_beside {
+        if self.format == Format::Csv {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
             (self.warn)(&format!("{name}{reason}"));
         }

@@ -7,7 +7,7 @@ const NOW: Duration = Duration::ZERO;
 
 fn asking() -> Connection<V4> {
     let mut connection = Connection::new(V4::new(None), Timeouts::default(), 1);
-    connection.ask(NOW, &BulkQuery::default()).unwrap();
+    connection.ask(NOW, BulkQuery::default()).unwrap();
     connection
 }
 

@@ -4,7 +4,7 @@ use leasequery_store::{Binding, Outcome, SourceId, Start, State, Store, Time, Up
 use leasequery_wire::v4::Vpn;
 
 use super::Record;
-use crate::follower::{Change, Told};
+use crate::follower::{Change, Origin, Told};
 
 /// Seconds by which times may differ that are the same: each was cut to whole seconds by two clocks.
 const ROUNDING: u32 = 1;
@@ -15,7 +15,7 @@ const LATER: u32 = 2;
 /// record without a client is an address that is merely configured. `None` if the store cannot take it.
 pub(super) fn commit(
     record: &Record<'_>,
-    bulk: bool,
+    origin: Origin,
     source: SourceId,
     store: &mut Store<V4Key>,
 ) -> Option<Told<V4Key>> {
@@ -26,7 +26,7 @@ pub(super) fn commit(
     let key = V4Key { vpn, address: record.address() };
     let state = State::from_number(record.state().0).unwrap_or(State::Available);
     let bare = record.hardware().is_none() && record.client_id().is_none() && state.is_ended();
-    if bulk && bare {
+    if origin.is_bulk() && bare {
         let change = end(key, source, store);
         return Some(Told { key, change, free_since: Some(record.times().start_of_state.unwrap_or(store.now())) });
     }
@@ -60,7 +60,7 @@ pub(super) fn commit(
     let mut same = false;
     if let Some(old) = old {
         same = is_same_lease(&update, &old);
-        settle_times(&mut update, &old, store.now());
+        settle_times(&mut update, &old, store.now(), origin);
     }
     let change = match store.commit(source, &update) {
         Outcome::Committed(_) if same => Change::Times,
@@ -124,16 +124,18 @@ fn is_same_lease(update: &Update<'_, V4Key>, old: &Binding<'_, V4Key>) -> bool {
 }
 
 /// Keeps the times that are stored where those that were told mean the same.
-fn settle_times(update: &mut Update<'_, V4Key>, old: &Binding<'_, V4Key>, now: Time) {
+fn settle_times(update: &mut Update<'_, V4Key>, old: &Binding<'_, V4Key>, now: Time, origin: Origin) {
+    // What has just changed was told because it changed.
+    let rounding = if origin == Origin::Live { 0 } else { ROUNDING };
     if update.state != old.state() || update.hardware != old.hardware() || update.client_id != old.client_id() {
         return;
     }
     let settle = |time: &mut Option<Time>, stored: Option<Time>| match (*time, stored) {
-        (Some(told), Some(stored)) if told.0.abs_diff(stored.0) <= ROUNDING => *time = Some(stored),
+        (Some(told), Some(stored)) if told.0.abs_diff(stored.0) <= rounding => *time = Some(stored),
         _ => {}
     };
     if let Start::Given(told) = &mut update.start_of_state
-        && told.0.abs_diff(old.start_of_state().0) <= ROUNDING
+        && told.0.abs_diff(old.start_of_state().0) <= rounding
     {
         *told = old.start_of_state();
     }

@@ -4,7 +4,7 @@ use leasequery_store::{SourceId, Store, Time, V4Key, VpnIndex};
 
 use super::commit::{commit, vpn_name};
 use super::{ActiveQuery, BulkQuery, Query, Record, V4, VpnChoice};
-use crate::follower::{Followed, Span, Told};
+use crate::follower::{Followed, Origin, Span, Told};
 
 /// What is followed of a server.
 #[derive(Debug, Clone, Default)]
@@ -41,8 +41,8 @@ impl Followed for V4 {
         Query::Active(ActiveQuery { since, vpn: wanted.vpn.clone(), options: wanted.options.clone() })
     }
 
-    fn commit(record: &Record<'_>, bulk: bool, source: SourceId, store: &mut Store<V4Key>) -> Option<Told<V4Key>> {
-        commit(record, bulk, source, store)
+    fn commit(record: &Record<'_>, origin: Origin, source: SourceId, store: &mut Store<V4Key>) -> Option<Told<V4Key>> {
+        commit(record, origin, source, store)
     }
 
     fn base_time(record: &Record<'_>) -> Option<Time> {
