@@ -56,6 +56,14 @@ vpn = "blue"
 type = "push"
 path = "/run/push.sock"
 
+[[source]]
+type = "leasequery"
+protocol = "v4"
+server = "dhcp.example.net"
+tls = "off"
+options = [12]
+poll = "90s"
+
 [[network]]
 protocol = "v4"
 ranges = ["10.0.0.10-10.0.0.250", "10.1.0.0/16", "10.9.9.9"]
@@ -123,7 +131,14 @@ fn loads_every_key_of_a_full_configuration() {
         kea_config: Some("/etc/kea/kea-dhcp4.conf".into()),
         vpn: Some(name("blue")),
     };
-    assert_eq!(config.sources, [kea, Source::Push { path: "/run/push.sock".into() }]);
+    let upstream = Source::Leasequery {
+        server: "dhcp.example.net:67".to_owned(),
+        vpn: None,
+        options: vec![12],
+        poll: Duration::from_secs(90),
+        sweep: Duration::from_hours(1),
+    };
+    assert_eq!(config.sources, [kea, Source::Push { path: "/run/push.sock".into() }, upstream]);
 
     let address = Ipv4Addr::new;
     assert_eq!(
@@ -207,8 +222,12 @@ fn refuses_what_this_version_lacks_and_says_where() {
     assert_problem(&format!("{REQUESTOR}own-bindings-only = «true\n"), "relay's address");
     assert_problem(
         "[[source]]\ntype = «\"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n",
-        "leasequery server",
+        "this version has no TLS yet: write tls = \"off\"",
     );
+    let source = "[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n";
+    assert_problem(&format!("{source}tls = «{{ ca = \"ca.pem\" }}\n"), "tls = \"off\"");
+    assert_problem(&format!("{source}tls = \"off\"\npath = «\"a\"\n"), "has no key path");
+    assert_problem(&format!("{source}tls = \"off\"\npoll = «\"soon\"\n"), "is not a duration");
     assert_problem("[[source]]\ntype = \"kea-memfile\"\nprotocol = «\"v6\"\npath = \"a\"\n", "DHCPv6");
     assert_problem("[[network]]\nprotocol = «\"v6\"\nlink = \"2001:db8::/64\"\nprefixes = []\n", "DHCPv6");
 }
