@@ -211,21 +211,30 @@ impl<P: Followed> Follower<P> {
                 self.resume = Some(resume);
                 self.events.push_back(Event::InitialComplete);
             }
-            Job::Gap(_) | Job::Sweep => self.close_gap(),
+            Job::Gap(_) if self.settings.sweep.is_none() => self.close_gap(),
+            Job::Gap(_) => {
+                if let Some(gap) = &mut self.gap {
+                    gap.filled = true;
+                }
+            }
+            Job::Sweep => {
+                self.close_gap();
+                self.held = None;
+                if whole {
+                    self.events.push_back(Event::Swept);
+                }
+            }
             Job::Poll => self.resume = Some(resume),
         }
-        if matches!(job, Job::Gap(_)) {
-            // What is no longer there has not been told of.
-            self.sweep_by(now);
-        } else if job.is_sweep() {
+        if job.is_sweep() {
             self.sweep_at = self.settings.sweep.map(|sweep| now + sweep);
             self.swept_with = self.skew.seconds();
         }
         if self.polling.is_some() && job.is_sweep() {
-            self.resume = Some(resume);
             self.sweep_by(now + self.settings.poll * POLLS_PER_SWEEP);
         }
-        if let Some(polling) = &mut self.polling {
+        if let Some(polling) = self.polling.as_mut().filter(|_| job == Job::Poll) {
+            polling.polled = true;
             polling.next = now + self.settings.poll;
             polling.patience = polling.patience.saturating_sub(1);
             if polling.patience == 0 {

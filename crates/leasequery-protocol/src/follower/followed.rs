@@ -117,6 +117,8 @@ pub enum Event {
     DataMissing,
     /// The gap has been filled.
     GapFilled,
+    /// Everything has been asked for again, and what was not told of is gone.
+    Swept,
     /// The server cannot be followed, for this reason, until there is [`Connected`](Self::Connected) again.
     Disconnected(String),
     /// The server has no Active Leasequery and is asked again and again instead, for this reason.

@@ -53,18 +53,22 @@ pub struct Settings {
     pub sweep: Option<Duration>,
     /// Whether the copy begins with everything there is, or just with what changes from now on.
     pub initial: bool,
+    /// Whether the store has what was told up to the position that is gone on from. If it has not, and somebody else
+    /// does, everything is asked for only if the server cannot tell of all changes since.
+    pub kept: bool,
     /// How long to wait for the server.
     pub timeouts: Timeouts,
 }
 
 impl Default for Settings {
-    /// 60 seconds, 60 seconds, an hour, with everything.
+    /// 60 seconds, 60 seconds, an hour, with everything, and kept.
     fn default() -> Self {
         Self {
             retry: Duration::from_mins(1),
             poll: Duration::from_mins(1),
             sweep: Some(Duration::from_hours(1)),
             initial: true,
+            kept: true,
             timeouts: Timeouts::default(),
         }
     }
@@ -72,6 +76,8 @@ impl Default for Settings {
 
 /// In polling, every so many polls everything is asked for.
 const POLLS_PER_SWEEP: u32 = 10;
+/// Active queries without an answer after which a server that answered one before is taken to have no more answers.
+const PATIENCE: u32 = 3;
 /// Polls after which Active Leasequery is tried again, at most.
 const MAX_BACKOFF: u32 = 64;
 /// Seconds by which the server's clock may move against ours before all times are asked for anew.
@@ -99,10 +105,15 @@ pub struct Follower<P: Followed> {
     /// it has been filled.
     told: Option<Time>,
     gap: Option<Gap>,
+    /// The resume point when polling began, until everything has been asked for: whoever is only polled does not say that
+    /// it has forgotten something.
+    held: Option<Time>,
     /// What the copy begins with has been received, or is not wanted.
     begun: bool,
     polling: Option<Polling>,
-    /// When everything is asked for the next time, and what was known of the server's clock at the last time.
+    /// Active queries in a row that got no answer at all; `None` as long as the server has never answered one.
+    unanswered: Option<u32>,
+    /// When everything is asked for the next time, if it is, and what was known of the server's clock at the last time.
     sweep_at: Option<Duration>,
     swept_with: i64,
     active: Half<Session<P>>,
@@ -160,14 +171,18 @@ impl<S> Half<S> {
 struct Gap {
     since: Option<Time>,
     until: Option<Time>,
+    /// What changed in it has been told. What vanished in it has not, before everything has been asked for.
+    filled: bool,
 }
 
 impl Gap {
-    /// What to ask for, if it can be asked for. A server whose clock was set back has no such time.
-    fn span(self) -> Option<Span> {
+    /// What to ask for. A server whose clock was set back has no such time.
+    fn job(self) -> Job {
         match (self.since, self.until) {
-            (Some(since), Some(until)) if since <= until => Some(Span { since: Some(since), until: Some(until) }),
-            _ => None,
+            (Some(since), Some(until)) if since <= until && !self.filled => {
+                Job::Gap(Span { since: Some(since), until: Some(until) })
+            }
+            _ => Job::Sweep,
         }
     }
 }
@@ -176,6 +191,8 @@ impl Gap {
 #[derive(Debug, Clone, Copy)]
 struct Polling {
     next: Duration,
+    /// There has been a poll.
+    polled: bool,
     /// Polls until Active Leasequery is tried again, and how many it will be the time after.
     patience: u32,
     backoff: u32,
@@ -193,10 +210,16 @@ impl<P: Followed> Follower<P> {
             resume: position.map(|position| position.resume),
             told: None,
             gap: None,
+            held: None,
             begun: position.is_some() || !settings.initial,
             polling: None,
+            unanswered: None,
             // What left the server while nobody listened has to be found, as soon as it has caught up.
-            sweep_at: settings.sweep.map(|sweep| if position.is_some() { Duration::ZERO } else { sweep }),
+            sweep_at: match position {
+                Some(_) if settings.kept => settings.sweep.map(|_| Duration::ZERO),
+                Some(_) => None,
+                None => settings.sweep,
+            },
             swept_with: position.map_or(0, |position| position.skew),
             active: Half::new(settings.retry),
             bulk: Half::new(settings.retry),
@@ -325,7 +348,7 @@ impl<P: Followed> Follower<P> {
 
     /// Where it stands: what to begin with after a restart.
     pub fn position(&self) -> Option<Position> {
-        self.resume.map(|resume| Position { resume, skew: self.skew.seconds() })
+        self.held.or(self.resume).map(|resume| Position { resume, skew: self.skew.seconds() })
     }
 
     /// Whether the copy follows every change as it happens.
@@ -355,23 +378,24 @@ impl<P: Followed> Follower<P> {
         let (due, job) = if !self.begun {
             (Duration::ZERO, Job::Initial)
         } else if let Some(polling) = self.polling {
-            let job = if self.sweep_at.is_some_and(|at| at <= polling.next) { Job::Sweep } else { Job::Poll };
-            (polling.next, job)
+            match self.sweep_at {
+                // What changed has to be told as a change first.
+                Some(sweep) if polling.polled && sweep < polling.next => (sweep, Job::Sweep),
+                _ => (polling.next, Job::Poll),
+            }
         } else if self.active.session().is_none_or(|session| session.catching_up || !session.answered) {
             return None;
         } else if let Some(gap) = self.gap {
-            (Duration::ZERO, gap.span().map_or(Job::Sweep, Job::Gap))
+            (Duration::ZERO, gap.job())
         } else {
             (self.sweep_at?, Job::Sweep)
         };
         Some((due.max(self.bulk.pace.next()), job))
     }
 
-    /// Everything is asked for at this time, or before it.
+    /// If everything is to be asked for, it is at this time, or before it.
     fn sweep_by(&mut self, at: Duration) {
-        if self.settings.sweep.is_some() {
-            self.sweep_at = Some(self.sweep_at.map_or(at, |planned| planned.min(at)));
-        }
+        self.sweep_at = self.sweep_at.map(|planned| planned.min(at));
     }
 
     fn report(&mut self, observer: &mut impl Observer<P>) {

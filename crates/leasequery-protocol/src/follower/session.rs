@@ -3,7 +3,7 @@ use std::time::Duration;
 use leasequery_store::{Store, Time};
 use leasequery_wire::v4::StatusCode;
 
-use super::{Event, Follower, Gap, MAX_BACKOFF, Observer, Origin, Polling, State};
+use super::{Event, Follower, Gap, MAX_BACKOFF, Observer, Origin, PATIENCE, POLLS_PER_SWEEP, Polling, State};
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
 use crate::requestor::{ActiveStatus, Connection, Failure};
@@ -76,7 +76,7 @@ impl<P: Followed> Follower<P> {
         let origin = if session.catching_up { Origin::CatchUp } else { Origin::Live };
         let base_time = match session.connection.poll_event(now, store.now()) {
             Ok(None) => return Ok(false),
-            Err(failure) => return Err(judge(session.answered, &timed_out.unwrap_or(failure))),
+            Err(failure) => return Err(self.judge(session.answered, &timed_out.unwrap_or(failure))),
             Ok(Some(Message::Record { record, .. })) => {
                 match P::commit(&record, origin, self.source, store) {
                     Some(told) => {
@@ -106,7 +106,7 @@ impl<P: Followed> Follower<P> {
                     }
                     ActiveStatus::DataMissing => {
                         session.catching_up = false;
-                        self.gap = Some(Gap { since: session.since, until: base_time });
+                        self.gap = Some(Gap { since: session.since, until: base_time, filled: false });
                         self.events.push_back(Event::DataMissing);
                     }
                     ActiveStatus::Ended(code) => {
@@ -127,7 +127,10 @@ impl<P: Followed> Follower<P> {
             Ok(Some(Message::Done { .. })) => None,
         };
         if !std::mem::replace(&mut session.answered, true) {
-            self.polling = None;
+            if self.polling.take().is_some() {
+                self.sweep_by(now);
+            }
+            self.unanswered = Some(0);
         }
         if !session.catching_up {
             self.skew = session.connection.skew();
@@ -175,20 +178,34 @@ impl<P: Followed> Follower<P> {
                     polling.patience = polling.backoff;
                 }
                 None => {
-                    self.polling = Some(Polling { next: now + self.settings.poll, patience: 1, backoff: 1 });
+                    // Without the active response nobody says what the server has lost.
+                    let soon = now + self.settings.poll * POLLS_PER_SWEEP;
+                    self.sweep_at =
+                        self.settings.sweep.map(|_| self.sweep_at.map_or(soon, |planned| planned.min(soon)));
+                    self.held = self.held.or(self.resume);
+                    self.polling = Some(Polling { next: now, polled: false, patience: 1, backoff: 1 });
                     self.events.push_back(Event::Polling(reason));
                 }
             },
         }
     }
-}
 
-/// What a failure says of the server. One that never said a word about an active query may know none.
-fn judge(answered: bool, failure: &Failure) -> Ending {
-    match failure {
-        Failure::Closed if answered => Ending::Broken("the server closed the connection".to_owned()),
-        Failure::Closed => Ending::Unsupported("it closed the connection".to_owned()),
-        Failure::NoData(_) if !answered => Ending::Unsupported("it does not answer".to_owned()),
-        failure => Ending::Broken(failure.to_string()),
+    /// What a failure says of the server. One that never said a word about an active query may know none; one that
+    /// answered such a query before has to be silent several times.
+    fn judge(&mut self, answered: bool, failure: &Failure) -> Ending {
+        let reason = match failure {
+            Failure::Closed => "the server closed the connection".to_owned(),
+            failure => failure.to_string(),
+        };
+        if answered || !matches!(failure, Failure::Closed | Failure::NoData(_)) {
+            return Ending::Broken(reason);
+        }
+        match &mut self.unanswered {
+            Some(times) if *times + 1 < PATIENCE => {
+                *times += 1;
+                Ending::Broken(reason)
+            }
+            _ => Ending::Unsupported(reason),
+        }
     }
 }

@@ -79,6 +79,11 @@ impl<W> Active<W> {
         Self { wording, cursor, catch_up, base_time: since.map_or(now, |since| since.min(now)) }
     }
 
+    /// Up to which change everything has been told.
+    pub fn told_up_to(&self) -> Revision {
+        self.cursor
+    }
+
     /// How the response is worded, to change what holds for the rest of it.
     pub fn wording_mut(&mut self) -> &mut W {
         &mut self.wording

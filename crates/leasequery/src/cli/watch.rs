@@ -75,6 +75,7 @@ impl Watch {
                 poll: self.poll,
                 initial: !self.no_initial,
                 // Without a copy there is nothing that could be there no longer.
+                kept: false,
                 sweep: if self.no_initial { None } else { follower::Settings::default().sweep },
                 timeouts: Timeouts { data: Duration::from_secs_f64(self.timeout), ..Timeouts::default() },
             },

@@ -70,8 +70,9 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     }
     let settings =
         Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
-    // A file is read again from its position; a client that pushed something considers it told.
-    let repeats = !config.sources.iter().any(|source| matches!(source, Source::Push { .. }));
+    // A file is read again from its position. A client that pushed something considers it told, and another server may
+    // have lost in the same moment what it had told.
+    let repeats = config.sources.iter().all(|source| matches!(source, Source::KeaMemfile { .. }));
     let (shared, keeper) = state::open(config.state_dir.as_deref(), settings, repeats)?;
     sources::end_departed(&config, &shared);
     let configured = Configured::new(Arc::clone(&shared), &config)?;

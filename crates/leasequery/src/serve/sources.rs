@@ -51,6 +51,7 @@ impl Surroundings<'_> {
                     poll: *poll,
                     sweep: Some(*sweep),
                     initial: true,
+                    kept: true,
                     timeouts: Timeouts { data: self.limits.data_timeout, ..Timeouts::default() },
                 };
                 tasks.spawn(source::leasequery::run(server.clone(), wanted, settings, id, shared, control, loaded));

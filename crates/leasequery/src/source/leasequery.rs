@@ -61,6 +61,7 @@ impl Observer<V4> for Log {
             Event::CatchUpComplete => info!("leasequery {server}: caught up"),
             Event::DataMissing => warn!("leasequery {server}: its history does not reach back, asking for the gap"),
             Event::GapFilled => info!("leasequery {server}: the gap has been filled"),
+            Event::Swept => debug!("leasequery {server}: everything has been compared"),
             Event::Disconnected(reason) => warn!("leasequery {server}: disconnected: {reason}"),
             Event::Polling(reason) => warn!("leasequery {server}: no Active Leasequery ({reason}), so it is polled"),
             Event::Refused(reason) => warn!("leasequery {server}: it refuses a bulk query: {reason}"),

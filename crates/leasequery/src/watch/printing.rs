@@ -80,11 +80,16 @@ impl<W: Fn(&str)> Printing<W> {
         let changed = if self.ignore_renewals { Change::Lease } else { Change::Times };
         match origin {
             Origin::Initial => true,
-            // What a sweep finds first is what the earlier run has printed, if the server told of all changes since.
-            Origin::Sweep if self.earlier == Earlier::Known => false,
-            // Else it may be anything, an end of a lease above all.
-            Origin::Sweep | Origin::Gap if self.earlier == Earlier::Outdated => true,
+            // This run does not know what was told before: it may be anything, an end of a lease above all.
+            _ if origin.is_bulk() && self.earlier != Earlier::None => true,
             _ => told.change >= changed,
+        }
+    }
+
+    /// What an earlier run has told is not all, and the rest cannot be told.
+    fn behind(&mut self) {
+        if self.earlier == Earlier::Known {
+            self.earlier = Earlier::Outdated;
         }
     }
 
@@ -129,14 +134,22 @@ impl<W: Fn(&str)> Observer<V4> for Printing<W> {
             Event::InitialComplete => ("initial-complete", None),
             Event::CatchUpComplete => ("catch-up-complete", None),
             Event::DataMissing => {
-                if self.earlier == Earlier::Known {
-                    self.earlier = Earlier::Outdated;
-                }
+                self.behind();
                 ("data-missing", None)
             }
+            // All that is there has been told once more, and what has not is gone.
+            Event::Swept if self.earlier == Earlier::Outdated => {
+                self.earlier = Earlier::None;
+                ("initial-complete", None)
+            }
+            Event::Swept => return,
             Event::GapFilled => ("gap-filled", None),
             Event::Disconnected(reason) => ("disconnected", Some(reason)),
-            Event::Polling(reason) => ("polling", Some(reason)),
+            Event::Polling(reason) => {
+                // Changes of which the server has forgotten are not told of this way.
+                self.behind();
+                ("polling", Some(reason))
+            }
             Event::Refused(reason) => {
                 self.failed.get_or_insert(io::Error::other(Ended::Refused(reason.clone())));
                 return;

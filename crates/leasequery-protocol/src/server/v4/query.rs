@@ -1,7 +1,9 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use leasequery_store::{Entry, Hardware, Key, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_store::{
+    Entry, Hardware, Key, Revision, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
+};
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
 use super::response::{ActiveResponse, Response};
@@ -19,6 +21,14 @@ pub enum V4Query {
 }
 
 impl V4Query {
+    /// Up to which change everything has been told, if it is an active query.
+    pub fn told_up_to(&self) -> Option<Revision> {
+        match self {
+            Self::Bulk(_) => None,
+            Self::Active(query) => Some(query.told_up_to()),
+        }
+    }
+
     /// Changes what holds for the rest of the response, or says why it cannot go on.
     pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
         let (response, allowed) = match self {

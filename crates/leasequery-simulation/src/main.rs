@@ -1,0 +1,69 @@
+//! Runs seeds until one fails, the time is over, or all have been run.
+//!
+//! `leasequery-simulation SEEDS|SECONDSs [FIRST]`, or `leasequery-simulation replay SEED [MUTATION]` to see what happens.
+
+use std::process::ExitCode;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use leasequery_simulation::{Failure, Mutation, Options, run};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.first().map(String::as_str) {
+        Some("replay") => replay(&arguments[1..]),
+        Some(amount) => soak(amount, arguments.get(1).and_then(|first| first.parse().ok()).unwrap_or(0)),
+        None => {
+            eprintln!("usage: leasequery-simulation SEEDS|SECONDSs [FIRST] | replay SEED [MUTATION]");
+            ExitCode::from(2)
+        }
+    }
+}
+
+fn replay(arguments: &[String]) -> ExitCode {
+    let Some(seed) = arguments.first().and_then(|seed| seed.parse().ok()) else { return ExitCode::from(2) };
+    let mutation = arguments.get(1).and_then(|name| Mutation::ALL.into_iter().find(|m| format!("{m:?}") == *name));
+    match run(seed, Options { mutation, trace: true }) {
+        Ok(report) => {
+            println!("{report:?}");
+            ExitCode::SUCCESS
+        }
+        Err(failure) => {
+            println!("{}", failure.problem);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn soak(amount: &str, first: u64) -> ExitCode {
+    let (seeds, seconds) = match amount.strip_suffix('s') {
+        Some(seconds) => (u64::MAX, seconds.parse().unwrap_or(0)),
+        None => (amount.parse().unwrap_or(0), u64::from(u32::MAX)),
+    };
+    let end = Instant::now() + Duration::from_secs(seconds);
+    let (next, done, changes) = (AtomicU64::new(0), AtomicU64::new(0), AtomicU64::new(0));
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || -> Result<(), Failure> {
+        loop {
+            let nth = next.fetch_add(1, Ordering::Relaxed);
+            if nth >= seeds || Instant::now() >= end {
+                return Ok(());
+            }
+            let report = run(first + nth, Options::default()).inspect_err(|_| next.store(seeds, Ordering::Relaxed))?;
+            changes.fetch_add(report.changes, Ordering::Relaxed);
+            let done = done.fetch_add(1, Ordering::Relaxed) + 1;
+            if done.is_multiple_of(1000) {
+                println!("{done} seeds, {} changes", changes.load(Ordering::Relaxed));
+            }
+        }
+    };
+    let failures: Vec<Failure> = std::thread::scope(|scope| {
+        let workers: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        workers.into_iter().filter_map(|worker| worker.join().ok()?.err()).collect()
+    });
+    for Failure { seed, problem } in &failures {
+        println!("seed {seed}: {problem}\nsee it happen: scripts/soak replay {seed}");
+    }
+    println!("{} seeds", done.load(Ordering::Relaxed));
+    if failures.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,230 @@
+//! A machine with a process on it, which may not run at the moment.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use leasequery_protocol::follower::{Follower, LINKS, Link, Position};
+use leasequery_protocol::requestor::v4::Wanted;
+use leasequery_store::durable::{Durable, Memory};
+use leasequery_store::{Network, Settings, SourceId, Store, V4Key};
+
+use crate::Mutation;
+use crate::clock::Clock;
+use crate::copy::{Connecting, Following, Reader, settings};
+use crate::leases::Row;
+use crate::server::Serving;
+
+/// A machine.
+#[derive(Debug)]
+pub(crate) struct Node {
+    pub(crate) role: Role,
+    /// Which nodes are followed.
+    pub(crate) upstreams: Vec<usize>,
+    pub(crate) clock: Clock,
+    pub(crate) disk: Option<Memory>,
+    /// For how many seconds ended bindings are kept.
+    pub(crate) history: u32,
+    pub(crate) process: Option<Process>,
+    /// When the process is started, if it does not run.
+    pub(crate) start_at: Option<Duration>,
+    /// Positions in memory when the process was killed, for a mutation.
+    pub(crate) kept: Vec<Option<Position>>,
+    /// When it has something to do.
+    pub(crate) wake: Duration,
+}
+
+/// What a machine is for.
+#[derive(Debug)]
+pub(crate) enum Role {
+    /// Its leases come from a DHCP server beside it.
+    Root(Local),
+    /// Its leases come from other nodes, and are served.
+    Mirror,
+    /// It prints what it is told.
+    Watcher {
+        /// Whoever reads that.
+        reader: Box<Reader>,
+        /// It remembers how far it came.
+        keeps: bool,
+    },
+}
+
+/// Where the leases of a root come from.
+#[derive(Debug)]
+pub(crate) enum Local {
+    /// A file that outlives the process, read from a position.
+    File {
+        /// All that ever stood in it.
+        rows: Vec<Row>,
+    },
+    /// A client that says everything once.
+    Push {
+        /// What it is about to say.
+        rows: Vec<Row>,
+    },
+}
+
+/// A process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) store: Store<V4Key>,
+    pub(crate) durable: Option<Durable<V4Key, Memory>>,
+    pub(crate) keep_at: Duration,
+    /// When it was started: the times of its followers count from then.
+    pub(crate) began: Duration,
+    pub(crate) following: Vec<Following>,
+    pub(crate) serving: Vec<Serving>,
+    /// Connections are accepted.
+    pub(crate) ready: bool,
+    pub(crate) networks: Vec<Network<V4Key>>,
+}
+
+/// The source of what the DHCP server beside a root says.
+pub(crate) const LOCAL: SourceId = SourceId(0);
+
+impl Node {
+    /// Starts the process with what is on the disk.
+    pub(crate) fn start(&mut self, now: Duration, mutation: Option<Mutation>, random: &mut Rng) -> Result<(), String> {
+        let wall = self.clock.wall(now);
+        let watches = matches!(self.role, Role::Watcher { .. });
+        let settings_of_store = Settings {
+            history: self.history,
+            max_ended: if random.u8(..) < 40 { 6 } else { 10_000 },
+            durable: self.disk.is_some(),
+            expire: !watches,
+        };
+        let (mut store, durable) = match &self.disk {
+            None => (Store::new(settings_of_store), None),
+            Some(disk) => {
+                let (durable, store) =
+                    Durable::open_on(disk.clone(), settings_of_store).map_err(|error| error.to_string())?;
+                (store, Some(durable))
+            }
+        };
+        store.advance(wall);
+        let lost = durable.as_ref().is_some_and(|durable| !durable.was_closed());
+        if lost && !matches!(self.role, Role::Root(Local::File { .. })) && mutation != Some(Mutation::NoLostHistory) {
+            store.lose_history();
+        }
+        let mut following = Vec::new();
+        match &mut self.role {
+            Role::Root(_) => {
+                store.source("local");
+            }
+            Role::Watcher { reader, keeps } => {
+                if !*keeps {
+                    reader.position = None;
+                }
+                reader.begin();
+                store.source("server");
+            }
+            Role::Mirror => {}
+        }
+        for (nth, upstream) in self.upstreams.iter().enumerate() {
+            let source = store.source(&format!("upstream {upstream}")).ok_or("too many sources")?;
+            let (source, position) = match &self.role {
+                Role::Watcher { reader, .. } => (LOCAL, reader.position),
+                _ => (source, store.position(source).and_then(Position::from_bytes)),
+            };
+            let position = match (mutation, self.kept.get(nth)) {
+                (Some(Mutation::PositionAheadOfData), Some(Some(kept))) if position.is_some() => Some(*kept),
+                _ => position,
+            };
+            let settings = settings(mutation != Some(Mutation::NoSweeps), !watches);
+            following.push(Following {
+                follower: Follower::new(
+                    Wanted { vpn: None, options: vec![12] },
+                    source,
+                    position,
+                    settings,
+                    random.u64(..),
+                ),
+                server: *upstream,
+                links: [Connecting::No; 2],
+                bulk: None,
+            });
+        }
+        self.process = Some(Process {
+            store,
+            durable,
+            keep_at: now,
+            began: now,
+            following,
+            serving: Vec::new(),
+            ready: false,
+            networks: Vec::new(),
+        });
+        self.wake = now;
+        Ok(())
+    }
+
+    /// Whether connections are accepted: the first load is done, and there is a past to catch up with.
+    pub(crate) fn is_ready(&mut self) -> bool {
+        let Some(process) = &mut self.process else { return false };
+        if process.ready {
+            return true;
+        }
+        let loaded = match &self.role {
+            Role::Root(Local::File { rows }) => process.file_position() == rows.len(),
+            Role::Root(Local::Push { .. }) => true,
+            Role::Mirror => process.following.iter().all(|following| following.follower.position().is_some()),
+            Role::Watcher { .. } => false,
+        };
+        process.ready = loaded && process.store.now() >= process.store.history_floor();
+        process.ready
+    }
+}
+
+impl Process {
+    /// How many rows of the file have been read.
+    pub(crate) fn file_position(&self) -> usize {
+        let bytes = self.store.position(LOCAL).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
+        bytes.and_then(|bytes| usize::try_from(u64::from_be_bytes(bytes)).ok()).unwrap_or(0)
+    }
+
+    /// Writes what changed to the disk, and more often than not makes sure that it survives.
+    pub(crate) fn keep(&mut self, random: &mut Rng) -> Result<(), String> {
+        let Some(durable) = &mut self.durable else { return Ok(()) };
+        loop {
+            let forgotten = self.store.take_forgotten();
+            let batch = durable.collect(&self.store, random.usize(1..40));
+            let complete = batch.is_complete();
+            durable.write(batch, &forgotten).map_err(|error| error.to_string())?;
+            if random.u8(..) < 200 {
+                durable.sync().map_err(|error| error.to_string())?;
+            }
+            // It may be killed between two batches.
+            if complete || random.u8(..) < 30 {
+                return Ok(());
+            }
+        }
+    }
+
+    /// When it has something to do by itself.
+    pub(crate) fn next(&self, now: Duration) -> Duration {
+        let mut next = now + Duration::from_secs(4);
+        for following in &self.following {
+            next = next.min(following.follower.poll_timeout().map_or(next, |due| due + self.began));
+            for link in LINKS {
+                if let Connecting::Until(until) = following.links[place(link)] {
+                    next = next.min(until);
+                }
+            }
+        }
+        next = self.serving.iter().filter_map(Serving::next).fold(next, Duration::min);
+        if self.durable.as_ref().is_some_and(|durable| durable.revision() != self.store.revision()) {
+            next = next.min(self.keep_at);
+        }
+        if let Some(deadline) = self.store.next_deadline() {
+            next = next.min(now + Duration::from_secs(u64::from(deadline.since(self.store.now()))));
+        }
+        next.max(now + Duration::from_micros(100))
+    }
+}
+
+pub(crate) fn place(link: Link) -> usize {
+    match link {
+        Link::Active => 0,
+        Link::Bulk => 1,
+    }
+}

@@ -1,0 +1,52 @@
+//! Who follows whom.
+
+use std::time::Duration;
+
+use fastrand::Rng;
+use leasequery_store::durable::Memory;
+
+use crate::clock::Clock;
+use crate::copy::Reader;
+use crate::node::{Local, Node, Role};
+
+/// A random arrangement of servers, mirrors and watchers.
+pub(crate) fn nodes(random: &mut Rng) -> Vec<Node> {
+    let mut nodes: Vec<Node> = Vec::new();
+    for _ in 0..random.usize(1..=2) {
+        let local = if random.bool() { Local::File { rows: Vec::new() } } else { Local::Push { rows: Vec::new() } };
+        nodes.push(node(Role::Root(local), Vec::new(), random));
+    }
+    for _ in 0..random.usize(0..=3) {
+        let mut upstreams = vec![random.usize(..nodes.len())];
+        let other = random.usize(..nodes.len());
+        if random.u8(..) < 60 && !upstreams.contains(&other) {
+            upstreams.push(other);
+        }
+        nodes.push(node(Role::Mirror, upstreams, random));
+    }
+    let servers = nodes.len();
+    for _ in 0..random.usize(1..=3) {
+        let upstream = random.usize(..servers);
+        let keeps = random.bool();
+        nodes.push(node(Role::Watcher { reader: Box::new(Reader::default()), keeps }, vec![upstream], random));
+    }
+    nodes
+}
+
+fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
+    let durable = !matches!(role, Role::Watcher { .. }) && random.u8(..) < 180;
+    Node {
+        role,
+        upstreams,
+        clock: Clock {
+            ahead: if random.bool() { random.i64(-5000..5000) } else { random.i64(-5_000_000..5_000_000) },
+            drift: random.i64(-50..50),
+        },
+        disk: durable.then(Memory::new),
+        history: if random.bool() { random.u32(5..60) } else { 100_000 },
+        process: None,
+        start_at: Some(Duration::from_millis(random.u64(0..3000))),
+        kept: Vec::new(),
+        wake: Duration::ZERO,
+    }
+}

@@ -1,0 +1,193 @@
+//! The server's side of a connection, turned as the daemon turns it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use leasequery_protocol::server::v4::V4;
+use leasequery_protocol::server::{Allow, Connection, Limits, Policy, Turn};
+use leasequery_store::{Store, Time, V4Key};
+use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode};
+use leasequery_wire::{Framing, split_frame};
+
+use crate::Mutation;
+use crate::leases::address;
+use crate::network::Tcp;
+
+/// Timeouts of every server.
+pub(crate) const LIMITS: Limits = Limits {
+    queries: 4,
+    data_timeout: Duration::from_secs(60),
+    active_send_timeout: Duration::from_secs(20),
+    active_idle_timeout: Duration::from_secs(8),
+};
+
+/// A connection that was accepted.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    /// Which connection of the network.
+    pub(crate) tcp: usize,
+    connection: Connection<V4>,
+    /// When it was accepted: its times count from then.
+    began: Duration,
+    out: Vec<u8>,
+    sent: usize,
+    room: usize,
+    xid: Option<u32>,
+    /// What has been said: the highest base-time outside of the catch-up phase, and the latest one.
+    catching_up: bool,
+    resume: Option<Time>,
+    latest: Option<Time>,
+    closing: bool,
+}
+
+impl Serving {
+    pub(crate) fn new(tcp: usize, now: Duration, random: &mut Rng) -> Self {
+        let policy = Policy { allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
+        let protocol = V4::new(address(0), Arc::new(policy), true);
+        Self {
+            tcp,
+            connection: Connection::new(protocol, LIMITS, Duration::ZERO),
+            began: now,
+            out: Vec::new(),
+            sent: 0,
+            room: random.usize(1..8192),
+            xid: None,
+            catching_up: true,
+            resume: None,
+            latest: None,
+            closing: false,
+        }
+    }
+
+    pub(crate) fn wants_read(&self) -> bool {
+        self.connection.wants_read()
+    }
+
+    /// When there is something to do.
+    pub(crate) fn next(&self) -> Option<Duration> {
+        self.connection.poll_timeout().map(|due| due + self.began)
+    }
+
+    /// Turns the wheel until it stands still. Says whether the connection is over; an error is a broken promise.
+    pub(crate) fn turn(
+        &mut self,
+        now: Duration,
+        store: &Store<V4Key>,
+        tcp: &mut Tcp,
+        mutation: Option<Mutation>,
+        random: &mut Rng,
+    ) -> Result<bool, String> {
+        let mine = now - self.began;
+        loop {
+            if self.connection.wants_read() {
+                let bytes = tcp.to_server.read(now);
+                if !bytes.is_empty() {
+                    self.connection.handle_bytes(mine, &bytes);
+                } else if tcp.to_server.has_ended(now) {
+                    self.connection.handle_eof();
+                }
+            }
+            let mut turn = Turn::Idle;
+            if self.sent == self.out.len() && !self.closing {
+                self.out.clear();
+                self.sent = 0;
+                let was_active = self.connection.is_active();
+                turn = self.connection.poll_transmit(mine, store, &mut self.out, self.room);
+                self.mutate(was_active, store.now(), mutation, random);
+                if mutation.is_none() {
+                    self.check(store)?;
+                }
+                if self.out.len() > self.room + 2 * 65_536 {
+                    return Err(format!("the server made {} octets at once", self.out.len()));
+                }
+            }
+            while self.connection.poll_event().is_some() {}
+            if turn == Turn::Close {
+                self.closing = true;
+            }
+            if self.sent < self.out.len() {
+                let written = tcp.to_client.write(now, &self.out[self.sent..], random);
+                self.sent += written;
+                self.connection.handle_progress(mine, written, self.out.len() - self.sent);
+                if written > 0 {
+                    continue;
+                }
+            } else if self.closing {
+                return Ok(true);
+            }
+            if turn == Turn::More {
+                continue;
+            }
+            if self.connection.poll_timeout().is_some_and(|due| due <= mine) {
+                if self.connection.handle_timeout(mine) {
+                    return Ok(true);
+                }
+                if self.sent == self.out.len() {
+                    continue;
+                }
+            }
+            return Ok(false);
+        }
+    }
+
+    /// The process ends: the last words are said as far as they fit.
+    pub(crate) fn terminate(&mut self, now: Duration, store: &Store<V4Key>, tcp: &mut Tcp, random: &mut Rng) {
+        self.connection.terminate(store, &mut self.out, "over");
+        tcp.to_client.write(now, &self.out[self.sent..], random);
+    }
+
+    fn mutate(&mut self, was_active: bool, now: Time, mutation: Option<Mutation>, random: &mut Rng) {
+        let Some(mutation) = mutation else { return };
+        let active = was_active || self.connection.is_active();
+        if active && self.xid.is_none() && !self.out.is_empty() {
+            self.xid = xid(&self.out);
+            if let Some(xid) = self.xid {
+                let mut first = Vec::new();
+                mutation.on_active_begin(xid, &mut first, now);
+                self.out.splice(0..0, first);
+            }
+        }
+        mutation.on_server_output(&mut self.out, active, now, random);
+    }
+
+    /// What was said must not promise more than was told: whatever changed and has not been told changed at the resume
+    /// point or later. And base-times never decrease.
+    fn check(&mut self, store: &Store<V4Key>) -> Result<(), String> {
+        let mut rest = self.out.as_slice();
+        while let Ok(Framing::Frame { body, rest: behind }) = split_frame(rest, MIN_MESSAGE) {
+            rest = behind;
+            let Ok(message) = Message::parse(body) else { return Err("the server sent no message".to_owned()) };
+            let base_time = message.base_time().ok().flatten().map(Time);
+            if base_time < self.latest {
+                return Err(format!("base-time {base_time:?} after {:?}", self.latest));
+            }
+            self.latest = base_time;
+            let status = message.status().ok().flatten().map(|status| status.code);
+            if message.message_type() == MessageType::LEASE_QUERY_STATUS
+                && matches!(status, Some(StatusCode::CATCH_UP_COMPLETE | StatusCode::DATA_MISSING))
+            {
+                self.catching_up = false;
+            }
+            if !self.catching_up {
+                self.resume = self.resume.max(base_time);
+            }
+        }
+        if let (Some(resume), true) = (self.resume, self.connection.is_active()) {
+            let active = self.connection.queries_mut().next().and_then(|query| query.told_up_to());
+            let untold = active.and_then(|cursor| store.changes(cursor).next());
+            if let Some(untold) = untold.filter(|untold| untold.changed() < resume) {
+                let (key, changed) = (untold.key().address, untold.changed());
+                return Err(format!("{key} changed at {changed}, is untold, and {resume} was said"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn xid(out: &[u8]) -> Option<u32> {
+    match split_frame(out, MIN_MESSAGE) {
+        Ok(Framing::Frame { body, .. }) => Message::parse(body).ok().map(|message| message.xid()),
+        _ => None,
+    }
+}
