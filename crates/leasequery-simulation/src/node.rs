@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) start_at: Option<Duration>,
     /// Positions in memory when the process was killed, for a mutation.
     pub(crate) kept: Vec<Option<Position>>,
+    /// Its clock was set back: nobody could tell afterwards what it lost in a crash.
+    pub(crate) spared: bool,
     /// When it has something to do.
     pub(crate) wake: Duration,
 }

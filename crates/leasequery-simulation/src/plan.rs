@@ -47,6 +47,7 @@ fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
         process: None,
         start_at: Some(Duration::from_millis(random.u64(0..3000))),
         kept: Vec::new(),
+        spared: false,
         wake: Duration::ZERO,
     }
 }

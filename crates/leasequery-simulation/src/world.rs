@@ -375,10 +375,19 @@ impl World {
                     tcp.to_client.stop_until(until);
                 }
             }
-            7 | 8 => self.kill(number),
-            9 => self.stop(number)?,
+            7 | 8 if !self.nodes[number].spared => self.kill(number),
+            7..=9 => self.stop(number)?,
             10 => {
-                let step = self.random.i64(-100_000..100_000);
+                let mut step = self.random.i64(-100_000..100_000);
+                let node = &mut self.nodes[number];
+                if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
+                    // Losing what was told and the time of it, too, is more than can be noticed.
+                    let keeps = node.disk.is_some() && node.process.is_some();
+                    if !keeps {
+                        step = -step;
+                    }
+                    node.spared |= keeps;
+                }
                 self.trace(|| format!("node {number}: the clock is stepped by {step} ms"));
                 self.nodes[number].clock.ahead += step;
                 self.nodes[number].wake = self.now;

@@ -106,6 +106,14 @@ impl<P: Followed> Follower<P> {
                     }
                     ActiveStatus::DataMissing => {
                         session.catching_up = false;
+                        // What was asked for before does not know of this gap.
+                        self.bulk.state = State::Down;
+                        self.bulk.pace.clear(now);
+                        if base_time < session.since {
+                            // Its clock was set back. Once it has passed that time again it would take it for one that
+                            // it knows all about.
+                            self.resume = Some(Time::default());
+                        }
                         self.gap = Some(Gap { since: session.since, until: base_time, filled: false });
                         self.events.push_back(Event::DataMissing);
                     }
