@@ -8,7 +8,9 @@ use crate::copy::{Name, Seen, is_ended, name};
 
 /// Seconds by which times may differ: they went through two clocks in whole seconds, and clocks drift by two more before
 /// all times are asked for anew.
-const TOLERANCE: i64 = 5;
+pub(crate) const TOLERANCE: i64 = 5;
+/// The same where nobody asks anew: a reader that stopped when it first heard of a server takes its clock for late.
+pub(crate) const COARSE: i64 = 100;
 
 /// What a server says about each address that is not free.
 pub(crate) fn view(store: &Store<V4Key>, there: bool) -> BTreeMap<Name, Seen> {
@@ -19,13 +21,13 @@ pub(crate) fn view(store: &Store<V4Key>, there: bool) -> BTreeMap<Name, Seen> {
     bound.collect()
 }
 
-/// Compares a copy with what its servers say, each with the seconds by which its clock is ahead of the copy's; `times` is
-/// whether times are compared, too.
+/// Compares a copy with what its servers say, each with the seconds by which its clock is ahead of the copy's; times may differ
+/// by `tolerance`, or as they like.
 pub(crate) fn compare(
     copy: &BTreeMap<Name, Seen>,
     servers: &[(BTreeMap<Name, Seen>, i64)],
     wall: Time,
-    times: bool,
+    tolerance: Option<i64>,
 ) -> Result<(), String> {
     let names: BTreeSet<&Name> = copy.keys().chain(servers.iter().flat_map(|(server, _)| server.keys())).collect();
     for name in names {
@@ -41,7 +43,7 @@ pub(crate) fn compare(
             .collect();
         let equal = match mine {
             None => theirs.iter().any(Option::is_none),
-            Some(mine) => theirs.iter().flatten().any(|(seen, ahead)| agrees(mine, seen, *ahead, times)),
+            Some(mine) => theirs.iter().flatten().any(|(seen, ahead)| agrees(mine, seen, *ahead, tolerance)),
         };
         if !equal {
             return Err(format!("{name:?}: the copy has {:?}, the servers have {theirs:?}", copy.get(name)));
@@ -55,13 +57,16 @@ fn is_ending(seen: &Seen, wall: Time, ahead: i64) -> bool {
     seen.times[2].is_some_and(|ends| (i64::from(ends.0) - ahead - i64::from(wall.0)).abs() <= TOLERANCE)
 }
 
-fn agrees(mine: &Seen, theirs: &Seen, ahead: i64, times: bool) -> bool {
+fn agrees(mine: &Seen, theirs: &Seen, ahead: i64, tolerance: Option<i64>) -> bool {
     let near = |(mine, theirs): (&Option<Time>, &Option<Time>)| match (mine, theirs) {
-        (Some(mine), Some(theirs)) => (i64::from(theirs.0) - ahead - i64::from(mine.0)).abs() <= TOLERANCE,
+        (Some(mine), Some(theirs)) => {
+            let apart = (i64::from(theirs.0) - ahead - i64::from(mine.0)).abs();
+            tolerance.is_none_or(|tolerance| apart <= tolerance)
+        }
         (None, None) => true,
         _ => false,
     };
     (mine.state, &mine.hardware, &mine.client_id, &mine.relay_info, &mine.options, mine.remote)
         == (theirs.state, &theirs.hardware, &theirs.client_id, &theirs.relay_info, &theirs.options, theirs.remote)
-        && (!times || mine.times.iter().zip(&theirs.times).all(near))
+        && mine.times.iter().zip(&theirs.times).all(near)
 }

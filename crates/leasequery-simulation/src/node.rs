@@ -86,12 +86,18 @@ pub(crate) const LOCAL: SourceId = SourceId(0);
 
 impl Node {
     /// Starts the process with what is on the disk.
-    pub(crate) fn start(&mut self, now: Duration, mutation: Option<Mutation>, random: &mut Rng) -> Result<(), String> {
+    pub(crate) fn start(
+        &mut self,
+        now: Duration,
+        faithful: bool,
+        mutation: Option<Mutation>,
+        random: &mut Rng,
+    ) -> Result<(), String> {
         let wall = self.clock.wall(now);
         let watches = matches!(self.role, Role::Watcher { .. });
         let settings_of_store = Settings {
             history: self.history,
-            max_ended: if random.u8(..) < 40 { 6 } else { 10_000 },
+            max_ended: if !faithful && random.u8(..) < 40 { 6 } else { 10_000 },
             durable: self.disk.is_some(),
             expire: !watches,
         };
@@ -132,7 +138,7 @@ impl Node {
                 (Some(Mutation::PositionAheadOfData), Some(Some(kept))) if position.is_some() => Some(*kept),
                 _ => position,
             };
-            let settings = settings(mutation != Some(Mutation::NoSweeps), !watches);
+            let settings = settings(!faithful && mutation != Some(Mutation::NoSweeps), !watches);
             following.push(Following {
                 follower: Follower::new(
                     Wanted { vpn: None, options: vec![12] },

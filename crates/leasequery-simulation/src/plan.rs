@@ -9,11 +9,13 @@ use crate::clock::Clock;
 use crate::copy::Reader;
 use crate::node::{Local, Node, Role};
 
-/// A random arrangement of servers, mirrors and watchers.
-pub(crate) fn nodes(random: &mut Rng) -> Vec<Node> {
+/// A random arrangement of servers, mirrors and watchers. In a `faithful` one no server ever forgets anything, so that
+/// nobody needs to ask for everything again.
+pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for _ in 0..random.usize(1..=2) {
-        let local = if random.bool() { Local::File { rows: Vec::new() } } else { Local::Push { rows: Vec::new() } };
+        let local =
+            if faithful || random.bool() { Local::File { rows: Vec::new() } } else { Local::Push { rows: Vec::new() } };
         nodes.push(node(Role::Root(local), Vec::new(), random));
     }
     for _ in 0..random.usize(0..=3) {
@@ -29,6 +31,13 @@ pub(crate) fn nodes(random: &mut Rng) -> Vec<Node> {
         let upstream = random.usize(..servers);
         let keeps = random.bool();
         nodes.push(node(Role::Watcher { reader: Box::new(Reader::default()), keeps }, vec![upstream], random));
+    }
+    if faithful {
+        for node in nodes.iter_mut().filter(|node| !matches!(node.role, Role::Watcher { .. })) {
+            node.disk = Some(Memory::new());
+            node.history = 100_000;
+            node.spared = matches!(node.role, Role::Mirror);
+        }
     }
     nodes
 }

@@ -95,9 +95,7 @@ impl Serving {
                 let was_active = self.connection.is_active();
                 turn = self.connection.poll_transmit(mine, store, &mut self.out, self.room);
                 self.mutate(was_active, store.now(), mutation, random);
-                if mutation.is_none() {
-                    self.check(store)?;
-                }
+                self.check(store)?;
                 if self.out.len() > self.room + 2 * 65_536 {
                     return Err(format!("the server made {} octets at once", self.out.len()));
                 }
