@@ -95,7 +95,7 @@ pub(crate) fn settings(sweeps: bool, kept: bool) -> Settings {
         sweep: sweeps.then_some(Duration::from_secs(150)),
         initial: true,
         kept,
-        timeouts: Timeouts { data: Duration::from_secs(60), active_receive: Duration::from_secs(20) },
+        timeouts: Timeouts { data: Duration::from_mins(1), active_receive: Duration::from_secs(20) },
     }
 }
 

@@ -17,7 +17,7 @@ use crate::network::Tcp;
 /// Timeouts of every server.
 pub(crate) const LIMITS: Limits = Limits {
     queries: 4,
-    data_timeout: Duration::from_secs(60),
+    data_timeout: Duration::from_mins(1),
     active_send_timeout: Duration::from_secs(20),
     active_idle_timeout: Duration::from_secs(8),
 };
@@ -78,7 +78,7 @@ impl Serving {
         mutation: Option<Mutation>,
         random: &mut Rng,
     ) -> Result<bool, String> {
-        let mine = now - self.began;
+        let mine = now.saturating_sub(self.began);
         loop {
             if self.connection.wants_read() {
                 let bytes = tcp.to_server.read(now);

@@ -63,7 +63,7 @@ struct World {
 
 /// How long to wait for all copies to be complete once all is quiet: until old differences of clocks are forgotten, and
 /// everything has been asked for once more, for each step of a chain.
-const QUIET: Duration = Duration::from_secs(1500);
+const QUIET: Duration = Duration::from_mins(25);
 /// How many more times to look when something has just happened.
 const GRACE: u32 = 20;
 /// More events than any simulation has.
@@ -249,7 +249,7 @@ impl World {
 
     /// Turns the wheel of a follower until it stands still.
     fn follow(&mut self, number: usize, nth: usize, process: &mut Process) {
-        let (now, mine) = (self.now, self.now - process.began);
+        let (now, mine) = (self.now, self.now.saturating_sub(process.began));
         let server = process.following[nth].server;
         while let Some(link) = process.following[nth].follower.poll_connect(mine) {
             let delay = Duration::from_micros(self.random.u64(50..50_000));
@@ -339,7 +339,7 @@ impl World {
         self.tcps.insert(tcp, connection);
         following.links[place(link)] = Connecting::Open(tcp);
         let protocol = V4::with_peer(address(0).into());
-        following.follower.handle_connected(link, now - process.began, protocol, &mut process.store);
+        following.follower.handle_connected(link, now.saturating_sub(process.began), protocol, &mut process.store);
         if let Some(process) = &mut self.nodes[server].process {
             process.serving.push(Serving::new(tcp, now, &mut self.random));
         }

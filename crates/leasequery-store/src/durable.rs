@@ -42,6 +42,8 @@ pub struct Durable<K, D = Files> {
     /// Up to where the bindings have been written.
     revision: Revision,
     written: Option<Metadata>,
+    /// The positions of the sources that are on disk.
+    positions: Vec<Option<Vec<u8>>>,
     /// Up to where the networks have been written.
     networks: u64,
     /// Whether the last batch that was written had everything.
@@ -57,23 +59,23 @@ pub struct Durable<K, D = Files> {
 pub struct Batch<K> {
     bindings: Vec<Write>,
     revision: Revision,
-    /// Present if nothing had changed beyond: only then do the positions in it hold.
-    rest: Option<Rest<K>>,
+    /// With each batch, because bindings refer to VPNs and sources by their numbers.
+    metadata: Metadata,
+    /// Present if nothing had changed beyond. Only then do new positions hold, and are in the metadata.
+    networks: Option<ChangedNetworks<K>>,
 }
 
-/// What there is besides bindings.
+/// The networks that have changed. They are many, and change seldom.
 #[derive(Debug)]
-struct Rest<K> {
-    metadata: Metadata,
-    /// Those that have changed. They are many, and change seldom.
-    networks: Vec<Owned<K>>,
+struct ChangedNetworks<K> {
+    owned: Vec<Owned<K>>,
     generation: u64,
 }
 
 impl<K> Batch<K> {
     /// Whether this was all there was.
     pub fn is_complete(&self) -> bool {
-        self.rest.is_some()
+        self.networks.is_some()
     }
 }
 
@@ -105,8 +107,18 @@ impl<K: Key, D: Disk> Durable<K, D> {
             }
         };
         let (revision, networks) = (store.revision(), store.networks.generation());
-        let durable =
-            Self { disk, revision, written: None, networks, whole: true, was_closed, marked, key: PhantomData };
+        let positions = store.sources.iter().map(|source| source.position.clone()).collect();
+        let durable = Self {
+            disk,
+            revision,
+            written: None,
+            positions,
+            networks,
+            whole: true,
+            was_closed,
+            marked,
+            key: PhantomData,
+        };
         Ok((durable, store))
     }
 
@@ -133,24 +145,24 @@ impl<K: Key, D: Disk> Durable<K, D> {
             revision = binding.revision();
         }
         let complete = bindings.len() < room;
-        Batch { bindings, revision, rest: complete.then(|| self.collect_rest(store)) }
-    }
-
-    fn collect_rest(&self, store: &Store<K>) -> Rest<K> {
-        Rest {
-            metadata: store.metadata(),
-            networks: store.networks.changed_since(self.networks).cloned().collect(),
-            generation: store.networks.generation(),
+        let mut metadata = store.metadata();
+        if !complete {
+            for (nth, (_, position)) in metadata.sources.iter_mut().enumerate() {
+                *position = self.positions.get(nth).cloned().flatten();
+            }
         }
+        let networks = complete.then(|| ChangedNetworks {
+            owned: store.networks.changed_since(self.networks).cloned().collect(),
+            generation: store.networks.generation(),
+        });
+        Batch { bindings, revision, metadata, networks }
     }
 
     /// Writes a batch, all of it or nothing, and takes out bindings that were forgotten.
     pub fn write(&mut self, batch: Batch<K>, forgotten: &[K]) -> Result<(), DurableError> {
-        let Batch { bindings, revision, rest } = batch;
-        let whole = rest.is_some();
+        let Batch { bindings, revision, metadata, networks } = batch;
         // While this fails, what is on disk is not everything.
         self.whole = false;
-        let rest = rest.filter(|rest| self.written.as_ref() != Some(&rest.metadata) || !rest.networks.is_empty());
         let mut writes = Vec::with_capacity(forgotten.len() + bindings.len() + 2);
         for key in forgotten {
             let mut bytes = Vec::with_capacity(8);
@@ -160,11 +172,11 @@ impl<K: Key, D: Disk> Durable<K, D> {
         // An address that was forgotten and is known again since is among the bindings.
         writes.extend(bindings);
         let mut put = |key, value| writes.push(Write { table: Table::Metadata, key, value });
-        if let Some(rest) = &rest {
-            put(METADATA.to_vec(), Some(write_metadata(&rest.metadata)));
-            for Owned { owner, ranges, .. } in &rest.networks {
-                put(networks_key(*owner), (!ranges.is_empty()).then(|| write_networks(ranges)));
-            }
+        if self.written.as_ref() != Some(&metadata) {
+            put(METADATA.to_vec(), Some(write_metadata(&metadata)));
+        }
+        for Owned { owner, ranges, .. } in networks.iter().flat_map(|networks| &networks.owned) {
+            put(networks_key(*owner), (!ranges.is_empty()).then(|| write_networks(ranges)));
         }
         if !writes.is_empty() {
             if self.marked {
@@ -174,11 +186,12 @@ impl<K: Key, D: Disk> Durable<K, D> {
             self.marked = false;
         }
         self.revision = revision;
-        if let Some(rest) = rest {
-            self.networks = rest.generation;
-            self.written = Some(rest.metadata);
+        self.positions = metadata.sources.iter().map(|(_, position)| position.clone()).collect();
+        self.written = Some(metadata);
+        self.whole = networks.is_some();
+        if let Some(networks) = networks {
+            self.networks = networks.generation;
         }
-        self.whole = whole;
         Ok(())
     }
 

@@ -10,4 +10,5 @@ pub mod record;
 pub mod requestor;
 pub mod serve;
 pub mod source;
+pub mod verify;
 pub mod watch;

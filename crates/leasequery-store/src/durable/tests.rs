@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 
 use super::*;
-use crate::{Outcome, State, Time, Update, V4Key};
+use crate::{Outcome, Revision, State, Time, Update, V4Key, VpnName};
 
 const SOURCE: SourceId = SourceId(0);
 
@@ -72,6 +72,29 @@ fn a_position_is_never_ahead_of_the_bindings() {
     let (_, restored) = open(directory.path());
     assert_eq!(restored.counts().bindings, 2);
     assert_eq!(restored.position(SOURCE), None);
+}
+
+#[test]
+fn bindings_of_an_incomplete_batch_have_the_names_they_refer_to() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let (mut durable, mut store) = open(directory.path());
+    store.advance(Time(1000));
+    let source = store.source("kea").expect("a number");
+    let vpn = store.vpn(&VpnName::Name(b"blue".as_slice().into())).expect("a number");
+    for number in 1..=3 {
+        store.commit(source, &Update::new(V4Key { vpn, ..key(number) }, State::Active));
+    }
+    let batch = durable.collect(&store, 2);
+    assert!(!batch.is_complete());
+    durable.write(batch, &[]).expect("it writes");
+    drop(durable);
+    let (_, restored) = open(directory.path());
+    let names: Vec<_> = restored
+        .changes(Revision::default())
+        .map(|binding| (restored.vpn_name(binding.key().vpn).cloned(), binding.source()))
+        .collect();
+    assert_eq!(names, vec![(store.vpn_name(vpn).cloned(), source); 2]);
+    assert_eq!(restored.sources().collect::<Vec<_>>(), [(source, "kea")]);
 }
 
 #[test]
@@ -156,8 +179,8 @@ fn networks_are_written_only_when_they_change() {
     store.set_networks(None, &[network(1, 2)]);
     store.set_networks(source, &[network(5, 6)]);
     let owners = |durable: &Durable<V4Key, Memory>, store: &Store<V4Key>| {
-        let rest = durable.collect(store, 1000).rest.expect("it is complete");
-        rest.networks.into_iter().map(|owned| owned.owner).collect::<Vec<_>>()
+        let networks = durable.collect(store, 1000).networks.expect("it is complete");
+        networks.owned.into_iter().map(|owned| owned.owner).collect::<Vec<_>>()
     };
     assert_eq!(owners(&durable, &store), [None, source]);
     write_all(&mut durable, &store);

@@ -5,6 +5,7 @@ mod demo;
 mod selectors;
 mod serve;
 mod server;
+mod verify;
 mod watch;
 
 pub(crate) use server::Server;
@@ -35,6 +36,8 @@ enum Command {
     Bulk(Box<bulk::Bulk>),
     /// Active Leasequery: the present state, then every change as it happens.
     Watch(Box<watch::Watch>),
+    /// Proves a copy: asks two servers for everything and lists every difference.
+    Verify(verify::Verify),
 }
 
 /// How a command ends when it does not end well.
@@ -92,6 +95,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Bulk(bulk) => bulk.run(),
         Command::Watch(watch) => watch.run(),
+        Command::Verify(verify) => verify.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,0 +1,77 @@
+use std::io::{self, IsTerminal, Write};
+use std::path::Path;
+use std::time::Duration;
+
+use clap::Args;
+
+use super::server::Server;
+use super::{Ending, parse_duration};
+use crate::output::Format;
+use crate::verify::{Side, SideError, verify};
+
+/// Proves a copy: asks two servers (a DHCP server and a mirror of it, or two failover partners) for everything and lists
+/// every difference. Times are the same within 2 seconds; a lease that is over, an address that is merely configured and
+/// one that is not known are the same; who says it is of no account.
+#[derive(Debug, Args)]
+pub(super) struct Verify {
+    /// HOST[:PORT], an IPv6 address in brackets, or a file of records as `bulk` and `watch` print them
+    a: String,
+    /// HOST[:PORT], an IPv6 address in brackets
+    b: Server,
+    /// Ask for DHCPv4
+    #[arg(long, conflicts_with = "v6")]
+    v4: bool,
+    /// Ask for DHCPv6
+    #[arg(long)]
+    v6: bool,
+    /// What differs no longer after this time is not reported
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
+    settle: Duration,
+    /// How to print: the default is table on a terminal and json elsewhere
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// How long to wait for data
+    #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::bulk::parse_seconds)]
+    timeout: f64,
+}
+
+impl Verify {
+    pub(super) fn run(self) -> Result<(), Ending> {
+        let mut out = io::stdout().lock();
+        let format = self.format.unwrap_or(if out.is_terminal() { Format::Table } else { Format::Json });
+        if matches!(format, Format::Csv) {
+            return Err(Ending::Usage("differences are printed as table or json".to_owned()));
+        }
+        let a = if Path::new(&self.a).exists() {
+            Side::File(self.a.into())
+        } else {
+            let server: Server = self
+                .a
+                .parse()
+                .map_err(|problem| Ending::Usage(format!("A is neither a file nor a server: {problem}")))?;
+            Side::Server(server.to_string(), server.resolve(self.v4, self.v6)?)
+        };
+        let b = Side::Server(self.b.to_string(), self.b.resolve(self.v4, self.v6)?);
+        let verdict =
+            verify(&a, &b, self.settle, Duration::from_secs_f64(self.timeout)).map_err(|error| match error {
+                SideError::Refused(text) => Ending::Status(text),
+                SideError::Peer(text) => Ending::Peer(text),
+                SideError::File(text) => Ending::Usage(text),
+            })?;
+        for difference in &verdict.differences {
+            match format {
+                Format::Json => difference.write_json(&mut out)?,
+                Format::Table | Format::Csv => difference.write_line(&mut out)?,
+            }
+        }
+        let (addresses, leased) = (verdict.addresses, verdict.leased);
+        if verdict.differences.is_empty() {
+            if matches!(format, Format::Table) {
+                writeln!(out, "equal: {addresses} addresses, {leased} leased")?;
+            }
+            return Ok(());
+        }
+        out.flush()?;
+        Err(Ending::Status(format!("{} of {addresses} addresses differ", verdict.differences.len())))
+    }
+}

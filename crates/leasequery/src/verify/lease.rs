@@ -1,0 +1,71 @@
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
+use leasequery_store::Time;
+use serde::{Deserialize, Deserializer};
+use serde_json::Value;
+
+use crate::record::parse_time;
+
+/// What somebody says about one address: the record as it is printed, less what is of no account here.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Lease {
+    address: Ipv4Addr,
+    vpn: Option<String>,
+    pub(super) state: String,
+    pub(super) htype: Option<u8>,
+    pub(super) mac: Option<String>,
+    pub(super) client_id: Option<String>,
+    pub(super) relay_agent_information: Option<String>,
+    #[serde(default)]
+    pub(super) options: BTreeMap<String, String>,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) start_time_of_state: Option<Time>,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) client_last_transaction_time: Option<Time>,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) expires: Option<Time>,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) renews: Option<Time>,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) rebinds: Option<Time>,
+    /// The record as it came, for whoever wants to see it.
+    #[serde(skip)]
+    pub(super) record: Box<str>,
+}
+
+/// A VPN and an address; no VPN is the default one.
+pub(super) type Key = (Option<String>, Ipv4Addr);
+
+/// What one side says, by address.
+pub(super) type Leases = BTreeMap<Key, Lease>;
+
+fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
+    let text = Option::<String>::deserialize(deserializer)?;
+    text.map(|text| parse_time(&text)).transpose().map_err(serde::de::Error::custom)
+}
+
+impl Lease {
+    /// Reads a line; one that tells of an event is no record, and no mistake.
+    pub(super) fn parse(line: &str) -> Result<Option<Self>, String> {
+        let value: Value = serde_json::from_str(line).map_err(|error| error.to_string())?;
+        if value.get("event").is_some() {
+            return Ok(None);
+        }
+        let mut lease = Self::deserialize(&value).map_err(|error| error.to_string())?;
+        // Ethernet, unless it is said.
+        lease.htype = lease.htype.or(lease.mac.as_ref().map(|_| 1));
+        lease.record = line.trim_end().into();
+        Ok(Some(lease))
+    }
+
+    pub(super) fn key(&self) -> Key {
+        (self.vpn.clone(), self.address)
+    }
+
+    /// Whether nobody holds the address any more, or ever did.
+    pub(super) fn is_ended(&self) -> bool {
+        matches!(self.state.as_str(), "available" | "expired" | "released" | "reset")
+    }
+}

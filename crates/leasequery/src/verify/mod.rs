@@ -1,0 +1,199 @@
+//! Proving a copy: two sides are asked for everything, again and again until what differs has had time to settle.
+
+mod compare;
+mod lease;
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use leasequery_protocol::requestor::v4::{BulkQuery, Record, VpnChoice};
+use leasequery_wire::v4::StatusCode;
+
+use crate::record::View;
+use crate::requestor::{FetchError, Sink, fetch};
+use compare::differences;
+use lease::{Key, Lease, Leases};
+
+/// Where one side's records come from.
+#[derive(Debug)]
+pub enum Side {
+    /// A server, by the name it was given and its addresses.
+    Server(String, Vec<SocketAddr>),
+    /// Records, one a line.
+    File(PathBuf),
+}
+
+/// Why a side has nothing to say.
+#[derive(Debug)]
+pub enum SideError {
+    /// The server refuses, by a status.
+    Refused(String),
+    /// The server cannot be reached or breaks the protocol.
+    Peer(String),
+    /// The file cannot be read.
+    File(String),
+}
+
+/// An address about which the sides differ.
+#[derive(Debug)]
+pub struct Difference {
+    key: Key,
+    fields: Vec<&'static str>,
+    a: Option<Lease>,
+    b: Option<Lease>,
+}
+
+/// What came of comparing.
+#[derive(Debug)]
+pub struct Verdict {
+    /// What differs, by address.
+    pub differences: Vec<Difference>,
+    /// Addresses that either side knows.
+    pub addresses: usize,
+    /// Those that are leased, as A has it.
+    pub leased: usize,
+}
+
+/// How long to wait before both are asked again.
+const ROUND: Duration = Duration::from_millis(500);
+
+/// Compares two sides. What differs is reported if it still does after `settle`, and never agreed in between: a copy of
+/// something that changes all the time is always a moment behind.
+pub fn verify(a: &Side, b: &Side, settle: Duration, timeout: Duration) -> Result<Verdict, SideError> {
+    let start = Instant::now();
+    let (mut new_a, mut new_b) = (a.read(timeout)?, b.read(timeout)?);
+    let mut keys: Vec<Key> =
+        new_a.keys().chain(new_b.keys().filter(|key| !new_a.contains_key(*key))).cloned().collect();
+    keys.retain(|key| !differences(new_a.get(key), new_b.get(key)).is_empty());
+    loop {
+        if keys.is_empty() || start.elapsed() >= settle {
+            keys.sort();
+            let difference = |key: Key| Difference {
+                fields: differences(new_a.get(&key), new_b.get(&key)),
+                a: new_a.get(&key).cloned(),
+                b: new_b.get(&key).cloned(),
+                key,
+            };
+            let addresses = new_a.len() + new_b.keys().filter(|key| !new_a.contains_key(*key)).count();
+            let leased = new_a.values().filter(|lease| lease.state == "active").count();
+            return Ok(Verdict { differences: keys.into_iter().map(difference).collect(), addresses, leased });
+        }
+        std::thread::sleep(ROUND.min(settle));
+        let (old_a, old_b) = (new_a, new_b);
+        (new_a, new_b) = (a.read(timeout)?, b.read(timeout)?);
+        keys.retain(|key| {
+            let views = [(&new_a, &new_b), (&old_a, &new_b), (&new_a, &old_b)];
+            views.iter().all(|(a, b)| !differences(a.get(key), b.get(key)).is_empty())
+        });
+    }
+}
+
+impl Side {
+    fn read(&self, timeout: Duration) -> Result<Leases, SideError> {
+        match self {
+            Self::File(path) => read_file(path),
+            Self::Server(name, addresses) => ask(name, addresses, timeout),
+        }
+    }
+}
+
+fn read_file(path: &PathBuf) -> Result<Leases, SideError> {
+    let text =
+        std::fs::read_to_string(path).map_err(|error| SideError::File(format!("{}: {error}", path.display())))?;
+    let mut leases = Leases::new();
+    for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
+        let lease = Lease::parse(line)
+            .map_err(|problem| SideError::File(format!("{}:{}: {problem}", path.display(), number + 1)))?;
+        // Of what was printed about an address, the last word holds.
+        leases.extend(lease.map(|lease| (lease.key(), lease)));
+    }
+    Ok(leases)
+}
+
+/// Asks for everything, in all VPNs if the server knows what that is.
+fn ask(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases, SideError> {
+    for vpn in [VpnChoice::All, VpnChoice::Default] {
+        let query = BulkQuery { vpn: vpn.clone(), ..BulkQuery::default() };
+        let mut sink = Collect { leases: BTreeMap::new(), line: Vec::new() };
+        let done = fetch(addresses, &query, timeout, &mut sink)
+            .map_err(|error: FetchError| SideError::Peer(format!("{name}: {error}")))?;
+        match done.status {
+            StatusCode::SUCCESS => return Ok(sink.leases),
+            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY if vpn == VpnChoice::All => {}
+            status => return Err(SideError::Refused(format!("{name}: {status}: {}", done.text))),
+        }
+    }
+    Ok(Leases::new())
+}
+
+struct Collect {
+    leases: Leases,
+    line: Vec<u8>,
+}
+
+impl Sink for Collect {
+    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
+        self.line.clear();
+        View::new(record).write_json(&mut self.line);
+        let line = String::from_utf8_lossy(&self.line);
+        if let Some(lease) = Lease::parse(&line).map_err(io::Error::other)? {
+            self.leases.insert(lease.key(), lease);
+        }
+        Ok(())
+    }
+}
+
+impl Difference {
+    /// For people.
+    pub fn write_line(&self, out: &mut impl Write) -> io::Result<()> {
+        let (vpn, address) = &self.key;
+        let vpn = vpn.as_ref().map(|vpn| format!(" in VPN {vpn}")).unwrap_or_default();
+        let what = match (&self.a, &self.b) {
+            (Some(a), Some(b)) if a.is_ended() == b.is_ended() => {
+                let fields: Vec<_> = self.fields.iter().map(|field| self.both(field)).collect();
+                fields.join(", ")
+            }
+            (Some(a), Some(b)) => format!("state: {} | {}", a.state, b.state),
+            (Some(a), None) => format!("{} only in A", a.state),
+            (None, Some(b)) => format!("{} only in B", b.state),
+            (None, None) => return Ok(()),
+        };
+        // Names of VPNs come from a server.
+        let line = format!("{address}{vpn}  {what}").replace(char::is_control, "?");
+        writeln!(out, "{line}")
+    }
+
+    /// A field, as both sides have it.
+    fn both(&self, field: &str) -> String {
+        let value = |lease: &Option<Lease>| {
+            let record: Option<serde_json::Value> =
+                lease.as_ref().and_then(|lease| serde_json::from_str(&lease.record).ok());
+            record.and_then(|record| record.get(field).map(ToString::to_string)).unwrap_or_else(|| "-".to_owned())
+        };
+        format!("{field}: {} | {}", value(&self.a), value(&self.b)).replace('"', "")
+    }
+
+    /// For programs: a JSON object on one line.
+    pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
+        let record = |lease: &Option<Lease>| -> serde_json::Value {
+            lease.as_ref().and_then(|lease| serde_json::from_str(&lease.record).ok()).unwrap_or_default()
+        };
+        let (vpn, address) = &self.key;
+        let difference = match (&self.a, &self.b) {
+            (_, None) => "only-in-a",
+            (None, _) => "only-in-b",
+            _ => "differs",
+        };
+        let mut line = serde_json::json!({
+            "address": address, "difference": difference, "fields": self.fields,
+            "a": record(&self.a), "b": record(&self.b),
+        });
+        if let Some(vpn) = vpn {
+            line["vpn"] = vpn.as_str().into();
+        }
+        writeln!(out, "{line}")
+    }
+}

@@ -1,0 +1,157 @@
+//! Daemons that follow other daemons, as processes.
+
+mod common;
+
+use std::sync::Arc;
+
+use common::*;
+use serde_json::{Value, json};
+
+const ACTIVE: &str = r#"
+[[listen]]
+protocol = "v4"
+transport = "tcp"
+address = "127.0.0.1:0"
+tls = "off"
+active = true
+
+[[requestor]]
+name = "me"
+addresses = ["127.0.0.1"]
+allow = ["bulk", "active"]
+"#;
+
+fn root() -> Daemon {
+    Daemon::start(&format!("state-dir = \"state\"\n{ACTIVE}{PUSH}{}", network("10.0.0.1-10.0.0.9")))
+}
+
+fn mirror_of(servers: &[&Daemon], more: &str) -> Daemon {
+    Daemon::start(&mirror_config(servers, more))
+}
+
+fn mirror_config(servers: &[&Daemon], more: &str) -> String {
+    let source = |server: &&Daemon| {
+        let address = server.address();
+        format!("[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"{address}\"\ntls = \"off\"\n{more}")
+    };
+    let sources: String = servers.iter().map(source).collect();
+    format!("state-dir = \"state\"\n{ACTIVE}\n[limits]\nactive-idle-timeout = 0.3\n{sources}")
+}
+
+fn lease(last: u8, state: &str) -> Value {
+    json!({
+        "protocol": "v4", "address": format!("10.0.0.{last}"), "state": state, "mac": format!("02:00:00:00:00:{last:02x}"),
+        "client-last-transaction-time": "2026-01-01T00:00:00Z", "expires": "2090-01-01T00:00:00Z",
+        "relay-agent-information": "0204aabbccdd",
+    })
+}
+
+/// What a daemon says, without what is its own.
+fn view(daemon: &Daemon) -> Vec<Value> {
+    let mut records = daemon.records(&[]);
+    for record in &mut records {
+        for own in ["server", "base-time", "data-source"] {
+            record.as_object_mut().expect("an object").remove(own);
+        }
+    }
+    records
+}
+
+#[test]
+fn a_chain_of_daemons_says_at_its_end_what_is_said_at_its_beginning() {
+    let root = root();
+    root.push_all(&[lease(1, "active"), lease(2, "released")]);
+    let middle = mirror_of(&[&root], "");
+    let end = mirror_of(&[&middle], "");
+    let same = |what: &str| eventually(what, || view(&end) == view(&root) && view(&middle) == view(&root));
+    same("the first state is everywhere");
+    root.push_all(&[lease(3, "active"), lease(1, "released")]);
+    same("changes are everywhere");
+    assert_eq!(root.records(&["--mac", "02:00:00:00:00:03"])[0]["data-source"], "local");
+    assert_eq!(end.records(&["--mac", "02:00:00:00:00:03"])[0]["data-source"], "remote");
+    assert_eq!(end.addresses(&["--remote-id", "aabbccdd"]), ["10.0.0.3"], "identifiers are found there, too");
+}
+
+#[test]
+fn a_mirror_that_is_killed_has_everything_again() {
+    let root = root();
+    root.push_all(&[lease(1, "active"), lease(2, "active")]);
+    let mut mirror = mirror_of(&[&root], "");
+    eventually("the first state is there", || view(&mirror) == view(&root));
+    mirror.signal("KILL");
+    mirror.wait();
+    root.push_all(&[lease(1, "released"), lease(3, "active")]);
+    let mirror = Daemon::start_in(Arc::clone(&mirror.directory), leasequery());
+    eventually("what changed meanwhile is there", || view(&mirror) == view(&root));
+}
+
+#[test]
+fn a_mirror_without_a_copy_is_not_ready_before_it_has_one() {
+    let gone = {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        listener.local_addr().expect("its address")
+    };
+    let config =
+        format!("{ACTIVE}\n[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"{gone}\"\ntls = \"off\"\n");
+    let directory = tempfile::tempdir().expect("a directory");
+    std::fs::write(directory.path().join("leasequery.toml"), config).expect("written");
+    let mut child = leasequery()
+        .args(["serve", "--config"])
+        .arg(directory.path().join("leasequery.toml"))
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    std::thread::sleep(std::time::Duration::from_millis(1500));
+    child.kill().expect("it is there");
+    let output = child.wait_with_output().expect("it ends");
+    assert!(output.stdout.is_empty(), "nobody who asked would be told the truth");
+}
+
+/// What left the server while nobody listened, and no change tells of it.
+#[test]
+fn a_sweep_finds_what_is_no_longer_there() {
+    let mut root = root();
+    let config = std::fs::read_to_string(root.path("leasequery.toml")).expect("it is there");
+    let server = root.address().to_string();
+    root.push_all(&[lease(1, "active"), lease(2, "active")]);
+    let mirror = mirror_of(&[&root], "sweep = \"300ms\"\n");
+    eventually("the first state is there", || view(&mirror) == view(&root));
+    root.signal("TERM");
+    root.wait();
+    std::fs::remove_dir_all(root.path("state")).expect("it forgets everything");
+    root.configure(&config.replace("127.0.0.1:0", &server));
+    let root = Daemon::start_in(Arc::clone(&root.directory), leasequery());
+    root.push_all(&[lease(2, "active")]);
+    let leased = |daemon: &Daemon| -> Vec<String> {
+        let records = daemon.records(&[]);
+        let leased = records.iter().filter(|record| record["state"] == "active");
+        leased.map(|record| record["address"].as_str().unwrap_or_default().to_owned()).collect()
+    };
+    eventually("what is gone is gone", || leased(&mirror) == ["10.0.0.2"]);
+}
+
+//= rfc6926-7.6-01
+#[test]
+fn of_two_servers_the_one_that_heard_later_of_the_client_is_believed() {
+    let (first, second) = (root(), root());
+    let heard = |time: &str, mac: &str| {
+        let mut record = lease(1, "active");
+        record["client-last-transaction-time"] = json!(time);
+        record["mac"] = json!(mac);
+        record
+    };
+    first.push_all(&[heard("2026-02-01T00:00:00Z", "02:00:00:00:00:0a"), lease(2, "active")]);
+    second.push_all(&[heard("2026-03-01T00:00:00Z", "02:00:00:00:00:0b"), lease(3, "active")]);
+    let mirror = mirror_of(&[&first, &second], "");
+    let believed = |mac: &str| {
+        eventually("the later one is believed", || {
+            let records = mirror.records(&[]);
+            let leased: Vec<_> = records.iter().filter(|record| record["state"] == "active").collect();
+            leased.len() == 3 && leased[0]["mac"] == mac
+        });
+    };
+    believed("02:00:00:00:00:0b");
+    first.push_all(&[heard("2026-04-01T00:00:00Z", "02:00:00:00:00:0a")]);
+    believed("02:00:00:00:00:0a");
+}

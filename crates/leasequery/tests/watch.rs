@@ -1,0 +1,252 @@
+//! `leasequery watch` against the daemon, as processes.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
+
+use common::*;
+use leasequery_wire::v4::StatusCode;
+use serde_json::{Value, json};
+
+const ACTIVE: &str = r#"
+[[listen]]
+protocol = "v4"
+transport = "tcp"
+address = "127.0.0.1:0"
+tls = "off"
+active = true
+
+[[requestor]]
+name = "me"
+addresses = ["127.0.0.1"]
+allow = ["bulk", "active"]
+"#;
+
+fn config() -> String {
+    format!("state-dir = \"state\"\n{ACTIVE}{PUSH}")
+}
+
+fn lease(last: u8, state: &str) -> Value {
+    json!({
+        "protocol": "v4", "address": format!("10.0.0.{last}"), "state": state, "mac": format!("02:00:00:00:00:{last:02x}"),
+        "expires": "2090-01-01T00:00:00Z",
+    })
+}
+
+/// `leasequery watch` as a process, and what it prints, line by line.
+struct Watch {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Watch {
+    fn start(server: &str, arguments: &[&str]) -> Self {
+        let mut child = leasequery()
+            .args(["watch", server, "--retry", "300ms"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let (sender, lines) = channel();
+        let stdout = child.stdout.take().expect("piped");
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, lines }
+    }
+
+    fn of(daemon: &Daemon, arguments: &[&str]) -> Self {
+        Self::start(&daemon.address().to_string(), arguments)
+    }
+
+    /// The next line, in short: an event, or an address and its state.
+    fn next(&self) -> String {
+        let line = self.lines.recv_timeout(PATIENCE).expect("a line");
+        let value: Value = serde_json::from_str(&line).expect("JSON");
+        let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
+        if value["event"].is_string() { text("event") } else { format!("{} {}", text("address"), text("state")) }
+    }
+
+    #[track_caller]
+    fn expect(&self, lines: &[&str]) {
+        for line in lines {
+            assert_eq!(self.next(), *line);
+        }
+    }
+
+    /// Everything that it prints until it ends.
+    fn rest(mut self) -> (Vec<String>, Option<i32>) {
+        let lines = self.lines.iter().collect();
+        (lines, self.child.wait().expect("it ends").code())
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+//= rfc7724-4-01
+#[test]
+fn the_present_state_comes_first_and_then_every_change() {
+    let daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active"), lease(2, "released")]);
+    let watch = Watch::of(&daemon, &[]);
+    watch.expect(&["connected", "10.0.0.1 active", "10.0.0.2 released", "initial-complete", "catch-up-complete"]);
+    daemon.push_all(&[lease(3, "active")]);
+    watch.expect(&["10.0.0.3 active"]);
+    daemon.push_all(&[lease(1, "released")]);
+    watch.expect(&["10.0.0.1 released"]);
+}
+
+#[test]
+fn without_the_initial_state_there_are_only_changes() {
+    let daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active")]);
+    let watch = Watch::of(&daemon, &["--no-initial"]);
+    watch.expect(&["connected"]);
+    // It is connected before its query is there.
+    std::thread::sleep(Duration::from_millis(300));
+    daemon.push_all(&[lease(2, "active")]);
+    watch.expect(&["10.0.0.2 active"]);
+}
+
+//= rfc7724-7.1-03
+//= rfc7724-7.3-09
+#[test]
+fn a_server_that_restarts_is_found_again_and_tells_what_changed_meanwhile() {
+    let mut daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active")]);
+    let server = daemon.address();
+    // The same port again after the restart.
+    daemon.configure(&config().replace("127.0.0.1:0", &server.to_string()));
+    let watch = Watch::of(&daemon, &[]);
+    watch.expect(&["connected", "10.0.0.1 active", "initial-complete", "catch-up-complete"]);
+    daemon.signal("TERM");
+    assert!(daemon.wait().success());
+    watch.expect(&["disconnected"]);
+    let daemon = Daemon::start_in(std::sync::Arc::clone(&daemon.directory), leasequery());
+    daemon.push_all(&[lease(2, "active")]);
+    let mut seen = vec![watch.next(), watch.next(), watch.next()];
+    seen.retain(|line| line != "connected");
+    seen.sort();
+    assert_eq!(seen, ["10.0.0.2 active", "catch-up-complete"], "and nothing that was told before");
+}
+
+#[test]
+fn a_state_file_lets_the_next_run_go_on_where_the_last_one_stopped() {
+    let daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active")]);
+    let state = daemon.path("watch.state");
+    let state = state.to_str().expect("UTF-8");
+    let first = Watch::of(&daemon, &["--state", state]);
+    first.expect(&["connected", "10.0.0.1 active", "initial-complete", "catch-up-complete"]);
+    // Each second begins a new resume point.
+    std::thread::sleep(Duration::from_millis(2100));
+    daemon.push_all(&[lease(2, "active")]);
+    first.expect(&["10.0.0.2 active"]);
+    std::thread::sleep(Duration::from_millis(1200));
+    drop(first);
+    daemon.push_all(&[lease(1, "released"), lease(3, "active")]);
+    let second = Watch::of(&daemon, &["--state", state, "--for", "3s"]);
+    let (lines, code) = second.rest();
+    assert_eq!(code, Some(0));
+    let text = lines.join("\n");
+    assert!(text.contains("10.0.0.3") && text.contains("released") && !text.contains("initial-complete"), "{text}");
+
+    let other = Watch::start("127.0.0.1:1", &["--state", state]);
+    assert_eq!(other.rest().1, Some(2), "a position belongs to its server");
+}
+
+//= rfc7724-7.4.1-13
+#[test]
+fn a_server_without_history_says_so_and_is_asked_for_what_is_missing() {
+    let without = config().replace("state-dir = \"state\"\n", "");
+    let mut daemon = Daemon::start(&without);
+    let server = daemon.address();
+    daemon.configure(&without.replace("127.0.0.1:0", &server.to_string()));
+    daemon.push_all(&[lease(1, "active"), lease(2, "active")]);
+    let watch = Watch::of(&daemon, &[]);
+    watch.expect(&["connected", "10.0.0.1 active", "10.0.0.2 active", "initial-complete", "catch-up-complete"]);
+    daemon.signal("TERM");
+    daemon.wait();
+    watch.expect(&["disconnected"]);
+    let daemon = Daemon::start_in(std::sync::Arc::clone(&daemon.directory), leasequery());
+    daemon.push_all(&[lease(2, "active"), lease(3, "active")]);
+    let mut seen = Vec::new();
+    while seen.last().is_none_or(|line| line != "gap-filled") {
+        seen.push(watch.next());
+    }
+    seen.retain(|line| line != "connected" && !line.starts_with("10.0.0.2"));
+    seen.sort();
+    assert_eq!(seen, ["10.0.0.1 available", "10.0.0.3 active", "data-missing", "gap-filled"]);
+}
+
+#[test]
+fn a_server_without_active_leasequery_is_polled() {
+    let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{PUSH}"));
+    daemon.push_all(&[lease(1, "active")]);
+    let watch = Watch::of(&daemon, &["--poll", "300ms"]);
+    watch.expect(&["connected", "10.0.0.1 active", "initial-complete", "polling"]);
+    daemon.push_all(&[lease(2, "active")]);
+    watch.expect(&["10.0.0.2 active"]);
+    daemon.push_all(&[lease(2, "released")]);
+    watch.expect(&["10.0.0.2 released"]);
+}
+
+#[test]
+fn changes_of_nothing_but_times_can_be_left_out() {
+    let daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active")]);
+    let watch = Watch::of(&daemon, &["--ignore-renewals"]);
+    watch.expect(&["connected", "10.0.0.1 active", "initial-complete", "catch-up-complete"]);
+    let mut renewed = lease(1, "active");
+    renewed["expires"] = json!("2095-01-01T00:00:00Z");
+    daemon.push_all(&[renewed, lease(2, "active")]);
+    watch.expect(&["10.0.0.2 active"]);
+}
+
+#[test]
+fn a_command_is_run_for_each_changed_lease() {
+    let daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active")]);
+    let out = daemon.path("executed");
+    let command = format!("cat >> {}", out.display());
+    let watch = Watch::of(&daemon, &["--exec", &command]);
+    watch.expect(&["connected", "10.0.0.1 active", "initial-complete", "catch-up-complete"]);
+    daemon.push_all(&[lease(2, "active"), lease(1, "released")]);
+    let read = || std::fs::read_to_string(&out).unwrap_or_default();
+    eventually("both were run", || read().lines().count() == 2);
+    let records: Vec<Value> = read().lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    assert_eq!((&records[0]["address"], &records[0]["state"]), (&json!("10.0.0.2"), &json!("active")));
+    assert_eq!((&records[1]["address"], &records[1]["state"]), (&json!("10.0.0.1"), &json!("released")));
+}
+
+#[test]
+fn people_get_rows_and_quiet_lines_in_between() {
+    let daemon = Daemon::start(&config());
+    daemon.push_all(&[lease(1, "active")]);
+    let (lines, code) = Watch::of(&daemon, &["--format", "table", "--for", "1s"]).rest();
+    assert_eq!(code, Some(0));
+    assert_eq!(lines[0], "-- connected");
+    assert!(lines[1].starts_with("ADDRESS") && lines[2].starts_with("10.0.0.1 "), "{lines:?}");
+    assert_eq!(lines[3..], ["-- initial-complete", "-- catch-up-complete"]);
+}
+
+#[test]
+fn exit_codes_tell_what_went_wrong_at_first() {
+    assert_eq!(Watch::start("127.0.0.1:1", &[]).rest().1, Some(3), "nobody is there");
+    assert_eq!(Watch::start("127.0.0.1:1", &["--no-such-thing"]).rest().1, Some(2));
+    let refusing = scripted(|xid, stream| {
+        stream.write_all(&done(xid, Some((StatusCode::UNSPEC_FAIL, "not today")))).expect("sent");
+    });
+    assert_eq!(Watch::start(&refusing.to_string(), &[]).rest().1, Some(1), "it refuses");
+}
