@@ -30,6 +30,6 @@ fn each_mutation_is_noticed() {
         let noticed = (0..ENOUGH).find_map(|seed| run(seed, options).err());
         let Failure { seed, problem } =
             noticed.unwrap_or_else(|| panic!("{mutation:?} is not noticed within {ENOUGH} seeds"));
-        println!("{mutation:?}: seed {seed}: {:.100}", problem);
+        println!("{mutation:?}: seed {seed}: {problem:.100}");
     }
 }

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-const BINARY: &str = env!("CARGO_BIN_EXE_leasequery");
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_leasequery");
 
 /// A running daemon; it is killed when it is dropped.
 pub(crate) struct Daemon {
@@ -21,8 +21,8 @@ impl Daemon {
     /// Starts with a listener on a free port, open to the loopback, and `sources` in the configuration.
     pub(crate) fn start(directory: &Path, sources: &str) -> Self {
         let config = format!(
-            "state-dir = \"state\"\n[[listen]]\nprotocol = \"v4\"\ntransport = \"tcp\"\naddress = \"127.0.0.1:0\"\ntls = \"off\"\n\
-             [[requestor]]\nname = \"test\"\naddresses = [\"127.0.0.0/8\"]\n{sources}"
+            "state-dir = \"state\"\n[[listen]]\nprotocol = \"v4\"\ntransport = \"tcp\"\naddress = \"127.0.0.1:0\"\ntls = \"off\"\nactive = true\n\
+             [[requestor]]\nname = \"test\"\naddresses = [\"127.0.0.0/8\"]\nallow = [\"bulk\", \"active\"]\n{sources}"
         );
         std::fs::write(directory.join("leasequery.toml"), config).expect("the configuration is written");
         let (child, address) = launch(directory);
@@ -34,6 +34,12 @@ impl Daemon {
         self.child.kill().expect("the daemon is there");
         self.child.wait().expect("it ends");
         (self.child, self.address) = launch(&self.directory);
+    }
+
+    /// Asks it to end.
+    pub(crate) fn terminate(&self) {
+        let status = Command::new("kill").arg(self.child.id().to_string()).status().expect("kill runs");
+        assert!(status.success());
     }
 
     /// What `leasequery bulk` prints.

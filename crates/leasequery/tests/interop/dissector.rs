@@ -141,6 +141,83 @@ pub(crate) fn every_reply() {
     assert_eq!((done.len(), statuses), (2, vec!["3".to_owned()]), "one final message with MalformedQuery");
 }
 
+/// An active session: catching up, changes as they happen, keep-alives and the last words.
+pub(crate) fn active_session() {
+    let directory = TempDir::new().expect("a directory");
+    let more = format!("{CONFIG}[limits]\nactive-idle-timeout = 0.2\n");
+    let daemon = Daemon::start(directory.path(), &more);
+    let socket = directory.path().join("push.sock");
+    let lease = |address: &str, state: &str| {
+        let record = serde_json::json!({
+            "protocol": "v4", "address": address, "state": state, "mac": "02:00:00:00:00:0c",
+            "relay-agent-information": "0204aabbccdd",
+        });
+        push(&socket, &format!("{record}\n"))
+    };
+    let since = u32::try_from(super::live::now()).expect("this century").to_be_bytes();
+    lease("10.0.0.1", "active");
+    let list = [55, 8, 152, 51, 153, 91, 156, 157, 61, 82];
+    let mut active = query(1, &[&list[..], &[154, 4], &since[..]].concat());
+    active[242] = 16;
+    let mut stream = TcpStream::connect(&daemon.address).expect("a connection");
+    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).expect("a timeout");
+    stream.write_all(&framed(&active)).expect("the query is sent");
+    let mut received = Vec::new();
+    let mut read_until = |condition: &dyn Fn(&[Vec<u8>]) -> bool| {
+        let mut piece = [0; 4096];
+        while !condition(&whole_frames(&received)) {
+            let length = stream.read(&mut piece).expect("more comes");
+            assert!(length > 0, "the stream goes on");
+            received.extend_from_slice(&piece[..length]);
+        }
+    };
+    read_until(&|frames| frames.len() >= 2);
+    lease("10.0.0.2", "active");
+    lease("10.0.0.1", "released");
+    read_until(&|frames| frames.len() >= 5);
+    daemon.terminate();
+    let mut last = Vec::new();
+    stream.read_to_end(&mut last).expect("the last words come");
+    received.extend_from_slice(&last);
+
+    let mut messages = vec![active];
+    messages.extend(frames(&received));
+    let file = directory.path().join("session.pcap");
+    capture(&file, &messages);
+    let packets = dissect(&file);
+    assert_eq!(packets.len(), messages.len());
+    let field =
+        |packet: &Value, name: &str| packet["_source"]["layers"][name][0].as_str().unwrap_or_default().to_owned();
+    let seen: Vec<_> = packets
+        .iter()
+        .map(|packet| {
+            let text = packet.to_string();
+            assert!(!text.contains("_ws.malformed") && !text.contains("\"_ws.expert.severity\":\"8388608\""), "{text}");
+            [
+                field(packet, "dhcp.option.dhcp"),
+                field(packet, "dhcp.ip.client"),
+                field(packet, "dhcp.option.bulk_lease.status_code"),
+            ]
+            .join(" ")
+        })
+        .filter(|line| !line.ends_with(" 6"))
+        .collect();
+    let expected = ["16 0.0.0.0 ", "13 10.0.0.1 ", "17 0.0.0.0 7", "13 10.0.0.2 ", "11 10.0.0.1 ", "17 0.0.0.0 2"];
+    assert_eq!(seen, expected, "and keep-alives in between");
+}
+
+/// The messages that have come as a whole.
+fn whole_frames(mut octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut messages = Vec::new();
+    while let Some((prefix, rest)) = octets.split_first_chunk()
+        && let Some((message, behind)) = rest.split_at_checked(usize::from(u16::from_be_bytes(*prefix)))
+    {
+        messages.push(message.to_vec());
+        octets = behind;
+    }
+    messages
+}
+
 /// What tshark makes of a capture.
 fn dissect(file: &Path) -> Vec<Value> {
     let fields = [

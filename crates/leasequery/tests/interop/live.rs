@@ -12,10 +12,10 @@ use super::daemon::Daemon;
 use super::kea::{Kea, POOL, RESERVED, Settings, option82};
 use super::lease_file::{self, Lease};
 
-const SOURCE: &str =
+pub(crate) const SOURCE: &str =
     "[[source]]\ntype = \"kea-memfile\"\nprotocol = \"v4\"\npath = \"leases4.csv\"\nkea-config = \"kea.conf\"\n";
 
-fn now() -> i64 {
+pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("a time")
 }
 
@@ -24,7 +24,7 @@ fn seconds(value: &Value) -> i64 {
 }
 
 /// The active leases among records, in the form of the lease file.
-fn leases(records: &[Value]) -> BTreeMap<String, Lease> {
+pub(crate) fn leases(records: &[Value]) -> BTreeMap<String, Lease> {
     let text = |record: &Value, name: &str| record[name].as_str().unwrap_or_default().to_owned();
     let lease = |record: &Value| Lease {
         mac: text(record, "mac"),

@@ -4,11 +4,13 @@
 //! `LEASEQUERY_REQUIRE_INTEROP` set that is a failure. `cargo test --test interop -- NAME` runs those whose names contain
 //! NAME.
 
+mod chain;
 mod daemon;
 mod dissector;
 mod kea;
 mod lease_file;
 mod live;
+mod proxy;
 
 use std::panic::catch_unwind;
 use std::process::{Command, ExitCode, Stdio};
@@ -28,7 +30,9 @@ const TESTS: &[Test] = &[
     Test { name: "a_new_lease_is_visible_within_a_second", needs: KEA, run: live::new_lease },
     Test { name: "cleanups_and_expiry_under_traffic_lose_nothing", needs: KEA, run: live::cleanups },
     Test { name: "kills_and_restarts_under_traffic_lose_nothing", needs: KEA, run: live::kills },
+    Test { name: "a_chain_in_trouble_ends_with_keas_leases", needs: KEA, run: chain::trouble },
     Test { name: "missing_extended_info_is_told", needs: KEA, run: live::no_extended_info },
+    Test { name: "tshark_finds_an_active_session_well_formed", needs: &["tshark"], run: dissector::active_session },
     Test { name: "tshark_finds_every_reply_well_formed", needs: &["tshark"], run: dissector::every_reply },
 ];
 
