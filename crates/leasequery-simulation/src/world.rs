@@ -322,7 +322,20 @@ impl World {
         let now = self.now;
         let refused = !self.calm && self.random.u8(..) < 12;
         let following = &mut process.following[nth];
-        if refused || !self.nodes[server].is_ready() {
+        let ready = self.nodes[server].is_ready();
+        if !refused && !ready && self.random.u8(..) < 60 {
+            // Something before the server takes connections that it cannot pass on.
+            let mut connection = Tcp::new(Client { node: number, follower: nth, link }, server, &mut self.random);
+            connection.close_server(now, &mut self.random);
+            let tcp = self.next_tcp;
+            self.next_tcp += 1;
+            self.tcps.insert(tcp, connection);
+            following.links[place(link)] = Connecting::Open(tcp);
+            let protocol = V4::with_peer(address(0).into());
+            following.follower.handle_connected(link, now.saturating_sub(process.began), protocol, &mut process.store);
+            return;
+        }
+        if refused || !ready {
             following.links[place(link)] = Connecting::No;
             following.follower.handle_unreachable(link, "refused");
             return;

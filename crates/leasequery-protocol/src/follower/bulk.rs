@@ -204,6 +204,7 @@ impl<P: Followed> Follower<P> {
             networks.extend_from_slice(store.networks_of(Some(self.source)));
         }
         store.set_networks(Some(self.source), &networks);
+        let before = self.resume;
         let resume = done.resume_point.unwrap_or(self.skew.to_server(asked.minus(STALE)));
         match job {
             Job::Initial => {
@@ -234,7 +235,14 @@ impl<P: Followed> Follower<P> {
             self.sweep_by(now + self.settings.poll * POLLS_PER_SWEEP);
         }
         if let Some(polling) = self.polling.as_mut().filter(|_| job == Job::Poll) {
-            polling.polled = true;
+            if !std::mem::replace(&mut polling.confirmed, true) {
+                self.events.push_back(Event::Polling(std::mem::take(&mut polling.reason)));
+                // Without the active response nobody says what the server has lost.
+                self.held = self.held.or(before);
+                let soon = now + self.settings.poll * POLLS_PER_SWEEP;
+                let planned = |at: Option<Duration>| at.map_or(soon, |planned| planned.min(soon));
+                self.sweep_at = self.settings.sweep.map(|_| planned(self.sweep_at));
+            }
             polling.next = now + self.settings.poll;
             polling.patience = polling.patience.saturating_sub(1);
             if polling.patience == 0 {
@@ -245,8 +253,9 @@ impl<P: Followed> Follower<P> {
     }
 
     fn fail_job(&mut self, now: Duration, job: Job, reason: &str) {
-        if let Some(polling) = &mut self.polling {
-            polling.next = now + self.settings.poll;
+        match &mut self.polling {
+            Some(polling) if polling.confirmed => polling.next = now + self.settings.poll,
+            _ => self.polling = None,
         }
         match job {
             Job::Initial | Job::Poll => self.disconnected(reason),

@@ -188,14 +188,16 @@ impl Gap {
 }
 
 /// How a server without Active Leasequery is followed.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 struct Polling {
     next: Duration,
-    /// There has been a poll.
-    polled: bool,
+    /// A poll was answered. Until then the server may as well be gone altogether.
+    confirmed: bool,
     /// Polls until Active Leasequery is tried again, and how many it will be the time after.
     patience: u32,
     backoff: u32,
+    /// Why it is thought to have no Active Leasequery.
+    reason: String,
 }
 
 impl<P: Followed> Follower<P> {
@@ -268,7 +270,12 @@ impl<P: Followed> Follower<P> {
     pub fn handle_unreachable(&mut self, link: Link, reason: &str) {
         match link {
             Link::Active => self.active.state = State::Down,
-            Link::Bulk => self.bulk.state = State::Down,
+            Link::Bulk => {
+                self.bulk.state = State::Down;
+                if self.polling.as_ref().is_some_and(|polling| !polling.confirmed) {
+                    self.polling = None;
+                }
+            }
         }
         self.disconnected(reason);
     }
@@ -366,7 +373,10 @@ impl<P: Followed> Follower<P> {
     /// When the active connection is to be opened, if it is.
     fn active_due(&self) -> Option<Duration> {
         let wanted = self.active.is_down() && self.begun;
-        let permitted = self.polling.is_none_or(|polling| polling.patience == 0 && self.bulk.is_down());
+        let permitted = self
+            .polling
+            .as_ref()
+            .is_none_or(|polling| polling.confirmed && polling.patience == 0 && self.bulk.is_down());
         (wanted && permitted).then(|| self.active.pace.next())
     }
 
@@ -377,10 +387,10 @@ impl<P: Followed> Follower<P> {
         }
         let (due, job) = if !self.begun {
             (Duration::ZERO, Job::Initial)
-        } else if let Some(polling) = self.polling {
+        } else if let Some(polling) = &self.polling {
             match self.sweep_at {
                 // What changed has to be told as a change first.
-                Some(sweep) if polling.polled && sweep < polling.next => (sweep, Job::Sweep),
+                Some(sweep) if polling.confirmed && sweep < polling.next => (sweep, Job::Sweep),
                 _ => (polling.next, Job::Poll),
             }
         } else if self.active.session().is_none_or(|session| session.catching_up || !session.answered) {

@@ -3,7 +3,7 @@ use std::time::Duration;
 use leasequery_store::{Store, Time};
 use leasequery_wire::v4::StatusCode;
 
-use super::{Event, Follower, Gap, MAX_BACKOFF, Observer, Origin, PATIENCE, POLLS_PER_SWEEP, Polling, State};
+use super::{Event, Follower, Gap, MAX_BACKOFF, Observer, Origin, PATIENCE, Polling, State};
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
 use crate::requestor::{ActiveStatus, Connection, Failure};
@@ -186,13 +186,15 @@ impl<P: Followed> Follower<P> {
                     polling.patience = polling.backoff;
                 }
                 None => {
-                    // Without the active response nobody says what the server has lost.
-                    let soon = now + self.settings.poll * POLLS_PER_SWEEP;
-                    self.sweep_at =
-                        self.settings.sweep.map(|_| self.sweep_at.map_or(soon, |planned| planned.min(soon)));
-                    self.held = self.held.or(self.resume);
-                    self.polling = Some(Polling { next: now, polled: false, patience: 1, backoff: 1 });
-                    self.events.push_back(Event::Polling(reason));
+                    // If it answers a bulk query now, that is how it is followed; if not, it is just not there.
+                    self.bulk.pace.clear(now);
+                    self.polling = Some(Polling {
+                        next: now,
+                        confirmed: false,
+                        patience: u32::from(self.unanswered.is_none()),
+                        backoff: 1,
+                        reason,
+                    });
                 }
             },
         }

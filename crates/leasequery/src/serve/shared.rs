@@ -50,6 +50,11 @@ impl SharedStore {
         self.read(read)
     }
 
+    /// How many listen to [`changes`](Self::changes).
+    pub fn listeners(&self) -> usize {
+        self.pulse.receiver_count()
+    }
+
     /// Changes, with the store's clock brought up to date first.
     pub fn write<T>(&self, write: impl FnOnce(&mut Store<V4Key>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
