@@ -1,5 +1,7 @@
-//! The server's side of DHCPv4 Bulk Leasequery: octets in, octets out, with a fake clock and a real store.
+//! The server's side of DHCPv4 Bulk and Active Leasequery: octets in, octets out, with a fake clock and a real store.
 
+mod active;
+mod active_refusals;
 mod closing;
 mod dump;
 mod framing;
@@ -13,4 +15,5 @@ mod support;
 mod time;
 mod timers;
 mod vpn;
+mod watch;
 mod window;
