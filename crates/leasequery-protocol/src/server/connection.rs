@@ -232,7 +232,7 @@ impl<P: Protocol> Connection<P> {
     pub fn handle_progress(&mut self, now: Duration, written: usize, unsent: usize) {
         if unsent == 0 {
             if self.blocked_since.take().is_some() {
-                // The last message of a response counts from when it was sent, not from when it was made.
+                // The last message counts from when it was sent, not from when it was made.
                 self.quiet_since = now;
             }
         } else if written > 0 || self.blocked_since.is_none() {
@@ -259,14 +259,22 @@ impl<P: Protocol> Connection<P> {
     }
 
     /// Acts on timers that are due; harmless if none is. Says whether the connection has to be dropped at once because
-    /// the requestor does not take what was made for it.
+    /// the requestor does not take what was made for it. If not, what there is to say about it comes with the next turn.
     pub fn handle_timeout(&mut self, now: Duration) -> bool {
-        if self.fatal_timeout().is_none_or(|due| now < due) {
+        if !self.is_overdue(now) {
             return false;
         }
         let blocked = self.blocked_since.is_some();
-        self.close(if blocked { CloseReason::Blocked } else { CloseReason::Idle });
+        if blocked {
+            self.close(CloseReason::Blocked);
+        } else if self.queries.is_empty() {
+            self.close(CloseReason::Idle);
+        }
         blocked
+    }
+
+    fn is_overdue(&self, now: Duration) -> bool {
+        self.fatal_timeout().is_some_and(|due| due <= now)
     }
 
     /// Appends whole messages to `out` until it holds `room` octets or there is nothing to say. Queries that wait in the
@@ -274,6 +282,9 @@ impl<P: Protocol> Connection<P> {
     pub fn poll_transmit(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>, room: usize) -> Turn {
         if self.phase == Phase::Closing {
             return Turn::Close;
+        }
+        if self.blocked_since.is_none() && !self.queries.is_empty() && self.is_overdue(now) {
+            self.abort(CloseReason::Idle, store, out);
         }
         let mut left = TURN;
         let mut waiting = false;
