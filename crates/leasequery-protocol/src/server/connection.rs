@@ -234,6 +234,7 @@ impl<P: Protocol> Connection<P> {
             if self.blocked_since.take().is_some() {
                 // The last message counts from when it was sent, not from when it was made.
                 self.quiet_since = now;
+                self.told_at = now;
             }
         } else if written > 0 || self.blocked_since.is_none() {
             self.blocked_since = Some(now);

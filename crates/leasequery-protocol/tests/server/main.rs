@@ -2,6 +2,7 @@
 
 mod active;
 mod active_refusals;
+mod active_timers;
 mod closing;
 mod dump;
 mod framing;
