@@ -101,7 +101,7 @@ impl<W> Active<W> {
     /// The requestor comes back with the highest base-time it saw and expects everything since, so no message may have
     /// a later one.
     fn told_until<K: Key>(&self, store: &Store<K>) -> Time {
-        if store.forgotten_up_to() > self.cursor {
+        if self.catch_up == CatchUp::Missing || store.forgotten_up_to() > self.cursor {
             return self.base_time;
         }
         store.changes(self.cursor).next().map_or(store.now(), |binding| binding.changed())
