@@ -3,6 +3,7 @@
 mod active;
 mod active_refusals;
 mod active_timers;
+mod base_time;
 mod catch_up;
 mod closing;
 mod dump;
