@@ -14,6 +14,7 @@ const ANSWER: u8 = 0;
 const FAIL: u8 = 1;
 const REFUSE: u8 = 2;
 const CLOSE: u8 = 3;
+const WATCH: u8 = 4;
 
 #[derive(Debug)]
 struct Script;
@@ -23,6 +24,8 @@ struct Count {
     xid: u8,
     left: u8,
     fails: bool,
+    /// Goes on for ever.
+    active: bool,
     replies: u64,
 }
 
@@ -32,20 +35,20 @@ impl Protocol for Script {
 
     const MIN_MESSAGE: usize = 3;
 
-    fn admit(&mut self, message: &[u8], _: Place, _: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<Count> {
+    fn admit(&mut self, message: &[u8], place: Place, _: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<Count> {
         let (xid, left, what) = (message[0], message[1], message[2]);
-        match what {
-            ANSWER | FAIL => Admission::Query(Count { xid, left, fails: what == FAIL, replies: 0 }),
-            REFUSE => {
+        match (what, place.beside) {
+            (CLOSE | 5.., _) => Admission::Close(CloseReason::Unsupported(MessageType(what))),
+            (REFUSE, _) | (_, Beside::Active) | (WATCH, Beside::Bulk) => {
                 out.extend_from_slice(&[xid, b'?']);
                 Admission::Refused {
                     xid: xid.into(),
                     status: StatusCode::NOT_ALLOWED,
                     text: "no".to_owned(),
-                    close: false,
+                    close: what == WATCH || place.beside == Beside::Active,
                 }
             }
-            _ => Admission::Close(CloseReason::Unsupported(MessageType(what))),
+            _ => Admission::Query(Count { xid, left, fails: what == FAIL, active: what == WATCH, replies: 0 }),
         }
     }
 }
@@ -59,6 +62,9 @@ impl Query<V4Key> for Count {
         for _ in 0..examine {
             if self.left == 0 && self.fails {
                 return Progress::Failed("the store is broken".to_owned());
+            }
+            if self.left == 0 && self.active {
+                return Progress::Waiting;
             }
             if self.left == 0 {
                 out.extend_from_slice(&[self.xid, b'.']);
@@ -75,7 +81,11 @@ impl Query<V4Key> for Count {
     }
 
     fn is_active(&self) -> bool {
-        false
+        self.active
+    }
+
+    fn keep_alive(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>) {
+        out.extend_from_slice(&[self.xid, b'~']);
     }
 
     fn terminate(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
@@ -111,26 +121,47 @@ fn events(connection: &mut Connection<Script>) -> Vec<Event> {
 }
 
 /// Where a connection can stand.
-fn situations() -> [(&'static str, Connection<Script>); 4] {
-    let busy = || {
-        let mut busy = connection(2);
-        busy.handle_bytes(START, &message(b'a', 9, ANSWER));
-        turn(&mut busy, 1);
-        busy
+fn situations() -> [(&'static str, Connection<Script>); 5] {
+    let with = |what| {
+        let mut connection = connection(2);
+        connection.handle_bytes(START, &message(b'a', 9, what));
+        turn(&mut connection, 1);
+        connection
     };
-    let mut half_closed = busy();
+    let mut half_closed = with(ANSWER);
     half_closed.handle_eof();
-    let mut closing = busy();
+    let mut closing = with(ANSWER);
     closing.terminate(&store(), &mut Vec::new(), "over");
-    [("idle", connection(2)), ("busy", busy()), ("half-closed", half_closed), ("closing", closing)]
+    [
+        ("idle", connection(2)),
+        ("busy", with(ANSWER)),
+        ("active", with(WATCH)),
+        ("half-closed", half_closed),
+        ("closing", closing),
+    ]
+}
+
+/// The timers' action and a turn, once the data timeout is over.
+fn time_out(connection: &mut Connection<Script>) {
+    if !connection.handle_timeout(START + TIMEOUT) {
+        connection.poll_transmit(START + TIMEOUT, &store(), &mut Vec::new(), 1);
+    }
 }
 
 type Happening = (&'static str, fn(&mut Connection<Script>));
 
-const HAPPENINGS: [Happening; 9] = [
+const HAPPENINGS: [Happening; 11] = [
     ("query", |c| {
         c.handle_bytes(START, &message(b'b', 9, ANSWER));
         turn(c, 1);
+    }),
+    ("active query", |c| {
+        c.handle_bytes(START, &message(b'b', 9, WATCH));
+        turn(c, 1);
+    }),
+    ("half a query", |c| {
+        c.handle_bytes(START, &message(b'b', 9, ANSWER)[..3]);
+        time_out(c);
     }),
     ("fault", |c| {
         c.handle_bytes(START, &[0, 2]);
@@ -151,9 +182,7 @@ const HAPPENINGS: [Happening; 9] = [
     ("all sent", |c| {
         turn(c, PLENTY);
     }),
-    ("idle timer", |c| {
-        c.handle_timeout(START + TIMEOUT);
-    }),
+    ("idle timer", time_out),
     ("blocked timer", |c| {
         c.handle_progress(START, 0, 1);
         c.handle_timeout(START + TIMEOUT);
@@ -211,6 +240,24 @@ fn a_fault_tells_those_whose_queries_it_breaks_off() {
 }
 
 #[test]
+fn an_active_query_is_told_that_it_is_alive_when_all_has_been_said_and_not_before() {
+    let mut connection = connection(1);
+    connection.handle_bytes(START, &message(b'a', 3, WATCH));
+    let late = START + Limits::default().active_idle_timeout;
+    let said = |connection: &mut Connection<Script>, now, room| {
+        let mut out = Vec::new();
+        let turn = connection.poll_transmit(now, &store(), &mut out, room);
+        (String::from_utf8(out).expect("the script speaks ASCII"), turn)
+    };
+    assert_eq!(said(&mut connection, START, 2), ("aa".to_owned(), Turn::More));
+    assert_eq!(said(&mut connection, late, 2), ("a".to_owned(), Turn::Idle));
+    assert_eq!(said(&mut connection, late, 2), (String::new(), Turn::Idle));
+    let later = late + Limits::default().active_idle_timeout;
+    assert_eq!(connection.poll_timeout(), Some(later));
+    assert_eq!(said(&mut connection, later, 2), ("a~".to_owned(), Turn::Idle));
+}
+
+#[test]
 fn refusals_heed_the_room() {
     let mut connection = connection(1);
     connection.handle_bytes(START, &[message(b'a', 0, REFUSE), message(b'b', 0, REFUSE)].concat());
@@ -248,7 +295,7 @@ proptest! {
                 prop::collection::vec(any::<u8>(), 0..4096),
                 // Long frames, pieces of them, and floods of queries.
                 (0_usize..4096).prop_map(|length| vec![0xff; length]),
-                (0_usize..800, any::<u8>(), 0_u8..4).prop_map(|(n, left, what)| {
+                (0_usize..800, any::<u8>(), 0_u8..5).prop_map(|(n, left, what)| {
                     (0..n).flat_map(|xid| message(xid.to_le_bytes()[0], left, what)).collect()
                 }),
             ],
