@@ -101,6 +101,18 @@ fn what_the_history_does_not_reach_is_missing_at_once_and_only_new_changes_are_t
     }
 }
 
+//= rfc7724-7.4.1-01
+#[test]
+fn what_was_forgotten_before_query_start_time_is_not_missed() {
+    let mut world = world(Settings { history: 10, ..Settings::default() });
+    world.commit(&released(1));
+    world.store.advance(NOW.plus(21));
+    assert!(world.store.lookup(key(1)).is_none());
+    world.commit(&lease(key(2)));
+    let floor = world.store.history_floor();
+    assert_eq!(catch_up(&mut Watch::new(world), floor), [Leased(2), COMPLETE]);
+}
+
 //= rfc7724-7.4.1-03
 #[test]
 fn the_history_reaches_back_to_its_first_whole_second() {
