@@ -119,6 +119,8 @@ impl Wording<V4Key> for ActiveResponse {
         if matches!(self.vpns, VpnRange::One(vpn) if vpn != key.vpn) {
             return Ok(());
         }
+        // Who did not ask for the base-time counts from when the message comes.
+        let base_time = if self.response.has_base_time() { base_time } else { store.now() };
         let told = self.response.entry(&Entry::Bound(binding), base_time, store, out);
         told.map_err(|error| format!("{}: {error}", key.address))
     }
