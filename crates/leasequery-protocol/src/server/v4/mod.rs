@@ -50,7 +50,10 @@ impl V4 {
         let kind = if active { MessageType::LEASE_QUERY_STATUS } else { MessageType::LEASE_QUERY_DONE };
         let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), kind);
         writer.address(OptionCode::SERVER_IDENTIFIER, self.server_id);
-        writer.u32(OptionCode::BASE_TIME, store.now().0);
+        if beside != Beside::Active {
+            // The time of now would be taken for a resume point, and the active query may not have come so far.
+            writer.u32(OptionCode::BASE_TIME, store.now().0);
+        }
         writer.status(status, &text);
         finish(writer);
         Admission::Refused { xid, status, text, close: active || beside == Beside::Active }
