@@ -1,0 +1,168 @@
+//! The course of things as it should be: everything first, then every change.
+
+use leasequery_protocol::follower::{Link, Position, Settings};
+use leasequery_wire::v4::{MessageType, StatusCode};
+
+use crate::peer::*;
+
+//= rfc7724-4-01
+//= rfc7724-8.3-01
+//= rfc7724-8.3-02
+//= rfc7724-7.2-02
+//= rfc6926-7.3-16
+#[test]
+fn everything_is_asked_for_first_and_then_changes_since_the_first_message_of_that() {
+    let mut scene = Scene::new();
+    let bulk = scene.answer(Link::Bulk);
+    assert_eq!((bulk.kind, bulk.since, bulk.until, bulk.all_vpns), (MessageType::BULK_LEASE_QUERY, None, None, true));
+    assert_eq!(scene.follower.poll_connect(scene.now), None, "one after the other");
+    let first = scene.time();
+    scene.say(Link::Bulk, &lease(bulk.xid, 1, first));
+    scene.wait(5);
+    scene.say(Link::Bulk, &[lease(bulk.xid, 2, scene.time()), done(bulk.xid, Some(scene.time()), None)].concat());
+    assert!(!scene.follower.is_open(Link::Bulk), "what has been asked for is here");
+    let active = scene.answer(Link::Active);
+    assert_eq!((active.kind, active.since), (MessageType::ACTIVE_LEASE_QUERY, Some(first)));
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(scene.time())));
+    scene.say(Link::Active, &ended(active.xid, 1, scene.time()));
+    let seen = scene.seen();
+    assert_eq!(
+        seen,
+        ["Connected", "Initial 1 Lease", "Initial 2 Lease", "InitialComplete", "CatchUpComplete", "Live 1 Lease"]
+    );
+    assert_eq!(scene.leased(), [2]);
+}
+
+//= rfc7724-7.3-12
+//= rfc7724-7.4-07
+#[test]
+fn whoever_wants_changes_only_asks_for_nothing_else() {
+    let mut scene = Scene::with(None, Settings { initial: false, sweep: None, ..settings() });
+    let active = scene.answer(Link::Active);
+    assert_eq!(active.since, None);
+    scene.say(Link::Active, &lease(active.xid, 1, scene.time()));
+    assert_eq!(scene.seen(), ["Connected", "Live 1 Lease"]);
+    assert_eq!(scene.resume(), Some(scene.time()), "there is no catching up without a time to begin with");
+}
+
+//= rfc7724-7.3-09
+//= rfc7724-7.3-11
+//= rfc7724-7.4-08
+//= rfc7724-7.4.1-06
+//= rfc7724-7.4.1-07
+#[test]
+fn base_times_count_only_outside_of_the_catch_up_phase() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &[lease(active.xid, 1, NOW.minus(400)), lease(active.xid, 2, NOW)].concat());
+    scene.say(Link::Active, &status(active.xid, StatusCode::CONNECTION_ACTIVE, Some(NOW)));
+    assert_eq!(scene.resume(), Some(NOW.minus(500)));
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW.plus(1))));
+    assert_eq!(scene.resume(), Some(NOW.plus(1)));
+    scene.say(Link::Active, &lease(active.xid, 3, NOW.plus(7)));
+    assert_eq!(scene.resume(), Some(NOW.plus(7)));
+    scene.say(Link::Active, &lease(active.xid, 3, NOW.plus(3)));
+    assert_eq!(scene.resume(), Some(NOW.plus(7)), "the largest one counts");
+    assert_eq!(
+        scene.seen(),
+        ["Connected", "CatchUp 1 Lease", "CatchUp 2 Lease", "CatchUpComplete", "Live 3 Lease", "Live 3 Times"]
+    );
+}
+
+//= rfc7724-7.3-10
+//= rfc7724-7.4.1-09
+#[test]
+fn a_connection_that_ends_while_catching_up_leaves_the_resume_point_as_it_was() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    assert_eq!(active.since, Some(NOW.minus(500)), "unchanged");
+    scene.say(Link::Active, &lease(active.xid, 1, NOW));
+    scene.close(Link::Active);
+    assert_eq!(scene.next_connection(), Link::Active);
+    assert_eq!(scene.accept(Link::Active).since, Some(NOW.minus(500)));
+}
+
+//= rfc7724-7.4-05
+//= rfc7724-7.4-06
+//= rfc7724-6-02
+//= rfc7724-7.4.1-11
+//= rfc7724-7.4.1-12
+#[test]
+fn of_several_messages_about_an_address_the_last_one_holds() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[]);
+    for _ in 0..50 {
+        scene.say(Link::Active, &[lease(active.xid, 1, NOW), ended(active.xid, 1, NOW)].concat());
+    }
+    assert_eq!(scene.leased(), [0; 0]);
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.minus(3)));
+    assert_eq!(scene.leased(), [1], "whatever its base-time");
+}
+
+#[test]
+fn the_last_words_of_a_server_are_the_latest_resume_point() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    scene.say(Link::Active, &status(active.xid, StatusCode::QUERY_TERMINATED, Some(NOW.plus(9))));
+    assert!(!scene.follower.is_open(Link::Active));
+    assert_eq!(scene.resume(), Some(NOW.plus(9)));
+    assert_eq!(scene.seen().last().map(String::as_str), Some("Disconnected"));
+}
+
+#[test]
+fn what_was_known_of_the_server_s_clock_holds_while_catching_up() {
+    let position = Position { resume: NOW.plus(900), skew: 1000 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    // It changed 50 seconds ago, which is long ago for the message that tells of it now.
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.plus(950)));
+    let key = leasequery_store::V4Key::new(address(1));
+    assert_eq!(scene.store.lookup(key).unwrap().start_of_state(), NOW.minus(50));
+}
+
+//= rfc7724-9-05
+#[test]
+fn what_is_no_longer_there_is_found_by_asking_for_everything() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1, 2]);
+    scene.seen();
+    let sweep = scene.until_sweep(&active);
+    assert_eq!(scene.now.as_secs(), 3600, "once an hour");
+    assert_eq!((sweep.since, sweep.until), (None, None));
+    scene.say(Link::Bulk, &[lease(sweep.xid, 2, scene.time()), done(sweep.xid, Some(scene.time()), None)].concat());
+    assert_eq!(scene.seen(), ["Sweep 2 Times", "gone 1", "Swept"]);
+    assert_eq!(scene.leased(), [2]);
+}
+
+#[test]
+fn an_answer_that_is_not_whole_proves_nothing() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1, 2]);
+    let sweep = scene.until_sweep(&active);
+    scene.say(Link::Bulk, &lease(sweep.xid, 2, scene.time()));
+    scene.close(Link::Bulk);
+    assert_eq!(scene.leased(), [1, 2], "it broke off");
+    let sweep = scene.until_sweep(&active);
+    scene.say(
+        Link::Bulk,
+        &[lease(sweep.xid, 2, scene.time()), done(sweep.xid, None, Some(StatusCode::UNSPEC_FAIL))].concat(),
+    );
+    assert_eq!(scene.leased(), [1, 2], "it failed");
+}
+
+#[test]
+fn addresses_that_are_merely_configured_are_configured_in_the_copy() {
+    let mut scene = Scene::new();
+    let bulk = scene.answer(Link::Bulk);
+    let time = scene.time();
+    let answer =
+        [free(bulk.xid, 1, time), lease(bulk.xid, 2, time), free(bulk.xid, 3, time), done(bulk.xid, Some(time), None)];
+    scene.say(Link::Bulk, &answer.concat());
+    for number in 1..=4 {
+        let key = leasequery_store::V4Key::new(address(number));
+        assert_eq!(scene.store.is_configured(key), number < 4);
+    }
+    assert_eq!(scene.store.networks_of(Some(scene.source)).len(), 1, "as one range");
+}

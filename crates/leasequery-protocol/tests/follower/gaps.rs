@@ -1,0 +1,130 @@
+//! A server that cannot tell of all changes by itself (RFC 7724 section 7.4.1).
+
+use leasequery_protocol::follower::{Link, Position, Settings};
+use leasequery_wire::v4::{MessageType, StatusCode};
+
+use crate::peer::*;
+
+/// A follower that comes back after 500 seconds and is told that data are missing.
+fn behind() -> (Scene, Asked) {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW)));
+    assert_eq!(scene.seen(), ["Connected", "DataMissing"]);
+    (scene, active)
+}
+
+//= rfc7724-7.4.1-13
+//= rfc7724-7.4.1-14
+//= rfc7724-7.4.1-15
+//= rfc7724-7.4.1-16
+#[test]
+fn exactly_what_is_missing_is_asked_for_on_another_connection_while_updates_go_on() {
+    let (mut scene, active) = behind();
+    let gap = scene.answer(Link::Bulk);
+    assert_eq!(gap.kind, MessageType::BULK_LEASE_QUERY);
+    assert_eq!((gap.since, gap.until), (Some(NOW.minus(500)), Some(NOW)));
+    scene.say(Link::Active, &lease(active.xid, 9, NOW.plus(5)));
+    scene.say(Link::Bulk, &lease(gap.xid, 1, NOW.plus(5)));
+    assert_eq!(scene.resume(), Some(NOW.minus(500)), "a crash now must not lose the gap");
+    scene.say(Link::Bulk, &done(gap.xid, Some(NOW.plus(5)), None));
+    assert!(!scene.follower.is_open(Link::Bulk), "that connection is closed");
+
+    // What vanished in the gap is found by asking for everything.
+    let sweep = scene.answer(Link::Bulk);
+    assert_eq!((sweep.since, sweep.until), (None, None));
+    assert_eq!(scene.resume(), Some(NOW.minus(500)));
+    scene.say(
+        Link::Bulk,
+        &[lease(sweep.xid, 1, NOW), lease(sweep.xid, 9, NOW), done(sweep.xid, Some(NOW), None)].concat(),
+    );
+    assert_eq!(scene.resume(), Some(NOW.plus(5)), "now what the active response told counts");
+    assert_eq!(scene.seen(), ["Live 9 Lease", "Gap 1 Lease", "Sweep 1 Times", "Sweep 9 Times", "GapFilled", "Swept"]);
+}
+
+#[test]
+fn what_the_active_response_said_meanwhile_is_the_last_word() {
+    let (mut scene, active) = behind();
+    let gap = scene.answer(Link::Bulk);
+    scene.say(Link::Active, &ended(active.xid, 1, NOW.plus(1)));
+    scene.say(Link::Bulk, &[lease(gap.xid, 1, NOW.plus(2)), lease(gap.xid, 2, NOW.plus(2))].concat());
+    assert_eq!(scene.leased(), [2]);
+}
+
+#[test]
+fn a_gap_whose_connection_breaks_is_said_anew() {
+    let (mut scene, _) = behind();
+    let gap = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &lease(gap.xid, 1, NOW));
+    scene.close(Link::Active);
+    assert_eq!(scene.resume(), Some(NOW.minus(500)));
+    assert_eq!(scene.next_connection(), Link::Active);
+    assert!(!scene.follower.is_open(Link::Bulk), "the answer that came is of no use");
+    let active = scene.accept(Link::Active);
+    assert_eq!(active.since, Some(NOW.minus(500)));
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW.plus(70))));
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    assert_eq!(scene.accept(Link::Bulk).until, Some(NOW.plus(70)));
+}
+
+#[test]
+fn a_gap_is_asked_for_until_it_is_filled() {
+    let (mut scene, active) = behind();
+    scene.answer(Link::Bulk);
+    scene.close(Link::Bulk);
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.plus(50)));
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    let again = scene.accept(Link::Bulk);
+    assert_eq!((again.since, again.until), (Some(NOW.minus(500)), Some(NOW)));
+}
+
+#[test]
+fn a_server_whose_clock_was_set_back_is_asked_for_everything() {
+    let position = Position { resume: NOW.plus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW)));
+    assert_eq!(
+        scene.resume(),
+        Some(leasequery_store::Time(0)),
+        "once its clock has passed that time it would deny the gap"
+    );
+    let sweep = scene.answer(Link::Bulk);
+    assert_eq!((sweep.since, sweep.until), (None, None), "that time has not been there yet");
+    scene.say(Link::Bulk, &done(sweep.xid, Some(NOW), None));
+    assert_eq!(scene.resume(), Some(NOW), "and the old resume point is of no use any more");
+}
+
+#[test]
+fn whoever_keeps_no_copy_asks_for_everything_only_if_data_are_missing() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), Settings { kept: false, ..settings() });
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW)));
+    for _ in 0..100 {
+        scene.wait(100);
+        scene.say(Link::Active, &status(active.xid, StatusCode::CONNECTION_ACTIVE, Some(scene.time())));
+        assert_eq!(scene.follower.poll_connect(scene.now), None);
+    }
+}
+
+#[test]
+fn whoever_keeps_a_copy_compares_it_as_soon_as_it_has_caught_up() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    assert_eq!(scene.follower.poll_connect(scene.now), None);
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW)));
+    let sweep = scene.answer(Link::Bulk);
+    assert_eq!((sweep.since, sweep.until), (None, None));
+}
+
+#[test]
+fn a_clock_that_was_stepped_has_all_times_asked_for_anew() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    scene.wait(100);
+    scene.say(Link::Active, &status(active.xid, StatusCode::CONNECTION_ACTIVE, Some(scene.time().plus(40))));
+    scene.answer(Link::Bulk);
+}

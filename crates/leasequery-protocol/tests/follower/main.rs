@@ -1,0 +1,9 @@
+//! Following a server, by a scripted one.
+
+mod active;
+mod course;
+mod gaps;
+mod pace;
+mod peer;
+mod polling;
+mod sources;

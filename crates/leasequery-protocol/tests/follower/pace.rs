@@ -1,0 +1,99 @@
+//! How often a server is bothered (RFC 7724 sections 5.3 and 7.1).
+
+use std::time::Duration;
+
+use leasequery_protocol::follower::{Link, Settings};
+use leasequery_protocol::requestor::Timeouts;
+
+use crate::peer::*;
+
+//= rfc7724-7.1-01
+//= rfc7724-7.1-02
+//= rfc6926-7.1-01
+#[test]
+fn the_first_attempt_is_made_at_once_and_others_at_a_distance() {
+    let mut scene = Scene::new();
+    let mut attempts = Vec::new();
+    for _ in 0..20 {
+        assert_eq!(scene.next_connection(), Link::Bulk);
+        attempts.push(scene.now);
+        scene.refuse(Link::Bulk);
+    }
+    assert_eq!(attempts[0], Duration::ZERO);
+    let distances: Vec<_> = attempts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    assert!(distances.iter().all(|distance| (seconds(60)..=seconds(75)).contains(distance)), "{distances:?}");
+    assert!(distances.iter().any(|distance| *distance != distances[0]), "not all requestors at the same time");
+}
+
+//= rfc7724-7.1-03
+//= rfc6926-7.1-02
+#[test]
+fn a_connection_that_lasted_may_be_repeated_soon() {
+    let mut scene = Scene::new();
+    scene.begin(&[1]);
+    scene.wait(100);
+    scene.close(Link::Active);
+    let lost = scene.now;
+    assert_eq!(scene.next_connection(), Link::Active);
+    assert!(scene.now.saturating_sub(lost) <= seconds(2), "its server may need a moment");
+    // But not one that did not.
+    scene.accept(Link::Active);
+    scene.close(Link::Active);
+    let lost = scene.now;
+    assert_eq!(scene.next_connection(), Link::Active);
+    assert!(scene.now.saturating_sub(lost) >= seconds(60));
+}
+
+#[test]
+fn a_server_that_is_away_is_reported_once() {
+    let mut scene = Scene::new();
+    scene.begin(&[1]);
+    scene.close(Link::Active);
+    for _ in 0..5 {
+        assert_eq!(scene.next_connection(), Link::Active);
+        scene.refuse(Link::Active);
+    }
+    let reports = scene.seen().iter().filter(|line| *line == "Disconnected" || *line == "Warning").count();
+    assert_eq!(reports, 2, "that it went, and that it cannot be reached");
+}
+
+//= rfc7724-5.3-01
+//= rfc7724-5.3-02
+//= rfc7724-5.3-06
+#[test]
+fn the_parameters_are_those_of_the_rfc_unless_said() {
+    let settings = Settings::default();
+    assert_eq!(settings.retry, seconds(60));
+    assert_eq!(settings.timeouts, Timeouts { data: seconds(300), active_receive: seconds(120) });
+}
+
+//= rfc7724-7.4-03
+#[test]
+fn a_server_that_says_nothing_is_left_after_two_minutes() {
+    let mut scene = Scene::new();
+    scene.begin(&[1]);
+    scene.wait(119);
+    assert!(scene.follower.is_open(Link::Active));
+    scene.wait(1);
+    assert!(!scene.follower.is_open(Link::Active));
+}
+
+#[test]
+fn after_losing_a_server_everything_is_asked_for_within_some_minutes() {
+    let mut scene = Scene::new();
+    scene.begin(&[1]);
+    scene.wait(100);
+    scene.close(Link::Active);
+    assert_eq!(scene.next_connection(), Link::Active);
+    let active = scene.accept(Link::Active);
+    let back = scene.now;
+    loop {
+        let alive = leasequery_wire::v4::StatusCode::CATCH_UP_COMPLETE;
+        scene.say(Link::Active, &status(active.xid, alive, Some(scene.time())));
+        if scene.follower.poll_connect(scene.now) == Some(Link::Bulk) {
+            break;
+        }
+        scene.wait(10);
+    }
+    assert!(scene.now.saturating_sub(back) <= seconds(300), "and not by all requestors at once");
+}
