@@ -120,3 +120,15 @@ fn a_client_whose_leases_come_and_go_is_told_of_each_address_once() {
         assert!(told.binary_search(&address).is_ok(), "{address} has been there all the time");
     }
 }
+
+//= rfc6926-7.2-01
+#[test]
+fn the_first_reply_waits_for_none_of_the_others() {
+    let mut world = World::new();
+    // Whoever collected them first would not come to an end.
+    world.configure(V4Key::new([1, 0, 0, 0].into()), V4Key::new([223, 255, 255, 255].into()));
+    let mut peer = world.connect();
+    peer.send(&Query::all().frame());
+    assert_eq!(peer.turn(1).len(), 1);
+    assert_eq!(peer.turn, Turn::More);
+}

@@ -212,6 +212,20 @@ fn data_source_comes_when_it_says_remote_and_only_then() {
     assert!(bindings(&world.ask(&Query::all().list(&[51]))).iter().all(|reply| !reply.codes().contains(&157)));
 }
 
+//= rfc6926-6.2.8-04
+//= rfc6926-6.2.8-05
+#[test]
+fn data_source_is_about_the_latest_change() {
+    let mut world = World::new();
+    let mut told = |remote: bool, expires| {
+        world.commit(&Update { remote, expires: Some(NOW.plus(expires)), ..lease(key(1)) });
+        bindings(&world.ask(&Query::all().list(&[157])))[0].option(OptionCode(157))
+    };
+    assert_eq!(told(true, 10), Some(vec![1]));
+    assert_eq!(told(false, 20), None);
+    assert_eq!(told(true, 30), Some(vec![1]));
+}
+
 //= rfc4388-6.4.2-11
 //= rfc4388-6.4.2-12
 #[test]
