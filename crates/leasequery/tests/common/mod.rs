@@ -253,28 +253,36 @@ impl Peer {
 
     /// Reads the next message, or finds out how the stream ended.
     pub fn next(&mut self) -> Next {
+        let body = match self.next_body() {
+            Ok(body) => body,
+            Err(ended) => return ended,
+        };
+        let message = Message::parse(&body).expect("a message");
+        let status = message.status().expect("a status");
+        Next::Message {
+            kind: message.message_type(),
+            xid: message.xid(),
+            address: message.ciaddr(),
+            status: status.map(|status| (status.code, status.text.into_owned())),
+        }
+    }
+
+    /// Reads the octets of the next message, or finds out how the stream ended.
+    pub fn next_body(&mut self) -> Result<Vec<u8>, Next> {
         let mut piece = vec![0; 64 * 1024];
         loop {
             if let Ok(Framing::Frame { body, rest }) = split_frame(&self.input, 240) {
-                let message = Message::parse(body).expect("a message");
-                let status = message.status().expect("a status");
-                let next = Next::Message {
-                    kind: message.message_type(),
-                    xid: message.xid(),
-                    address: message.ciaddr(),
-                    status: status.map(|status| (status.code, status.text.into_owned())),
-                };
-                let used = self.input.len() - rest.len();
+                let (body, used) = (body.to_vec(), self.input.len() - rest.len());
                 self.input.drain(..used);
-                return next;
+                return Ok(body);
             }
             match self.stream.read(&mut piece) {
                 Ok(0) => {
                     assert!(self.input.is_empty(), "the stream ends within a message");
-                    return Next::Closed;
+                    return Err(Next::Closed);
                 }
                 Ok(length) => self.input.extend_from_slice(&piece[..length]),
-                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Next::Reset,
+                Err(error) if error.kind() == ErrorKind::ConnectionReset => return Err(Next::Reset),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("the stream fails: {error}"),
             }
