@@ -11,7 +11,7 @@ pub(super) struct Demo {
     /// Stop after this time instead of running until interrupted
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
     duration: Option<Duration>,
-    /// How many requestors ask in turn
+    /// How many requestors keep a copy
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=256))]
     subscribers: u16,
     /// Changes a second

@@ -1,17 +1,101 @@
-//! A requestor's copy of a server's bindings, kept by asking again and again for what has changed.
+//! A requestor that keeps a copy of a server's bindings, and what it can be compared by.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use leasequery_protocol::requestor::v4::{BulkQuery, Record};
-use leasequery_store::{Entry, Selector, State, Store, Time, V4Key, VpnIndex, VpnRange};
-use leasequery_wire::v4::StatusCode;
+use leasequery_protocol::follower::{Event, Follower, Observer, Origin, Settings, Told};
+use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
+use leasequery_store::{Binding, Entry, Selector, SourceId, State, Store, Time, V4Key, VpnIndex, VpnRange};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
 
-use crate::requestor::{FetchError, Sink, fetch};
+use crate::follow::{Companion, follow};
+use crate::serve::{Control, SharedStore};
 
-/// What is kept about one address.
+/// The copy, and what has been received for it.
+#[derive(Debug, Clone)]
+pub(super) struct Mirror {
+    shared: Arc<SharedStore>,
+    tally: Arc<Received>,
+}
+
+/// Bindings that were received.
+#[derive(Debug, Default)]
+struct Received {
+    initial: AtomicU64,
+    changes: AtomicU64,
+}
+
+/// The store has one source.
+const SOURCE: SourceId = SourceId(0);
+
+impl Mirror {
+    /// An empty copy.
+    pub(super) fn new() -> Self {
+        let settings = leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() };
+        let mut store = Store::new(settings);
+        store.source("server");
+        Self { shared: Arc::new(SharedStore::new(store)), tally: Arc::default() }
+    }
+
+    /// Follows a server until the demonstration ends.
+    pub(super) fn follow(&self, server: SocketAddr, mut control: watch::Receiver<Control>, tasks: &mut JoinSet<()>) {
+        let mut copy = self.clone();
+        tasks.spawn(async move {
+            let mut follower = Follower::new(Wanted::default(), SOURCE, None, Settings::default(), fastrand::u64(..));
+            let stop = async {
+                let _ = control.wait_for(|control| control.shutdown).await;
+            };
+            let shared = Arc::clone(&copy.shared);
+            // It gives up only with whoever it reports to, which is this.
+            let _ = follow(&server.to_string(), &mut follower, &shared, &mut copy, stop).await;
+        });
+    }
+
+    /// How many bindings it was told of at the beginning, and how many changes since.
+    pub(super) fn received(&self) -> (u64, u64) {
+        (self.tally.initial.load(Ordering::Relaxed), self.tally.changes.load(Ordering::Relaxed))
+    }
+
+    /// How many addresses it knows, and how many of them are leased.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        let known = self.known();
+        let active = known.iter().filter(|(_, known)| known.state == State::Active as u8).count();
+        (known.len(), active)
+    }
+
+    /// Whether it equals the server's store.
+    pub(super) fn equals(&self, store: &Store<V4Key>) -> bool {
+        let mine = self.known();
+        let theirs = known(store);
+        mine.len() == theirs.len()
+            && mine.iter().zip(&theirs).all(|(mine, theirs)| mine.0 == theirs.0 && mine.1.agrees(&theirs.1))
+    }
+
+    fn known(&self) -> Vec<(Ipv4Addr, Known)> {
+        self.shared.read(known)
+    }
+}
+
+impl Observer<V4> for Mirror {
+    fn record(&mut self, _: &Record<'_>, _: Told<V4Key>, origin: Origin) {
+        let counter = if origin == Origin::Initial { &self.tally.initial } else { &self.tally.changes };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn gone(&mut self, _: &Binding<'_, V4Key>, _: &Store<V4Key>) {}
+
+    fn event(&mut self, _: &Event) {}
+}
+
+impl Companion for Mirror {
+    fn pause(&mut self, _: &Follower<V4>) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What is known about one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Known {
     state: u8,
@@ -22,82 +106,13 @@ struct Known {
     times: [Option<Time>; 3],
 }
 
-/// The copy.
-#[derive(Debug, Default)]
-pub(super) struct Mirror {
-    known: BTreeMap<Ipv4Addr, Known>,
-    /// From where the server is asked for changes, in its clock; `None` asks for everything.
-    since: Option<Time>,
-    /// Bindings received in the answer that is coming.
-    received: u64,
-}
-
-/// What an answer was.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Answer {
-    /// Whether everything was asked for, and not only changes.
-    pub(super) full: bool,
-    pub(super) received: u64,
-    pub(super) took: Duration,
-}
-
-impl Mirror {
-    /// Asks for everything the first time and for what has changed later on.
-    pub(super) fn update(&mut self, server: SocketAddr) -> Result<Answer, String> {
-        let query = BulkQuery { since: self.since, ..BulkQuery::default() };
-        let begin = Instant::now();
-        self.received = 0;
-        let done =
-            fetch(&[server], &query, Duration::from_secs(10), self).map_err(|error: FetchError| error.to_string())?;
-        if done.status != StatusCode::SUCCESS {
-            return Err(format!("{}: {}", done.status, done.text));
-        }
-        let full = self.since.is_none();
-        self.since = done.resume_point.or(self.since);
-        Ok(Answer { full, received: self.received, took: begin.elapsed() })
-    }
-
-    /// How many addresses it knows, and how many of them are leased.
-    pub(super) fn counts(&self) -> (usize, usize) {
-        let active = self.known.values().filter(|known| known.state == State::Active as u8).count();
-        (self.known.len(), active)
-    }
-
-    /// Addresses about which the copy and the store differ.
-    pub(super) fn differences(&self, store: &Store<V4Key>) -> Vec<Ipv4Addr> {
-        let mut unseen: BTreeSet<_> = self.known.keys().copied().collect();
-        let mut different = Vec::new();
-        for entry in store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None) {
-            let address = entry.key().address;
-            unseen.remove(&address);
-            let same = self.known.get(&address).is_some_and(|known| known.agrees(&Known::of_entry(&entry)));
-            if !same {
-                different.push(address);
-            }
-        }
-        different.extend(unseen);
-        different
-    }
-}
-
-impl Sink for Mirror {
-    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
-        self.received += 1;
-        let times = record.times();
-        let known = Known {
-            state: record.state().0,
-            hardware: record.hardware().map(|hardware| (hardware.htype, hardware.address.to_vec())),
-            client_id: record.client_id().map(<[u8]>::to_vec),
-            relay_info: record.relay_info().map(<[u8]>::to_vec),
-            times: [times.start_of_state, times.last_transaction, times.expires],
-        };
-        self.known.insert(record.address(), known);
-        Ok(())
-    }
+/// What a store knows, in the order of the addresses.
+fn known(store: &Store<V4Key>) -> Vec<(Ipv4Addr, Known)> {
+    let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None);
+    entries.map(|entry| (entry.key().address, Known::of_entry(&entry))).collect()
 }
 
 impl Known {
-    /// What a requestor would have to know.
     fn of_entry(entry: &Entry<'_, V4Key>) -> Self {
         match entry {
             Entry::Bound(binding) => Self {

@@ -4,7 +4,7 @@ mod mirror;
 mod network;
 mod story;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -13,13 +13,13 @@ use anyhow::Context;
 use ipnet::{IpNet, Ipv4Net};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::Store;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{self, Requestor, Requestors};
 use crate::requestor::wall_clock;
 use crate::serve::{Control, Listener, SharedStore, keep_pulse, keep_time};
-use mirror::{Answer, Mirror};
+use mirror::Mirror;
 use network::AccessNetwork;
 
 /// How the demonstration runs.
@@ -27,7 +27,7 @@ use network::AccessNetwork;
 pub(crate) struct Settings {
     /// How long; `None` until it is interrupted.
     pub(crate) duration: Option<Duration>,
-    /// How many requestors ask in turn.
+    /// How many requestors keep a copy.
     pub(crate) requestors: usize,
     /// Changes a second.
     pub(crate) rate: u32,
@@ -37,7 +37,7 @@ pub(crate) struct Settings {
 
 /// Seconds for which the network has been there.
 const PAST: u32 = 600;
-/// How often each requestor asks.
+/// How often it is reported what has happened.
 const PERIOD: Duration = Duration::from_secs(1);
 /// Connections beside those of the requestors, for whoever watches.
 const VISITORS: usize = 16;
@@ -72,24 +72,20 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let mut tasks = JoinSet::new();
     tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
     tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
-    tasks.spawn(listener.run(Arc::clone(&shared), control, Limits::default(), settings.requestors + VISITORS));
+    let connections = 2 * settings.requestors + VISITORS;
+    tasks.spawn(listener.run(Arc::clone(&shared), control.clone(), Limits::default(), connections));
 
     story::introduction(settings, server, &network, &resident)?;
     let begun = shared.read(Store::revision);
-    let (still, leaving) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let still = Arc::new(AtomicBool::new(false));
     let moving = {
         let (shared, still, rate) = (Arc::clone(&shared), Arc::clone(&still), settings.rate);
         tokio::task::spawn_blocking(move || simulate(network, &shared, rate, &still))
     };
-    let (answers, mut reports) = mpsc::unbounded_channel();
-    let mut requestors = JoinSet::new();
-    for number in 0..settings.requestors {
-        // They take turns, so that the server is never asked by all of them at once.
-        let offset = PERIOD * u32::try_from(number)? / u32::try_from(settings.requestors)?;
-        let (leaving, answers) = (Arc::clone(&leaving), answers.clone());
-        requestors.spawn_blocking(move || ask(server, offset, &leaving, &answers));
+    let copies: Vec<Mirror> = std::iter::repeat_with(Mirror::new).take(settings.requestors).collect();
+    for copy in &copies {
+        copy.follow(server, control.clone(), &mut tasks);
     }
-    drop(answers);
 
     let start = Instant::now();
     let mut seconds = tokio::time::interval_at((start + PERIOD).into(), PERIOD);
@@ -100,8 +96,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
             biased;
             _ = seconds.tick() => {
                 let (revision, counts) = shared.read(|store| (store.revision(), store.counts()));
-                let heard: Vec<_> = std::iter::from_fn(|| reports.try_recv().ok()).collect();
-                story::second(start.elapsed(), revision.0 - before.0, counts.active, &heard)?;
+                story::second(start.elapsed(), revision.0 - before.0, counts.active, &copies)?;
                 before = revision;
             }
             () = until(end) => break,
@@ -112,12 +107,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let elapsed = start.elapsed();
     still.store(true, Ordering::Relaxed);
     let tally = moving.await?;
-    leaving.store(true, Ordering::Relaxed);
-    let mut copies = Vec::new();
-    while let Some(copy) = requestors.join_next().await {
-        copies.push(copy?);
-    }
-    let equal = settle(&shared, server, &mut copies).await?;
+    let equal = settle(&shared, &copies).await;
     let total = shared.read(Store::revision).0 - begun.0;
     story::summary(elapsed, total, tally, &copies, equal)?;
     control_sender.send_modify(|control| control.shutdown = true);
@@ -156,42 +146,13 @@ fn simulate(mut network: AccessNetwork, shared: &SharedStore, rate: u32, still: 
     network.tally()
 }
 
-/// What became of one question.
-type Report = Result<Answer, String>;
-
-/// A requestor: asks now and then, and once more at the end.
-fn ask(server: SocketAddr, offset: Duration, leaving: &AtomicBool, reports: &mpsc::UnboundedSender<Report>) -> Mirror {
-    let mut copy = Mirror::default();
-    let mut next = Instant::now() + offset;
-    while !leaving.load(Ordering::Relaxed) {
-        let left = next.saturating_duration_since(Instant::now());
-        if !left.is_zero() {
-            std::thread::sleep(left.min(Duration::from_millis(20)));
-            continue;
+/// Waits until the copies equal the store. What runs out by itself goes on while the network stands still.
+async fn settle(shared: &SharedStore, copies: &[Mirror]) -> bool {
+    for _ in 0..100 {
+        if shared.read(|store| copies.iter().all(|copy| copy.equals(store))) {
+            return true;
         }
-        // Nobody may listen any more.
-        let _ = reports.send(copy.update(server));
-        next += PERIOD;
+        tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    copy
-}
-
-/// Lets the requestors ask once more and compares. What runs out by itself goes on while the network stands still, so
-/// a copy that differs gets another chance.
-async fn settle(shared: &Arc<SharedStore>, server: SocketAddr, copies: &mut Vec<Mirror>) -> anyhow::Result<bool> {
-    for _ in 0..3 {
-        let (shared, mut taken) = (Arc::clone(shared), std::mem::take(copies));
-        let (back, equal) = tokio::task::spawn_blocking(move || {
-            let answered = taken.iter_mut().all(|copy| copy.update(server).is_ok());
-            let equal = shared.read(|store| taken.iter().all(|copy| copy.differences(store).is_empty()));
-            (taken, answered && equal)
-        })
-        .await?;
-        *copies = back;
-        if equal {
-            return Ok(true);
-        }
-        tokio::time::sleep(PERIOD).await;
-    }
-    Ok(false)
+    false
 }

@@ -4,9 +4,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::Settings;
 use super::mirror::Mirror;
 use super::network::{AccessNetwork, Identity, RELAYS, Tally};
-use super::{Report, Settings};
 use crate::record::{hex_text, mac_text, time_text};
 
 /// What there is, and what to try.
@@ -18,8 +18,8 @@ pub(super) fn introduction(
 ) -> io::Result<()> {
     let mut out = io::stdout().lock();
     let requestors = match settings.requestors {
-        1 => "one, asks for everything once and then every second for what has changed".to_owned(),
-        several => format!("{several}, each asks for everything once and then every second for what has changed"),
+        1 => "one, keeps a copy: everything first, then every change as it happens".to_owned(),
+        several => format!("{several}, each keeps a copy: everything first, then every change as it happens"),
     };
     writeln!(out, "A DHCP server's leases, served and asked for: the whole system in this process.")?;
     writeln!(out)?;
@@ -29,7 +29,7 @@ pub(super) fn introduction(
         network.size(),
         settings.rate
     )?;
-    writeln!(out, "  server      DHCPv4 Bulk Leasequery (RFC 6926) on {server}")?;
+    writeln!(out, "  server      DHCPv4 Bulk and Active Leasequery (RFC 6926, RFC 7724) on {server}")?;
     writeln!(out, "  requestor   {requestors}")?;
     writeln!(out)?;
     writeln!(out, "Ask it yourself, from another terminal:")?;
@@ -46,6 +46,8 @@ pub(super) fn introduction(
         writeln!(out, "  # {meaning}")?;
         writeln!(out, "  {} bulk {server}{arguments}", settings.program)?;
     }
+    writeln!(out, "  # every change as it happens")?;
+    writeln!(out, "  {} watch {server} --no-initial", settings.program)?;
     writeln!(out)?;
     if settings.duration.is_none() {
         writeln!(out, "Ctrl-C ends it.")?;
@@ -59,22 +61,16 @@ fn since() -> String {
 }
 
 /// What happened in the last second.
-pub(super) fn second(elapsed: Duration, changes: u64, active: usize, heard: &[Report]) -> io::Result<()> {
+pub(super) fn second(elapsed: Duration, changes: u64, active: usize, copies: &[Mirror]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    write!(out, "{:>4} s   {changes:>6} changes, {active:>5} leased   ", elapsed.as_secs())?;
-    let answers: Vec<_> = heard.iter().filter_map(|report| report.as_ref().ok()).collect();
-    let received: u64 = answers.iter().map(|answer| answer.received).sum();
-    let slowest = answers.iter().map(|answer| answer.took).max().unwrap_or_default();
-    let what = if answers.iter().any(|answer| answer.full) { "bindings" } else { "changed bindings" };
-    match heard.iter().find_map(|report| report.as_ref().err()) {
-        Some(error) => writeln!(out, "requestor: {error}")?,
-        None if answers.is_empty() => writeln!(out, "requestor: waiting")?,
-        None if answers.len() == 1 => writeln!(out, "requestor: {received} {what} in {}", milliseconds(slowest))?,
-        None => {
-            let number = answers.len();
-            writeln!(out, "{number} answers: {received} {what}, slowest {}", milliseconds(slowest))?;
-        }
-    }
+    let (initial, heard) = copies.iter().map(Mirror::received).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let seconds = elapsed.as_secs();
+    let told = format!("told of {initial} bindings and then of {heard} changes");
+    let who = match copies.len() {
+        1 => "requestor".to_owned(),
+        several => format!("{several} requestors"),
+    };
+    writeln!(out, "{seconds:>4} s   {changes:>6} changes, {active:>5} leased   {who}: {told}")?;
     out.flush()
 }
 
@@ -104,8 +100,4 @@ pub(super) fn summary(elapsed: Duration, total: u64, tally: Tally, copies: &[Mir
         writeln!(out, "{whose} should equal the server's store and does not.")?;
     }
     out.flush()
-}
-
-fn milliseconds(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1000.0)
 }

@@ -176,9 +176,9 @@ pub(crate) fn active_session() {
     lease("10.0.0.1", "released");
     read_until(&|frames| frames.len() >= 5);
     daemon.terminate();
-    let mut last = Vec::new();
-    stream.read_to_end(&mut last).expect("the last words come");
-    received.extend_from_slice(&last);
+    let mut words = Vec::new();
+    stream.read_to_end(&mut words).expect("the last words come");
+    received.extend_from_slice(&words);
 
     let mut messages = vec![active];
     messages.extend(frames(&received));
