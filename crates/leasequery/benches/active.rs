@@ -260,16 +260,16 @@ fn fan_out(requestors: usize) {
         change(&server.shared, first, 256.min(changes - first), 1);
     }
     reader.join().expect("they read");
-    let served = f64::from(changes) * requestors as f64 / start.elapsed().as_secs_f64();
+    let delivered = f64::from(changes) * requestors as f64 / start.elapsed().as_secs_f64();
 
     let each = octets.load(Ordering::Relaxed) / requestors as u64;
     let length = (each / u64::from(changes)) as usize;
     let raw = raw(requestors, changes, length);
     println!(
         "{requestors:>5} requestors, {changes:>8} changes of {length} octets: {:>6.2} M/s delivered, raw {:>6.2} M/s, {:>3.0} %",
-        served / 1e6,
+        delivered / 1e6,
         raw / 1e6,
-        100.0 * served / raw
+        100.0 * delivered / raw
     );
 }
 

@@ -225,7 +225,16 @@ impl<P: Followed> Follower<P> {
                     self.events.push_back(Event::Swept);
                 }
             }
-            Job::Poll => self.resume = Some(resume),
+            Job::Poll => {
+                self.resume = Some(resume);
+                if !self.active.is_down() {
+                    // What it would tell now may be older than what has just been told.
+                    self.active.state = State::Down;
+                    if let Some(polling) = &mut self.polling {
+                        polling.give_up();
+                    }
+                }
+            }
         }
         if job.is_sweep() {
             self.sweep_at = self.settings.sweep.map(|sweep| now + sweep);
@@ -250,6 +259,13 @@ impl<P: Followed> Follower<P> {
             }
         }
         self.connected();
+    }
+
+    /// Gives up a poll that is being answered.
+    pub(super) fn drop_poll(&mut self) {
+        if self.bulk.session().is_some_and(|bulk| bulk.job == Job::Poll) {
+            self.bulk.state = State::Down;
+        }
     }
 
     fn fail_job(&mut self, now: Duration, job: Job, reason: &str) {

@@ -200,6 +200,14 @@ struct Polling {
     reason: String,
 }
 
+impl Polling {
+    /// An active query came to nothing; the next one waits longer.
+    fn give_up(&mut self) {
+        self.backoff = (self.backoff * 2).min(MAX_BACKOFF);
+        self.patience = self.backoff;
+    }
+}
+
 impl<P: Followed> Follower<P> {
     /// Follows a server, as `source` of the store that [`advance`](Self::advance) will be given. `position` is where it
     /// stopped the last time, if the store has what was told up to then.

@@ -3,7 +3,7 @@ use std::time::Duration;
 use leasequery_store::{Store, Time};
 use leasequery_wire::v4::StatusCode;
 
-use super::{Event, Follower, Gap, MAX_BACKOFF, Observer, Origin, PATIENCE, Polling, State};
+use super::{Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, State};
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
 use crate::requestor::{ActiveStatus, Connection, Failure};
@@ -136,6 +136,8 @@ impl<P: Followed> Follower<P> {
         };
         if !std::mem::replace(&mut session.answered, true) {
             if self.polling.take().is_some() {
+                // It would move the resume point past what is being told here.
+                self.drop_poll();
                 self.sweep_by(now);
             }
             self.unanswered = Some(0);
@@ -181,10 +183,7 @@ impl<P: Followed> Follower<P> {
                 self.disconnected(&reason);
             }
             Ending::Unsupported(reason) => match &mut self.polling {
-                Some(polling) => {
-                    polling.backoff = (polling.backoff * 2).min(MAX_BACKOFF);
-                    polling.patience = polling.backoff;
-                }
+                Some(polling) => polling.give_up(),
                 None => {
                     // If it answers a bulk query now, that is how it is followed; if not, it is just not there.
                     self.bulk.pace.clear(now);
