@@ -1,7 +1,7 @@
 //! Active Leasequery through real sockets: how late changes are, how many get through, what requestors cost that are
 //! idle or have stopped, and catching up. Everything runs in this process, on all its cores, requestors included.
 
-#![allow(missing_docs, clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+#![allow(missing_docs, clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -134,6 +134,9 @@ fn percentiles(mut latencies: Vec<u64>) -> String {
     format!("{:>8.3} {:>8.3} {:>8.3} ms", at(0.5), at(0.99), at(0.999))
 }
 
+/// Gives lines to whoever takes them.
+type Writer = Box<dyn FnMut(&[u8])>;
+
 /// From when a change is written by somebody else to when requestors have it.
 fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
     const SECONDS: u32 = 4;
@@ -166,7 +169,7 @@ fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
     server.settle(requestors);
 
     let ended = Arc::new(AtomicBool::new(false));
-    let mut write: Box<dyn FnMut(&[u8])> = if file {
+    let mut write: Writer = if file {
         let path = directory.path().join("leases4.csv");
         let header =
             "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n";

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leasequery_protocol::requestor::v4::{BulkQuery, V4};
+use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, V4};
 use leasequery_protocol::requestor::{Connection, Failure, Timeouts};
 
 use crate::peer::{Requestor, START, XID, active, done};
@@ -137,4 +137,15 @@ fn the_time_that_the_requestor_spends_on_records_is_not_the_servers() {
     assert_eq!(requestor.connection.poll_timeout(), Some(seconds(800 + 300)));
     assert_eq!(requestor.connection.handle_timeout(seconds(1100)), Err(Failure::NoData(DATA)));
     assert_eq!(requestor.wall(), START.plus(800));
+}
+
+//= rfc7724-7.3-13
+#[test]
+fn an_active_query_that_cannot_be_sent_is_given_up_after_the_data_timeout() {
+    let timeouts = Timeouts { data: seconds(7), active_receive: seconds(500) };
+    let mut connection = Connection::new(V4::new(None), timeouts, 1);
+    connection.ask(seconds(1), ActiveQuery::default()).unwrap();
+    connection.handle_sent(seconds(2), 1);
+    assert_eq!(connection.handle_timeout(seconds(8)), Ok(()));
+    assert_eq!(connection.handle_timeout(seconds(9)), Err(Failure::Blocked(seconds(7))));
 }

@@ -30,7 +30,7 @@ pub(super) struct Watch {
     #[arg(long)]
     no_initial: bool,
     /// Remember here how far it was followed, and go on from there the next time
-    #[arg(long, value_name = "FILE", conflicts_with = "no_initial")]
+    #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Stop after this time instead of running until interrupted
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]
