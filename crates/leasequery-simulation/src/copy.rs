@@ -109,11 +109,25 @@ pub(crate) struct Reader {
     pub(crate) resumed: bool,
     /// What was printed by the clock of an earlier run is not printed again because that clock was stepped since.
     pub(crate) old_times: bool,
+    /// What was known a while ago, for a mutation.
+    earlier: (Duration, BTreeMap<Name, Seen>),
     /// What has been told since it was said that data are missing.
     told: Option<BTreeSet<Name>>,
 }
 
 impl Reader {
+    /// Remembers now and then what is known.
+    pub(crate) fn remember(&mut self, now: Duration) {
+        if now > self.earlier.0 + Duration::from_secs(5) {
+            self.earlier = (now, self.known.clone());
+        }
+    }
+
+    /// Loses what was printed last, as if it had been buffered.
+    pub(crate) fn lose(&mut self) {
+        self.known = self.earlier.1.clone();
+    }
+
     /// The program begins anew.
     pub(crate) fn begin(&mut self) {
         self.resumed = self.position.is_some();

@@ -17,7 +17,7 @@ pub enum Mutation {
     NoTombstones,
     /// The server says that catching up is complete when it begins.
     EarlyCatchUpComplete,
-    /// The position on disk is that of the moment of the crash, whatever data are there.
+    /// A watcher saves its position before what it was told is out.
     PositionAheadOfData,
     /// The server says that catching up is complete where data are missing.
     NoDataMissing,

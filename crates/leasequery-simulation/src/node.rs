@@ -22,13 +22,13 @@ pub(crate) struct Node {
     pub(crate) upstreams: Vec<usize>,
     pub(crate) clock: Clock,
     pub(crate) disk: Option<Memory>,
+    /// How often, of 256 times, what was written is made to survive a crash.
+    pub(crate) diligence: u8,
     /// For how many seconds ended bindings are kept.
     pub(crate) history: u32,
     pub(crate) process: Option<Process>,
     /// When the process is started, if it does not run.
     pub(crate) start_at: Option<Duration>,
-    /// Positions in memory when the process was killed, for a mutation.
-    pub(crate) kept: Vec<Option<Position>>,
     /// Its clock was set back: nobody could tell afterwards what it lost in a crash.
     pub(crate) spared: bool,
     /// When it has something to do.
@@ -128,15 +128,11 @@ impl Node {
             }
             Role::Mirror => {}
         }
-        for (nth, upstream) in self.upstreams.iter().enumerate() {
+        for upstream in &self.upstreams {
             let source = store.source(&format!("upstream {upstream}")).ok_or("too many sources")?;
             let (source, position) = match &self.role {
                 Role::Watcher { reader, .. } => (LOCAL, reader.position),
                 _ => (source, store.position(source).and_then(Position::from_bytes)),
-            };
-            let position = match (mutation, self.kept.get(nth)) {
-                (Some(Mutation::PositionAheadOfData), Some(Some(kept))) if position.is_some() => Some(*kept),
-                _ => position,
             };
             let settings = settings(!faithful && mutation != Some(Mutation::NoSweeps), !watches);
             following.push(Following {
@@ -190,15 +186,15 @@ impl Process {
         bytes.and_then(|bytes| usize::try_from(u64::from_be_bytes(bytes)).ok()).unwrap_or(0)
     }
 
-    /// Writes what changed to the disk, and more often than not makes sure that it survives.
-    pub(crate) fn keep(&mut self, random: &mut Rng) -> Result<(), String> {
+    /// Writes what changed to the disk, and now and then makes sure that it survives.
+    pub(crate) fn keep(&mut self, diligence: u8, random: &mut Rng) -> Result<(), String> {
         let Some(durable) = &mut self.durable else { return Ok(()) };
         loop {
             let forgotten = self.store.take_forgotten();
             let batch = durable.collect(&self.store, random.usize(1..40));
             let complete = batch.is_complete();
             durable.write(batch, &forgotten).map_err(|error| error.to_string())?;
-            if random.u8(..) < 200 {
+            if random.u8(..) < diligence {
                 durable.sync().map_err(|error| error.to_string())?;
             }
             // It may be killed between two batches.

@@ -52,10 +52,10 @@ fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
             drift: random.i64(-50..50),
         },
         disk: durable.then(Memory::new),
+        diligence: random.u8(5..250),
         history: if random.bool() { random.u32(5..60) } else { 100_000 },
         process: None,
         start_at: Some(Duration::from_millis(random.u64(0..3000))),
-        kept: Vec::new(),
         spared: false,
         wake: Duration::ZERO,
     }

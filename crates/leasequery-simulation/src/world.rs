@@ -216,7 +216,7 @@ impl World {
             return Err(format!("node {number}: {problem}"));
         }
         if now >= process.keep_at {
-            process.keep(&mut self.random)?;
+            process.keep(self.nodes[number].diligence, &mut self.random)?;
             process.keep_at = now + Duration::from_millis(50);
         }
         let digest = process.store.revision().0 ^ (number as u64) << 32 ^ u64::from(process.store.now().0);
@@ -298,6 +298,9 @@ impl World {
             if let Role::Watcher { reader, .. } = &mut self.nodes[number].role {
                 // What was printed is printed, and then the position is saved.
                 reader.position = following.follower.position();
+                if self.options.mutation == Some(Mutation::PositionAheadOfData) {
+                    reader.remember(now);
+                }
             }
             for link in LINKS {
                 if let Connecting::Open(tcp) = following.links[place(link)]
@@ -386,21 +389,21 @@ impl World {
                     tcp.cut(self.now, &mut self.random);
                 }
             }
-            5 | 6 => {
+            5 => {
                 let live: Vec<_> = self.tcps.keys().copied().collect();
                 let until = self.now + Duration::from_secs(self.random.u64(1..60));
                 if let Some(tcp) = self.random.choice(live).and_then(|number| self.tcps.get_mut(&number)) {
                     tcp.to_client.stop_until(until);
                 }
             }
-            7 | 8 if !self.nodes[number].spared => self.kill(number),
-            7..=9 => self.stop(number)?,
+            6..=8 if !self.nodes[number].spared => self.kill(number),
+            6..=9 => self.stop(number)?,
             10 => {
                 let mut step = self.random.i64(-100_000..100_000);
                 let node = &mut self.nodes[number];
                 if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
                     // Losing what was told and the time of it, too, is more than can be noticed.
-                    let keeps = node.disk.is_some() && node.process.is_some();
+                    let keeps = node.disk.is_some() && node.process.is_some() && self.random.u8(..) < 50;
                     if !keeps {
                         step = -step;
                     }
@@ -424,11 +427,17 @@ impl World {
 
     /// Kills a process: what was not on disk is gone.
     fn kill(&mut self, number: usize) {
-        let Some(process) = self.nodes[number].process.take() else { return };
+        if self.nodes[number].process.take().is_none() {
+            return;
+        }
         self.trace(|| format!("node {number} is killed"));
         // Its machine may have gone with it, and then nobody is told.
         let silent = self.random.u8(..) < 60;
-        self.nodes[number].kept = process.following.iter().map(|following| following.follower.position()).collect();
+        if let (Some(Mutation::PositionAheadOfData), Role::Watcher { reader, .. }) =
+            (self.options.mutation, &mut self.nodes[number].role)
+        {
+            reader.lose();
+        }
         for tcp in self.tcps.values_mut() {
             if tcp.client.node == number {
                 tcp.client_gone = true;
@@ -471,7 +480,6 @@ impl World {
             let batch = durable.collect(&process.store, usize::MAX);
             durable.write(batch, &forgotten).and_then(|()| durable.close()).map_err(|error| error.to_string())?;
         }
-        self.nodes[number].kept = Vec::new();
         self.nodes[number].start_at = Some(self.now + Duration::from_millis(self.random.u64(10..10_000)));
         Ok(())
     }
