@@ -41,9 +41,8 @@ pub struct Connection<P: Protocol> {
     timeouts: Timeouts,
     skew: Skew,
     next_xid: u32,
-    asked: bool,
-    /// How long the server may say nothing: an active query is alone on its connection, and has a timer of its own.
-    patience: Duration,
+    /// What was asked last, if anything was.
+    asked: Option<Kind>,
     outstanding: Outstanding<P::Memory>,
     output: Vec<u8>,
     input: Input,
@@ -56,6 +55,15 @@ pub struct Connection<P: Protocol> {
     waiting_since: Duration,
     /// There may be messages in the input: while the owner is busy with them he does not wait for the server.
     busy: bool,
+    /// Messages that had begun when the timer for the server did.
+    heard: u64,
+}
+
+/// What sort of query. An active one is alone on its connection and has a timer of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bulk,
+    Active,
 }
 
 impl<P: Protocol> Connection<P> {
@@ -67,8 +75,7 @@ impl<P: Protocol> Connection<P> {
             timeouts,
             skew: Skew::default(),
             next_xid: first_xid,
-            asked: false,
-            patience: timeouts.data,
+            asked: None,
             outstanding: Outstanding::default(),
             output: Vec::new(),
             input: Input::default(),
@@ -77,6 +84,7 @@ impl<P: Protocol> Connection<P> {
             sending_since: None,
             waiting_since: Duration::ZERO,
             busy: false,
+            heard: 0,
         }
     }
 
@@ -85,8 +93,7 @@ impl<P: Protocol> Connection<P> {
         let (xid, query) = (self.next_xid, query.into());
         let memory = self.protocol.write(&query, xid, &mut self.output)?;
         self.next_xid = self.next_xid.wrapping_add(1);
-        self.asked = true;
-        self.patience = if P::is_active(&query) { self.timeouts.active_receive } else { self.timeouts.data };
+        self.asked = Some(if P::is_active(&query) { Kind::Active } else { Kind::Bulk });
         if self.outstanding.is_empty() {
             self.waiting_since = now;
         }
@@ -137,7 +144,10 @@ impl<P: Protocol> Connection<P> {
                 }
             }
             Ok(None) => {
-                if std::mem::take(&mut self.busy) {
+                let heard = std::mem::replace(&mut self.heard, self.input.messages) != self.input.messages;
+                // A long bulk reply may be on its way for a while, but what is said of changes is in messages (RFC 7724
+                // section 7.4).
+                if std::mem::take(&mut self.busy) && (heard || !self.is_active()) {
                     self.waiting_since = now;
                 }
                 if self.ended && !self.outstanding.is_empty() {
@@ -161,7 +171,9 @@ impl<P: Protocol> Connection<P> {
             return None;
         }
         let sending = self.sending_since.map(|since| since + self.timeouts.data);
-        let waiting = (!self.outstanding.is_empty() && !self.busy).then(|| self.waiting_since + self.patience);
+        // Nobody answers an active query before it has been sent.
+        let unasked = self.outstanding.is_empty() || (self.is_active() && sending.is_some());
+        let waiting = (!unasked && !self.busy).then(|| self.waiting_since + self.patience());
         [sending, waiting].into_iter().flatten().min()
     }
 
@@ -174,15 +186,24 @@ impl<P: Protocol> Connection<P> {
             return Ok(());
         }
         let blocked = self.sending_since.is_some_and(|since| now >= since + self.timeouts.data);
-        let failure = if blocked { Failure::Blocked(self.timeouts.data) } else { Failure::NoData(self.patience) };
+        let failure = if blocked { Failure::Blocked(self.timeouts.data) } else { Failure::NoData(self.patience()) };
         self.failure = Some(failure.clone());
         Err(failure)
+    }
+
+    /// How long the server may say nothing.
+    fn patience(&self) -> Duration {
+        if self.is_active() { self.timeouts.active_receive } else { self.timeouts.data }
+    }
+
+    fn is_active(&self) -> bool {
+        self.asked == Some(Kind::Active)
     }
 
     /// Whether all that was asked has been answered. If no other query is in sight the connection should be closed now,
     /// gracefully (RFC 6926 section 7.8).
     pub fn wants_close(&self) -> bool {
-        self.asked && self.outstanding.is_empty() && self.failure.is_none()
+        self.asked.is_some() && self.outstanding.is_empty() && self.failure.is_none()
     }
 
     /// How far the server's clock is ahead.

@@ -1,5 +1,6 @@
 //! The requestor's side of DHCPv4 Bulk Leasequery, driven by scripted servers and a fake clock.
 
+mod active;
 mod limits;
 mod peer;
 mod query;
