@@ -63,7 +63,12 @@ fn a_chain_of_daemons_says_at_its_end_what_is_said_at_its_beginning() {
     root.push_all(&[lease(1, "active"), lease(2, "released")]);
     let middle = mirror_of(&[&root], "");
     let end = mirror_of(&[&middle], "");
-    let same = |what: &str| eventually(what, || view(&end) == view(&root) && view(&middle) == view(&root));
+    let same = |what: &str| {
+        eventually(what, || view(&end) == view(&root) && view(&middle) == view(&root));
+        let (root, end) = (root.address().to_string(), end.address().to_string());
+        let output = leasequery().args(["verify", &root, &end]).output().expect("the program runs");
+        assert!(output.status.success(), "{what}: {output:?}");
+    };
     same("the first state is everywhere");
     root.push_all(&[lease(3, "active"), lease(1, "released")]);
     same("changes are everywhere");

@@ -23,7 +23,7 @@ impl Pace {
     pub(super) fn attempt(&mut self, now: Duration, random: &mut Rng) {
         self.attempted = Some(now);
         // Requestors that lost their server together do not come back together for ever.
-        self.next = now + self.distance + self.distance.mul_f64(random.f64() / 4.0);
+        self.next = now + self.distance + self.distance.mul_f64(random.f64() / 10.0);
     }
 
     /// What there was has ended. A server that ended it may need a moment before it can begin anew.

@@ -151,6 +151,7 @@ pub(crate) fn trouble() {
         let (middle, end) = (leases(&second.bulk(&[])), watch.leases());
         if near(&middle, &expected) && near(&end, &expected) {
             println!("{troubles} troubles in {seconds} s, {} leases at the end", expected.len());
+            assert_verified(&first.address, &second.address);
             return;
         }
         if Instant::now() > deadline {
@@ -166,6 +167,12 @@ pub(crate) fn trouble() {
             watch.kill_and_restart();
         }
     }
+}
+
+/// That `leasequery verify` finds the same.
+fn assert_verified(first: &str, second: &str) {
+    let output = Command::new(BINARY).args(["verify", first, second, "--settle", "20s"]).output().expect("it runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 
 /// Whether both have the same leases; times may differ by two seconds, because they went through several clocks.
