@@ -220,7 +220,8 @@ impl<P: Followed> Follower<P> {
             }
             Job::Sweep => {
                 self.close_gap();
-                self.held = None;
+                // The next polls tell no more than the last ones of what is forgotten.
+                self.held = self.polling.as_ref().map(|_| resume);
                 if whole {
                     self.events.push_back(Event::Swept);
                 }

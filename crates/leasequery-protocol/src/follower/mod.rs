@@ -105,8 +105,8 @@ pub struct Follower<P: Followed> {
     /// it has been filled.
     told: Option<Time>,
     gap: Option<Gap>,
-    /// The resume point when polling began, until everything has been asked for: whoever is only polled does not say that
-    /// it has forgotten something.
+    /// Where to go on after a restart while a server is polled: from when everything was asked for the last time. Whoever
+    /// is only polled does not say that it has forgotten something.
     held: Option<Time>,
     /// What the copy begins with has been received, or is not wanted.
     begun: bool,
