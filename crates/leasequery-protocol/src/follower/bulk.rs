@@ -212,14 +212,14 @@ impl<P: Followed> Follower<P> {
                 self.resume = Some(resume);
                 self.events.push_back(Event::InitialComplete);
             }
-            Job::Gap(_) if self.settings.sweep.is_none() => self.close_gap(),
+            Job::Gap(_) if self.settings.sweep.is_none() => self.close_gap(resume),
             Job::Gap(_) => {
                 if let Some(gap) = &mut self.gap {
                     gap.filled = true;
                 }
             }
             Job::Sweep => {
-                self.close_gap();
+self.close_gap(resume);
                 // The next polls tell no more than the last ones of what is forgotten.
                 self.held = self.polling.as_ref().map(|_| resume);
                 if whole {

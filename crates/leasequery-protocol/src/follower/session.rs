@@ -107,8 +107,12 @@ impl<P: Followed> Follower<P> {
                     ActiveStatus::DataMissing => {
                         session.catching_up = false;
                         // What was asked for before does not know of this gap.
-                        self.bulk.state = State::Down;
-                        self.bulk.pace.clear(now);
+                        if self.bulk.session().is_some() {
+                            self.bulk.state = State::Down;
+                        }
+                        if self.gap.is_none() {
+                            self.bulk.pace.clear(now);
+                        }
                         if base_time < session.since {
                             // Its clock was set back. Once it has passed that time again it would take it for one that
                             // it knows all about.
@@ -162,10 +166,10 @@ impl<P: Followed> Follower<P> {
     }
 
     /// The gap has been filled: what the active response told since then counts. It may be earlier than the old resume
-    /// point, if the server's clock was set back.
-    pub(super) fn close_gap(&mut self) {
+    /// point, if the server's clock was set back. If it told no base-time at all, `asked` is when the bulk query was asked.
+    pub(super) fn close_gap(&mut self, asked: Time) {
         if self.gap.take().is_some() {
-            self.resume = self.told;
+            self.resume = self.told.or(Some(asked));
             self.events.push_back(Event::GapFilled);
         }
     }

@@ -128,3 +128,106 @@ fn a_clock_that_was_stepped_has_all_times_asked_for_anew() {
     scene.say(Link::Active, &status(active.xid, StatusCode::CONNECTION_ACTIVE, Some(scene.time().plus(40))));
     scene.answer(Link::Bulk);
 }
+
+//= rfc6926-6.2.6-03
+#[test]
+fn the_end_of_a_gap_is_told_by_the_clock_of_the_server() {
+    let position = Position { resume: NOW.plus(500), skew: 1000 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    scene.wait(3);
+    // It took a while.
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW.plus(1001))));
+    let gap = scene.answer(Link::Bulk);
+    assert_eq!((gap.since, gap.until), (Some(NOW.plus(500)), Some(NOW.plus(1001))));
+}
+
+#[test]
+fn data_may_be_missing_without_a_base_time() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, None));
+    let sweep = scene.answer(Link::Bulk);
+    assert_eq!((sweep.since, sweep.until), (None, None), "nothing says where the gap ends");
+    scene.say(
+        Link::Bulk,
+        &[binding(sweep.xid, MessageType::LEASE_ACTIVE, 1, None), done(sweep.xid, None, None)].concat(),
+    );
+    assert_eq!(scene.resume(), Some(NOW.minus(2)), "by our clock, but for a little");
+    scene.close(Link::Active);
+    assert_eq!(scene.next_connection(), Link::Active);
+    assert_eq!(scene.accept(Link::Active).since, Some(NOW.minus(2)), "changes of the meantime are not lost");
+}
+
+#[test]
+fn whoever_says_again_and_again_that_data_are_missing_is_not_asked_all_the_time() {
+    let (mut scene, active) = behind();
+    scene.answer(Link::Bulk);
+    let asked = scene.now;
+    scene.wait(1);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(scene.time())));
+    let until = scene.time();
+    assert!(!scene.follower.is_open(Link::Bulk), "what is on its way does not know of that");
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    assert!(scene.now.saturating_sub(asked) >= seconds(60));
+    let gap = scene.accept(Link::Bulk);
+    assert_eq!((gap.since, gap.until), (Some(NOW.minus(500)), Some(until)));
+}
+
+#[test]
+fn a_connection_that_is_being_opened_serves_for_the_gap() {
+    let mut scene = Scene::new();
+    scene.begin(&[1]);
+    let resume = scene.resume();
+    // Polled, and about to be asked by an active query again.
+    for _ in 0..3 {
+        scene.close(Link::Active);
+        assert_eq!(scene.next_connection(), Link::Active);
+        scene.accept(Link::Active);
+    }
+    scene.close(Link::Active);
+    let poll = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &done(poll.xid, resume, None));
+    let active = loop {
+        let link = scene.next_connection();
+        let asked = scene.accept(link);
+        if link == Link::Active {
+            break asked;
+        }
+        scene.say(Link::Bulk, &done(asked.xid, resume, None));
+    };
+    assert_eq!(scene.next_connection(), Link::Bulk, "it does not answer at once");
+    let end = scene.time();
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(end)));
+    assert_eq!(scene.follower.poll_connect(scene.now), None, "one is on its way");
+    let gap = scene.accept(Link::Bulk);
+    assert_eq!((gap.since, gap.until), (resume, Some(end)));
+}
+
+//= rfc7724-7.4.1-15
+#[test]
+fn a_restart_while_a_gap_is_open_forgets_nothing() {
+    let (mut scene, active) = behind();
+    let gap = scene.answer(Link::Bulk);
+    scene.say(Link::Active, &lease(active.xid, 9, NOW.plus(5)));
+    scene.say(Link::Bulk, &lease(gap.xid, 1, NOW.plus(5)));
+    let kept = |scene: &Scene| {
+        scene.store.position(scene.source).and_then(Position::from_bytes).map(|position| position.resume)
+    };
+    assert_eq!(kept(&scene), Some(NOW.minus(500)));
+    scene.say(Link::Bulk, &done(gap.xid, Some(NOW.plus(6)), None));
+    let sweep = scene.answer(Link::Bulk);
+    assert_eq!(kept(&scene), Some(NOW.minus(500)), "what vanished is not known yet");
+    scene.say(Link::Bulk, &[lease(sweep.xid, 9, NOW), done(sweep.xid, Some(NOW.plus(6)), None)].concat());
+    assert_eq!(kept(&scene), Some(NOW.plus(5)));
+}
+
+#[test]
+fn last_words_before_a_gap_is_filled_do_not_close_it() {
+    let (mut scene, active) = behind();
+    scene.answer(Link::Bulk);
+    scene.say(Link::Active, &status(active.xid, StatusCode::QUERY_TERMINATED, Some(NOW.plus(9))));
+    assert_eq!(scene.resume(), Some(NOW.minus(500)));
+    assert!(!scene.follower.is_open(Link::Bulk));
+}
