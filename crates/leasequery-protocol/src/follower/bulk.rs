@@ -187,6 +187,9 @@ impl<P: Followed> Follower<P> {
             status => {
                 let reason = format!("{status}: {}", done.text);
                 self.events.push_back(Event::Refused(reason.clone()));
+                // Whoever refuses both does not refuse because of the VPNs, and to ask for less from now on would lose
+                // what is in the others.
+                self.all_vpns = true;
                 return self.fail_job(now, bulk.job, &reason);
             }
         }
@@ -248,16 +251,13 @@ self.close_gap(resume);
             if !std::mem::replace(&mut polling.confirmed, true) {
                 self.events.push_back(Event::Polling(std::mem::take(&mut polling.reason)));
                 // Without the active response nobody says what the server has lost.
-                self.held = self.held.or(before);
+                self.held = self.held.or(before).filter(|_| self.settings.sweep.is_some());
                 let soon = now + self.settings.poll * POLLS_PER_SWEEP;
                 let planned = |at: Option<Duration>| at.map_or(soon, |planned| planned.min(soon));
                 self.sweep_at = self.settings.sweep.map(|_| planned(self.sweep_at));
             }
             polling.next = now + self.settings.poll;
             polling.patience = polling.patience.saturating_sub(1);
-            if polling.patience == 0 {
-                self.active.pace.clear(now);
-            }
         }
         self.connected();
     }

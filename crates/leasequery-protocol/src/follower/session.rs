@@ -194,7 +194,7 @@ impl<P: Followed> Follower<P> {
                     self.polling = Some(Polling {
                         next: now,
                         confirmed: false,
-                        patience: u32::from(self.unanswered.is_none()),
+                        patience: 0,
                         backoff: 1,
                         reason,
                     });

@@ -1,6 +1,6 @@
 //! Servers without Active Leasequery.
 
-use leasequery_protocol::follower::Link;
+use leasequery_protocol::follower::{Link, Position, Settings};
 use leasequery_wire::v4::StatusCode;
 
 use crate::peer::*;
@@ -132,4 +132,95 @@ fn a_server_that_knows_no_vpns_is_asked_for_the_default_one() {
     assert!(!second.all_vpns);
     scene.say(Link::Bulk, &[lease(second.xid, 1, NOW), done(second.xid, Some(NOW), None)].concat());
     assert_eq!(scene.leased(), [1]);
+}
+
+//= rfc7724-7.1-02
+#[test]
+fn active_queries_are_no_closer_together_where_they_are_not_answered() {
+    let mut scene = refused(|scene, active| {
+        scene.say(Link::Active, &status(active.xid, StatusCode::NOT_ALLOWED, None));
+    });
+    let mut attempts = vec![scene.now];
+    let mut polls = vec![scene.now];
+    while attempts.len() < 5 {
+        let link = scene.next_connection();
+        let asked = scene.accept(link);
+        if link == Link::Active {
+            attempts.push(scene.now);
+            scene.say(link, &status(asked.xid, StatusCode::NOT_ALLOWED, None));
+        } else {
+            polls.push(scene.now);
+            scene.say(link, &done(asked.xid, Some(scene.time()), None));
+        }
+    }
+    let distances: Vec<_> = attempts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    assert!(distances.iter().all(|distance| *distance >= seconds(60)), "{distances:?}");
+    assert!(distances[3] >= seconds(8 * 30 - 30), "and ever more rarely: {distances:?}");
+    assert!(polls.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) <= seconds(31)), "{polls:?}");
+}
+
+#[test]
+fn whoever_never_asks_for_everything_goes_on_from_the_last_poll() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), Settings { initial: false, sweep: None, ..settings() });
+    scene.answer(Link::Active);
+    scene.close(Link::Active);
+    let poll = scene.answer(Link::Bulk);
+    assert_eq!(poll.since, Some(NOW.minus(500)));
+    scene.say(Link::Bulk, &done(poll.xid, Some(NOW), None));
+    assert_eq!(scene.resume(), Some(NOW));
+}
+
+#[test]
+fn whoever_is_polled_keeps_the_old_position_until_everything_was_asked_for() {
+    let mut scene = assert_polled(refused(|scene, _| scene.close(Link::Active)));
+    loop {
+        let link = scene.next_connection();
+        if link == Link::Active {
+            scene.refuse(link);
+            continue;
+        }
+        assert_eq!(scene.resume(), Some(NOW), "a server that is polled does not say what it has lost");
+        let asked = scene.accept(link);
+        scene.say(link, &done(asked.xid, Some(scene.time()), None));
+        if asked.since.is_none() {
+            break;
+        }
+    }
+    assert!(scene.resume() > Some(NOW));
+}
+
+#[test]
+fn polls_begin_at_the_first_base_time_of_the_one_before() {
+    let mut scene = refused(|scene, _| scene.close(Link::Active));
+    let poll = scene.answer(Link::Bulk);
+    let first = scene.time();
+    scene.say(Link::Bulk, &lease(poll.xid, 2, first));
+    scene.wait(7);
+    scene.say(Link::Bulk, &[lease(poll.xid, 3, scene.time()), done(poll.xid, Some(scene.time()), None)].concat());
+    loop {
+        let link = scene.next_connection();
+        if link == Link::Bulk {
+            break;
+        }
+        scene.refuse(link);
+    }
+    assert_eq!(scene.accept(Link::Bulk).since, Some(first));
+}
+
+#[test]
+fn a_refusal_that_is_not_about_vpns_does_not_end_asking_for_all_of_them() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    let sweep = scene.until_sweep(&active);
+    assert!(sweep.all_vpns);
+    scene.say(Link::Bulk, &done(sweep.xid, None, Some(StatusCode::NOT_ALLOWED)));
+    let default = scene.answer(Link::Bulk);
+    assert!(!default.all_vpns);
+    scene.seen();
+    scene.say(Link::Bulk, &done(default.xid, None, Some(StatusCode::NOT_ALLOWED)));
+    let seen = scene.seen();
+    assert!(seen[0].starts_with("Refused"), "{seen:?}");
+    // Permitted again: a copy that asked for less would lose the leases of the other VPNs.
+    assert!(scene.until_sweep(&active).all_vpns);
 }
