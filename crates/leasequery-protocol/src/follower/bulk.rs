@@ -145,7 +145,9 @@ impl<P: Followed> Follower<P> {
             Ok(None) => return Step::Waiting,
             Err(failure) => return Step::Failed(timed_out.unwrap_or(failure)),
             Ok(Some(Message::Record { record, .. })) => {
-                if P::key(&record, store).is_some_and(|key| bulk.heard.contains(&key)) {
+                if let Some(key) = P::key(&record, store).filter(|key| bulk.heard.contains(key)) {
+                    // It is configured all the same.
+                    bulk.configured.add(key, None);
                     return Step::Taken;
                 }
                 match P::commit(&record, bulk.job.origin(), self.source, store) {
@@ -185,11 +187,11 @@ impl<P: Followed> Follower<P> {
                 return;
             }
             status => {
-                let reason = format!("{status}: {}", done.text);
-                self.events.push_back(Event::Refused(reason.clone()));
                 // Whoever refuses both does not refuse because of the VPNs, and to ask for less from now on would lose
                 // what is in the others.
                 self.all_vpns = true;
+                let reason = format!("{status}: {}", done.text);
+                self.events.push_back(Event::Refused(reason.clone()));
                 return self.fail_job(now, bulk.job, &reason);
             }
         }

@@ -283,6 +283,10 @@ impl<P: Followed> Follower<P> {
                 if self.polling.as_ref().is_some_and(|polling| !polling.confirmed) {
                     self.polling = None;
                 }
+                if self.active.session().is_some_and(|session| session.answered) {
+                    // It is followed all the same.
+                    return self.trouble(reason);
+                }
             }
         }
         self.disconnected(reason);
@@ -432,10 +436,18 @@ impl<P: Followed> Follower<P> {
     fn disconnected(&mut self, reason: &str) {
         if std::mem::take(&mut self.up) {
             self.events.push_back(Event::Disconnected(reason.to_owned()));
-        } else if self.down_for.as_deref() != Some(reason) {
-            self.events.push_back(Event::Warning(reason.to_owned()));
+            self.down_for = Some(reason.to_owned());
+        } else {
+            self.trouble(reason);
         }
-        self.down_for = Some(reason.to_owned());
+    }
+
+    /// Says once why a connection cannot be opened.
+    fn trouble(&mut self, reason: &str) {
+        if self.down_for.as_deref() != Some(reason) {
+            self.events.push_back(Event::Warning(reason.to_owned()));
+            self.down_for = Some(reason.to_owned());
+        }
     }
 
     /// Remembers the position. It becomes durable with, or after, what was told up to there.

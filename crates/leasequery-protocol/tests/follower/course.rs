@@ -166,3 +166,95 @@ fn addresses_that_are_merely_configured_are_configured_in_the_copy() {
     }
     assert_eq!(scene.store.networks_of(Some(scene.source)).len(), 1, "as one range");
 }
+
+#[test]
+fn addresses_that_the_active_response_told_of_meanwhile_are_configured_too() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    let sweep = scene.until_sweep(&active);
+    scene.say(Link::Active, &lease(active.xid, 2, scene.time()));
+    let time = scene.time();
+    let answer = (1..=3).flat_map(|number| free(sweep.xid, number, time));
+    scene.say(Link::Bulk, &[answer.collect(), done(sweep.xid, Some(time), None)].concat());
+    assert_eq!(scene.leased(), [2], "of which it knows better");
+    for number in 1..=3 {
+        assert!(scene.store.is_configured(leasequery_store::V4Key::new(address(number))), "{number}");
+    }
+}
+
+#[test]
+fn an_answer_that_could_not_tell_of_a_binding_removes_nothing() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1, 2, 3]);
+    let sweep = scene.until_sweep(&active);
+    scene.seen();
+    let failed = failure(sweep.xid, 1);
+    scene.say(Link::Bulk, &[lease(sweep.xid, 2, NOW), failed, done(sweep.xid, Some(scene.time()), None)].concat());
+    assert_eq!(scene.leased(), [1, 2, 3]);
+    assert_eq!(scene.seen(), ["Sweep 2 None", "Warning"], "it was no sweep");
+}
+
+#[test]
+fn the_position_is_kept_with_the_store_as_it_moves() {
+    let mut scene = Scene::new();
+    let kept = |scene: &Scene| scene.store.position(scene.source).and_then(Position::from_bytes);
+    let bulk = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &lease(bulk.xid, 1, NOW.plus(30)));
+    assert_eq!(kept(&scene), None, "what broke off now would have to begin anew");
+    scene.say(Link::Bulk, &done(bulk.xid, Some(NOW.plus(30)), None));
+    assert_eq!(kept(&scene), Some(Position { resume: NOW.plus(30), skew: 30 }));
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.plus(35)));
+    assert_eq!(kept(&scene), Some(Position { resume: NOW.plus(30), skew: 30 }));
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW.plus(30))));
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.plus(31)));
+    assert_eq!(kept(&scene), scene.follower.position());
+    assert_eq!(kept(&scene).unwrap().resume, NOW.plus(31));
+}
+
+#[test]
+fn a_position_is_read_as_it_was_written_and_nothing_else_is() {
+    let position = Position { resume: NOW, skew: -7 };
+    let bytes = position.to_bytes();
+    assert_eq!(Position::from_bytes(&bytes), Some(position));
+    for wrong in [&bytes[1..], &bytes[..bytes.len() - 1], &[&bytes[..], &[0]].concat(), &[2; 13], &[]] {
+        assert_eq!(Position::from_bytes(wrong), None, "{wrong:?}");
+    }
+}
+
+#[test]
+fn an_initial_answer_that_breaks_off_is_asked_for_again_as_a_whole() {
+    let mut scene = Scene::new();
+    let bulk = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &lease(bulk.xid, 1, NOW));
+    scene.close(Link::Bulk);
+    assert_eq!(scene.seen(), ["Connected", "Initial 1 Lease", "Disconnected"]);
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    let again = scene.accept(Link::Bulk);
+    assert_eq!((again.since, again.until), (None, None));
+    assert_eq!(scene.leased(), [1], "what came is true all the same");
+    scene.say(Link::Bulk, &[lease(again.xid, 2, NOW), done(again.xid, Some(scene.time()), None)].concat());
+    assert_eq!(scene.leased(), [2], "and is compared with the whole");
+}
+
+#[test]
+fn a_server_that_takes_no_bulk_connection_beside_is_still_followed() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    for _ in 0..72 {
+        scene.wait(50);
+        scene.say(Link::Active, &status(active.xid, StatusCode::CONNECTION_ACTIVE, Some(scene.time())));
+    }
+    scene.seen();
+    for _ in 0..3 {
+        assert_eq!(scene.next_connection(), Link::Bulk);
+        scene.refuse(Link::Bulk);
+        scene.say(Link::Active, &lease(active.xid, 2, scene.time()));
+    }
+    let seen = scene.seen();
+    assert_eq!(seen.iter().filter(|line| *line == "Warning").count(), 1, "{seen:?}");
+    assert!(!seen.contains(&"Disconnected".to_owned()), "{seen:?}");
+    assert_eq!(scene.leased(), [1, 2]);
+    scene.close(Link::Active);
+    assert_eq!(scene.seen(), ["Disconnected"]);
+}

@@ -273,3 +273,13 @@ fn about(kind: MessageType, xid: u32, base_time: Option<Time>, code: Option<Stat
     writer.finish().unwrap();
     out
 }
+
+/// A binding of which the server cannot tell.
+pub(crate) fn failure(xid: u32, number: u8) -> Vec<u8> {
+    let mut out = Vec::new();
+    let header = Header { ciaddr: address(number), ..Header::new(BOOT_REPLY, xid) };
+    let mut writer = MessageWriter::frame(&mut out, &header, MessageType::LEASE_ACTIVE);
+    writer.status(StatusCode::UNSPEC_FAIL, "broken");
+    writer.finish().unwrap();
+    out
+}
