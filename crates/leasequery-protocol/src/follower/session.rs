@@ -191,13 +191,7 @@ impl<P: Followed> Follower<P> {
                 None => {
                     // If it answers a bulk query now, that is how it is followed; if not, it is just not there.
                     self.bulk.pace.clear(now);
-                    self.polling = Some(Polling {
-                        next: now,
-                        confirmed: false,
-                        patience: 0,
-                        backoff: 1,
-                        reason,
-                    });
+                    self.polling = Some(Polling { next: now, confirmed: false, patience: 0, backoff: 1, reason });
                 }
             },
         }
