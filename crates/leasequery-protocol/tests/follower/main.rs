@@ -3,6 +3,7 @@
 mod active;
 mod course;
 mod gaps;
+mod hostile;
 mod pace;
 mod peer;
 mod polling;
