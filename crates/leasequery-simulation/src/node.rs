@@ -101,7 +101,7 @@ impl Node {
             durable: self.disk.is_some(),
             expire: !watches,
         };
-        let (mut store, durable) = match &self.disk {
+        let (mut store, mut durable) = match &self.disk {
             None => (Store::new(settings_of_store), None),
             Some(disk) => {
                 let (durable, store) =
@@ -113,6 +113,11 @@ impl Node {
         let lost = durable.as_ref().is_some_and(|durable| !durable.was_closed());
         if lost && !matches!(self.role, Role::Root(Local::File { .. })) && mutation != Some(Mutation::NoLostHistory) {
             store.lose_history();
+        }
+        if let Some(durable) = &mut durable {
+            // Before anybody is told of anything, as the daemon does it: the mark of a clean end is gone.
+            durable.write(durable.collect(&store, usize::MAX), &[]).map_err(|error| error.to_string())?;
+            durable.sync().map_err(|error| error.to_string())?;
         }
         let mut following = Vec::new();
         match &mut self.role {

@@ -224,7 +224,7 @@ impl<P: Followed> Follower<P> {
                 }
             }
             Job::Sweep => {
-self.close_gap(resume);
+                self.close_gap(resume);
                 // The next polls tell no more than the last ones of what is forgotten.
                 self.held = self.polling.as_ref().map(|_| resume);
                 if whole {
