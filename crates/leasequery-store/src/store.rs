@@ -16,6 +16,12 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct SourceId(pub u8);
 
+impl SourceId {
+    /// Nobody: whoever told of such a binding does so no longer, so there is no word that another source would have to
+    /// be better than.
+    pub const NOBODY: Self = Self(u8::MAX);
+}
+
 /// How much of the past is kept.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
@@ -229,7 +235,7 @@ impl<K: Key> Store<K> {
     }
 
     /// Makes the bindings of the source that have not been told of since [`begin_sweep`](Self::begin_sweep), and are
-    /// not over anyway, available. Returns how many those were.
+    /// not over anyway, available: that is [nobody](SourceId::NOBODY)'s word. Returns how many those were.
     pub fn end_sweep(&mut self, source: SourceId) -> usize {
         let Some(epoch) = self.epoch(source) else { return 0 };
         let gone = |number: &u32| {
@@ -238,6 +244,7 @@ impl<K: Key> Store<K> {
         };
         let numbers: Vec<u32> = self.records.numbers().filter(gone).collect();
         for number in &numbers {
+            self.records.get_mut(*number).source = SourceId::NOBODY;
             self.end(*number, State::Available, self.now);
         }
         numbers.len()
@@ -255,19 +262,19 @@ impl<K: Key> Store<K> {
         self.sources.get(usize::from(source.0))?.position.as_deref()
     }
 
-    /// The number of the source with this name, a new one if it has none; `None` when all 256 are taken.
+    /// The number of the source with this name, a new one if it has none; `None` when all 255 are taken.
     pub fn source(&mut self, name: &str) -> Option<SourceId> {
         let position = self.sources.iter().position(|source| source.name == name);
         let position = position.unwrap_or_else(|| {
             self.sources.push(Source { name: name.to_owned(), position: None, epoch: 0 });
             self.sources.len() - 1
         });
-        u8::try_from(position).ok().map(SourceId)
+        u8::try_from(position).ok().map(SourceId).filter(|source| *source != SourceId::NOBODY)
     }
 
     /// The sources that the store knows, with their names. It forgets none of them.
     pub fn sources(&self) -> impl Iterator<Item = (SourceId, &str)> {
-        (0..=u8::MAX).map(SourceId).zip(self.sources.iter().map(|source| source.name.as_str()))
+        (0..u8::MAX).map(SourceId).zip(self.sources.iter().map(|source| source.name.as_str()))
     }
 
     /// Ends whatever a source told of that will tell no more: its bindings become available, and its networks are gone.
@@ -275,6 +282,11 @@ impl<K: Key> Store<K> {
     pub fn end_source(&mut self, source: SourceId) -> usize {
         self.begin_sweep(source);
         let ended = self.end_sweep(source);
+        let numbers: Vec<u32> =
+            self.records.numbers().filter(|number| self.records.get(*number).source == source).collect();
+        for number in numbers {
+            self.records.get_mut(number).source = SourceId::NOBODY;
+        }
         self.networks.replace(Some(source), &[]);
         if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
             source.position = None;

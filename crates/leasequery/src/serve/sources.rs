@@ -31,7 +31,7 @@ impl Surroundings<'_> {
         tasks: &mut JoinSet<()>,
     ) -> anyhow::Result<()> {
         let (shared, control) = (Arc::clone(self.shared), self.control.clone());
-        let id = shared.write(|store| store.source(&source.name())).context("more than 256 sources")?;
+        let id = shared.write(|store| store.source(&source.name())).context("more than 255 sources")?;
         match source {
             Source::Push { path } => {
                 let socket = source::push::Socket::bind(path)

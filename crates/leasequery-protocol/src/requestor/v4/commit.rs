@@ -31,7 +31,8 @@ pub(super) fn commit(
         return Some(Told { key, change, free_since: Some(record.times().start_of_state.unwrap_or(store.now())) });
     }
     let old = store.lookup(key);
-    if old.is_some_and(|old| old.source() != source && !is_better(record, state, source, &old)) {
+    let others = old.filter(|old| old.source() != source && old.source() != SourceId::NOBODY);
+    if others.is_some_and(|old| !is_better(record, state, source, &old)) {
         return Some(Told { key, change: Change::None, free_since: None });
     }
     let relay = record.relay_agent_information();
@@ -79,12 +80,12 @@ pub(super) fn vpn_name(vpn: Vpn<'_>) -> Option<VpnName> {
     }
 }
 
-/// Ends the lease of an address that its own source calls free.
+/// Ends the lease of an address that its own source calls free, which is no word against what others say.
 fn end(key: V4Key, source: SourceId, store: &mut Store<V4Key>) -> Change {
     if store.lookup(key).is_none_or(|old| old.source() != source || old.state().is_ended()) {
         return Change::None;
     }
-    match store.end_lease(source, key, State::Available) {
+    match store.end_lease(SourceId::NOBODY, key, State::Available) {
         Outcome::Committed(_) => Change::Lease,
         Outcome::Unchanged | Outcome::Refused => Change::None,
     }

@@ -185,3 +185,40 @@ fn an_address_that_is_free_ends_a_lease_of_the_same_source_only() {
     assert_eq!(believed(&store), 1, "the last client stays known");
     assert_eq!(say_ahead(&mut store, FIRST, free, Origin::Sweep, 0), Change::None);
 }
+
+/// What a server no longer has, or who is no longer followed, is no reason to keep another server's lease out.
+#[test]
+fn what_nobody_says_any_more_is_worse_than_anything() {
+    let vanished: [fn(&mut Store<V4Key>); 3] = [
+        |store| {
+            store.begin_sweep(FIRST);
+            store.end_sweep(FIRST);
+        },
+        |store| {
+            store.end_source(FIRST);
+        },
+        |store| {
+            let free = Said { active: false, began: Some(900), heard: None, remote: false, client: 0, relay: false };
+            say_ahead(store, FIRST, free, Origin::Sweep, 0);
+        },
+    ];
+    for vanish in vanished {
+        let mut store = store();
+        say(&mut store, FIRST, Said { client: 1, heard: Some(10), ..LEASE });
+        say(&mut store, SECOND, Said { client: 2, heard: Some(50), ..LEASE });
+        assert_eq!(believed(&store), 1);
+        vanish(&mut store);
+        assert_eq!(store.lookup(KEY).unwrap().state(), State::Available);
+        say(&mut store, SECOND, Said { client: 2, heard: Some(50), ..LEASE });
+        assert_eq!((believed(&store), store.lookup(KEY).unwrap().state()), (2, State::Active));
+    }
+}
+
+#[test]
+fn what_a_source_ended_before_it_was_given_up_is_nobodys_word_either() {
+    let mut store = store();
+    say(&mut store, FIRST, Said { client: 1, heard: Some(10), active: false, ..LEASE });
+    store.end_source(FIRST);
+    say(&mut store, SECOND, Said { client: 2, heard: Some(50), ..LEASE });
+    assert_eq!((believed(&store), store.lookup(KEY).unwrap().state()), (2, State::Active));
+}
