@@ -273,7 +273,12 @@ impl<P: Followed> Follower<P> {
 
     fn fail_job(&mut self, now: Duration, job: Job, reason: &str) {
         match &mut self.polling {
-            Some(polling) if polling.confirmed => polling.next = now + self.settings.poll,
+            Some(polling) if polling.confirmed => {
+                // A sweep that fails again and again does not put off the polls.
+                if job == Job::Poll {
+                    polling.next = now + self.settings.poll;
+                }
+            }
             _ => self.polling = None,
         }
         match job {

@@ -83,10 +83,14 @@ impl Scene {
     }
 
     pub(crate) fn with(position: Option<Position>, settings: Settings) -> Self {
+        Self::seeded(position, settings, 7)
+    }
+
+    pub(crate) fn seeded(position: Option<Position>, settings: Settings, seed: u64) -> Self {
         let mut store = Store::new(leasequery_store::Settings::default());
         store.advance(NOW);
         let source = store.source("server").unwrap();
-        let follower = Follower::new(Wanted { vpn: None, options: vec![12] }, source, position, settings, 7);
+        let follower = Follower::new(Wanted { vpn: None, options: vec![12] }, source, position, settings, seed);
         Self { follower, store, source, now: Duration::ZERO, log: Log::default() }
     }
 

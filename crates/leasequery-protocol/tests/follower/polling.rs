@@ -49,12 +49,10 @@ fn a_server_that_closes_active_queries_without_a_word_is_polled() {
 
 #[test]
 fn a_server_that_refuses_active_queries_is_polled() {
-    assert_polled(refused(|scene, active| {
-        scene.say(Link::Active, &status(active.xid, StatusCode::NOT_ALLOWED, None));
-    }));
-    assert_polled(refused(|scene, active| {
-        scene.say(Link::Active, &done(active.xid, None, Some(StatusCode::NOT_ALLOWED)));
-    }));
+    for code in [StatusCode::NOT_ALLOWED, StatusCode::MALFORMED_QUERY] {
+        assert_polled(refused(|scene, active| scene.say(Link::Active, &status(active.xid, code, None))));
+        assert_polled(refused(|scene, active| scene.say(Link::Active, &done(active.xid, None, Some(code)))));
+    }
 }
 
 #[test]
@@ -78,6 +76,8 @@ fn a_server_that_learns_it_is_followed_again() {
     scene.say(Link::Active, &lease(active.xid, 5, scene.time()));
     assert_eq!(scene.leased(), [5]);
     assert!(scene.follower.is_live());
+    let sweep = scene.answer(Link::Bulk);
+    assert_eq!(sweep.since, None, "while it was polled it did not say what it has lost");
 }
 
 #[test]
@@ -119,19 +119,24 @@ fn now_and_then_everything_is_asked_for() {
             }
         }
     }
-    assert!((1..=4).contains(&whole), "about every tenth time: {whole} of 30");
+    assert!((2..=4).contains(&whole), "about every tenth time: {whole} of 30");
 }
 
 #[test]
 fn a_server_that_knows_no_vpns_is_asked_for_the_default_one() {
-    let mut scene = Scene::new();
-    let first = scene.answer(Link::Bulk);
-    assert!(first.all_vpns);
-    scene.say(Link::Bulk, &done(first.xid, None, Some(StatusCode::NOT_ALLOWED)));
-    let second = scene.answer(Link::Bulk);
-    assert!(!second.all_vpns);
-    scene.say(Link::Bulk, &[lease(second.xid, 1, NOW), done(second.xid, Some(NOW), None)].concat());
-    assert_eq!(scene.leased(), [1]);
+    for code in [StatusCode::NOT_ALLOWED, StatusCode::MALFORMED_QUERY] {
+        let mut scene = Scene::new();
+        let first = scene.answer(Link::Bulk);
+        assert!(first.all_vpns);
+        scene.say(Link::Bulk, &done(first.xid, None, Some(code)));
+        let second = scene.answer(Link::Bulk);
+        assert!(!second.all_vpns);
+        scene.say(Link::Bulk, &[lease(second.xid, 1, NOW), done(second.xid, Some(NOW), None)].concat());
+        assert_eq!(scene.leased(), [1]);
+        let active = scene.answer(Link::Active);
+        scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW)));
+        assert!(!scene.until_sweep(&active).all_vpns, "it is not asked in vain every time");
+    }
 }
 
 //= rfc7724-7.1-02
@@ -142,7 +147,7 @@ fn active_queries_are_no_closer_together_where_they_are_not_answered() {
     });
     let mut attempts = vec![scene.now];
     let mut polls = vec![scene.now];
-    while attempts.len() < 5 {
+    while attempts.len() < 11 {
         let link = scene.next_connection();
         let asked = scene.accept(link);
         if link == Link::Active {
@@ -155,7 +160,8 @@ fn active_queries_are_no_closer_together_where_they_are_not_answered() {
     }
     let distances: Vec<_> = attempts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
     assert!(distances.iter().all(|distance| *distance >= seconds(60)), "{distances:?}");
-    assert!(distances[3] >= seconds(8 * 30 - 30), "and ever more rarely: {distances:?}");
+    assert!(distances[5] >= seconds(31 * 30), "and ever more rarely: {distances:?}");
+    assert!(distances[9] <= seconds(65 * 31), "but not more and more so: {distances:?}");
     assert!(polls.windows(2).all(|pair| pair[1].saturating_sub(pair[0]) <= seconds(31)), "{polls:?}");
 }
 
@@ -223,4 +229,56 @@ fn a_refusal_that_is_not_about_vpns_does_not_end_asking_for_all_of_them() {
     assert!(seen[0].starts_with("Refused"), "{seen:?}");
     // Permitted again: a copy that asked for less would lose the leases of the other VPNs.
     assert!(scene.until_sweep(&active).all_vpns);
+}
+
+#[test]
+fn whoever_wants_changes_only_is_polled_for_changes_only() {
+    let mut scene = Scene::with(None, Settings { initial: false, sweep: None, ..settings() });
+    scene.answer(Link::Active);
+    scene.close(Link::Active);
+    let poll = scene.answer(Link::Bulk);
+    assert_eq!((poll.since, poll.until), (Some(NOW), None));
+}
+
+#[test]
+fn polls_that_fail_are_repeated_as_seldom_as_those_that_do_not() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), Settings { poll: seconds(1000), ..settings() });
+    scene.answer(Link::Active);
+    scene.close(Link::Active);
+    let poll = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &done(poll.xid, Some(NOW), None));
+    let next_bulk = |scene: &mut Scene| {
+        while scene.next_connection() == Link::Active {
+            scene.refuse(Link::Active);
+        }
+        scene.accept(Link::Bulk)
+    };
+    // One is for everything, as after every start, and fails, too.
+    let mut polls = Vec::new();
+    let mut sweeps = 0;
+    while polls.len() < 4 {
+        if next_bulk(&mut scene).since.is_some() {
+            polls.push(scene.now);
+        } else {
+            sweeps += 1;
+        }
+        scene.close(Link::Bulk);
+    }
+    let distances: Vec<_> = polls.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    assert!(distances.iter().all(|distance| (seconds(1000)..seconds(1100)).contains(distance)), "{distances:?}");
+    assert!((8..=16).contains(&sweeps), "{sweeps}");
+}
+
+#[test]
+fn nothing_else_is_tried_while_a_poll_is_being_answered() {
+    let mut scene = refused(|scene, _| scene.close(Link::Active));
+    let poll = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &done(poll.xid, Some(NOW), None));
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    let poll = scene.accept(Link::Bulk);
+    scene.wait(100);
+    assert_eq!(scene.follower.poll_connect(scene.now), None);
+    scene.say(Link::Bulk, &done(poll.xid, Some(NOW), None));
+    scene.answer(Link::Active);
 }
