@@ -258,3 +258,50 @@ fn a_server_that_takes_no_bulk_connection_beside_is_still_followed() {
     scene.close(Link::Active);
     assert_eq!(scene.seen(), ["Disconnected"]);
 }
+
+//= rfc7724-7.4.1-07
+#[test]
+fn nothing_else_is_asked_for_while_it_catches_up() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), settings());
+    let active = scene.answer(Link::Active);
+    for code in [StatusCode::CONNECTION_ACTIVE, StatusCode(99), StatusCode::SUCCESS] {
+        scene.say(Link::Active, &[lease(active.xid, 1, NOW), status(active.xid, code, Some(NOW))].concat());
+        assert_eq!(scene.follower.poll_connect(scene.now), None);
+        assert_eq!(scene.resume(), Some(NOW.minus(500)));
+    }
+    assert!(!scene.follower.is_live());
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW)));
+    assert!(scene.follower.is_live());
+    scene.answer(Link::Bulk);
+}
+
+//= rfc7724-7.3-11
+//= rfc7724-7.4.1-09
+#[test]
+fn the_end_of_a_response_that_still_catches_up_leaves_the_resume_point_as_it_was() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    for finally in [false, true] {
+        let mut scene = Scene::with(Some(position), settings());
+        let active = scene.answer(Link::Active);
+        scene.say(Link::Active, &lease(active.xid, 1, NOW));
+        let code = StatusCode::QUERY_TERMINATED;
+        let end = if finally { done(active.xid, Some(NOW), Some(code)) } else { status(active.xid, code, Some(NOW)) };
+        scene.say(Link::Active, &end);
+        assert!(!scene.follower.is_open(Link::Active));
+        assert_eq!(scene.resume(), Some(NOW.minus(500)));
+    }
+}
+
+//= rfc7724-7.3-09
+#[test]
+fn the_largest_base_time_of_all_connections_counts() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.plus(9)));
+    scene.close(Link::Active);
+    assert_eq!(scene.next_connection(), Link::Active);
+    let active = scene.accept(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(NOW.plus(5))));
+    assert_eq!(scene.resume(), Some(NOW.plus(9)));
+}

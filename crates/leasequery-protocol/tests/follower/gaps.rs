@@ -231,3 +231,46 @@ fn last_words_before_a_gap_is_filled_do_not_close_it() {
     assert_eq!(scene.resume(), Some(NOW.minus(500)));
     assert!(!scene.follower.is_open(Link::Bulk));
 }
+
+#[test]
+fn the_largest_base_time_since_the_gap_counts_once_it_is_filled() {
+    let position = Position { resume: NOW.minus(500), skew: 0 };
+    let mut scene = Scene::with(Some(position), Settings { sweep: None, ..settings() });
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW)));
+    let gap = scene.answer(Link::Bulk);
+    scene.say(Link::Active, &[lease(active.xid, 1, NOW.plus(7)), lease(active.xid, 1, NOW.plus(3))].concat());
+    scene.say(Link::Bulk, &done(gap.xid, Some(NOW.plus(8)), None));
+    assert_eq!(scene.resume(), Some(NOW.plus(7)));
+    assert_eq!(scene.seen().last().map(String::as_str), Some("GapFilled"), "where nothing is swept that is all");
+    assert_eq!(scene.follower.poll_connect(scene.now), None);
+}
+
+#[test]
+fn what_was_told_before_the_clock_was_set_back_is_no_resume_point() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    scene.say(Link::Active, &lease(active.xid, 1, NOW.plus(1)));
+    scene.close(Link::Active);
+    assert_eq!(scene.next_connection(), Link::Active);
+    let active = scene.accept(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW.minus(50))));
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    let sweep = scene.accept(Link::Bulk);
+    scene.say(Link::Bulk, &done(sweep.xid, Some(NOW.minus(50)), None));
+    assert_eq!(scene.resume(), Some(NOW.minus(50)));
+}
+
+#[test]
+fn filling_a_gap_leaves_configured_what_was() {
+    let mut scene = Scene::new();
+    let bulk = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &[free(bulk.xid, 1, NOW), free(bulk.xid, 2, NOW), done(bulk.xid, Some(NOW), None)].concat());
+    let active = scene.answer(Link::Active);
+    scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW)));
+    let gap = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &[lease(gap.xid, 3, NOW), done(gap.xid, Some(NOW), None)].concat());
+    for number in 1..=3 {
+        assert!(scene.store.is_configured(leasequery_store::V4Key::new(address(number))), "{number}");
+    }
+}
