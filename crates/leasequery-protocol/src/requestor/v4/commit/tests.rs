@@ -16,9 +16,15 @@ struct Said {
     remote: bool,
     client: u8,
     relay: bool,
+    lasts: Option<u32>,
 }
 
-const LEASE: Said = Said { active: true, began: Some(100), heard: Some(50), remote: false, client: 1, relay: false };
+const LEASE: Said =
+    Said { active: true, began: Some(100), heard: Some(50), remote: false, client: 1, relay: false, lasts: Some(3600) };
+/// It was over 100 seconds ago.
+const OVER: Said = Said { active: false, lasts: None, ..LEASE };
+/// An address without a client.
+const FREE: Said = Said { client: 0, ..OVER };
 
 fn store() -> Store<V4Key> {
     let mut store = Store::new(Settings::default());
@@ -33,14 +39,26 @@ const SECOND: SourceId = SourceId(1);
 
 /// Takes it as said by a source, by a server whose clock is ahead.
 fn say_ahead(store: &mut Store<V4Key>, source: SourceId, said: Said, origin: Origin, ahead: u32) -> Change {
+    say_more(store, source, said, origin, ahead, |_| {})
+}
+
+/// The same with more options.
+fn say_more(
+    store: &mut Store<V4Key>,
+    source: SourceId,
+    said: Said,
+    origin: Origin,
+    ahead: u32,
+    fill: impl FnOnce(&mut MessageWriter<'_>),
+) -> Change {
     let mut out = Vec::new();
     let mac = [2, 0, 0, 0, 0, said.client];
     let header = Header { ciaddr: KEY.address, ..Header::new(BOOT_REPLY, 1) };
     let header = if said.client == 0 { header } else { Header { htype: 1, chaddr: &mac, ..header } };
     let kind = if said.active { MessageType::LEASE_ACTIVE } else { MessageType::LEASE_UNASSIGNED };
     let mut writer = MessageWriter::frame(&mut out, &header, kind);
-    if said.active {
-        writer.u32(OptionCode::LEASE_TIME, 3600);
+    if let Some(seconds) = said.lasts {
+        writer.u32(OptionCode::LEASE_TIME, seconds);
     }
     if let Some(seconds) = said.began {
         writer.u32(OptionCode::START_TIME_OF_STATE, seconds);
@@ -52,10 +70,11 @@ fn say_ahead(store: &mut Store<V4Key>, source: SourceId, said: Said, origin: Ori
     if said.relay {
         writer.option(OptionCode::RELAY_AGENT_INFORMATION, &[2, 2, 7, 7]);
     }
+    fill(&mut writer);
     writer.finish().unwrap();
-    let mut skew = Skew::default();
-    skew.observe(NOW.plus(ahead), NOW);
-    let record = Record::new(Message::parse(&out[2..]).unwrap(), NOW.plus(ahead), None, skew).unwrap();
+    let (now, mut skew) = (store.now(), Skew::default());
+    skew.observe(now.plus(ahead), now);
+    let record = Record::new(Message::parse(&out[2..]).unwrap(), now.plus(ahead), None, skew).unwrap();
     commit(&record, origin, source, store).unwrap().change
 }
 
@@ -114,7 +133,7 @@ fn where_times_do_not_decide_who_has_it_himself_is_better() {
 //= rfc6926-7.6-07
 #[test]
 fn where_nothing_of_that_decides_a_lease_is_better_than_none_and_then_the_source_decides() {
-    assert_better(LEASE, Said { active: false, ..LEASE });
+    assert_better(LEASE, OVER);
     let mut store = store();
     say(&mut store, SECOND, LEASE);
     say(&mut store, FIRST, Said { client: 2, ..LEASE });
@@ -175,15 +194,197 @@ fn what_is_absent_now_is_absent() {
 
 #[test]
 fn an_address_that_is_free_ends_a_lease_of_the_same_source_only() {
-    let free = Said { active: false, client: 0, ..LEASE };
     let mut store = store();
     say(&mut store, FIRST, LEASE);
-    assert_eq!(say_ahead(&mut store, SECOND, free, Origin::Sweep, 0), Change::None);
+    assert_eq!(say_ahead(&mut store, SECOND, FREE, Origin::Sweep, 0), Change::None);
     assert_eq!(store.lookup(KEY).unwrap().state(), State::Active);
-    assert_eq!(say_ahead(&mut store, FIRST, free, Origin::Sweep, 0), Change::Lease);
+    assert_eq!(say_ahead(&mut store, FIRST, FREE, Origin::Sweep, 0), Change::Lease);
     assert_eq!(store.lookup(KEY).unwrap().state(), State::Available);
     assert_eq!(believed(&store), 1, "the last client stays known");
-    assert_eq!(say_ahead(&mut store, FIRST, free, Origin::Sweep, 0), Change::None);
+    assert_eq!(say_ahead(&mut store, FIRST, FREE, Origin::Sweep, 0), Change::None);
+}
+
+//= rfc6926-7.6-03
+//= rfc6926-7.6-05
+//= rfc6926-7.6-06
+#[test]
+fn a_second_or_two_do_not_decide() {
+    let local = |heard, began| Said { heard, began: Some(began), ..LEASE };
+    let remote = |heard, began| Said { remote: true, ..local(heard, began) };
+    for apart in 0..=2 {
+        assert_better(local(Some(40 + apart), 100), remote(Some(40), 100));
+        assert_better(local(None, 40 + apart), remote(None, 40));
+        assert_better(local(None, 40 + apart), remote(Some(40), 100));
+    }
+    for apart in 3..=5 {
+        assert_better(remote(Some(40), 100), local(Some(40 + apart), 100));
+        assert_better(remote(None, 40), local(None, 40 + apart));
+        assert_better(remote(Some(40), 100), local(None, 40 + apart));
+    }
+}
+
+//= rfc6926-7.6-04
+#[test]
+fn a_release_counts_from_when_it_was_if_the_client_was_not_heard() {
+    // The example of the ledger: the lease began long ago, and its client was last heard 50 seconds ago.
+    let lease = Said { began: Some(5000), ..LEASE };
+    let release = |ago| Said { heard: None, began: Some(ago), ..OVER };
+    assert_better(release(40), lease);
+    assert_better(lease, release(60));
+}
+
+#[test]
+fn whoever_tells_no_times_at_all_is_judged_by_the_rest() {
+    let silent = Said { heard: None, began: None, client: 2, ..LEASE };
+    for (said, stored, believed_in) in [
+        (silent, Said { remote: true, ..LEASE }, 2),
+        (Said { remote: true, ..silent }, LEASE, 1),
+        (silent, OVER, 2),
+        (Said { active: false, lasts: None, ..silent }, LEASE, 1),
+    ] {
+        let mut store = store();
+        say(&mut store, FIRST, stored);
+        say(&mut store, SECOND, said);
+        assert_eq!(believed(&store), believed_in, "{said:?}");
+    }
+}
+
+//= rfc6926-7.6-07
+#[test]
+fn the_same_source_is_believed_in_the_end_in_whatever_order_they_speak() {
+    for remote in [false, true] {
+        for order in [[FIRST, SECOND], [SECOND, FIRST]] {
+            let mut store = store();
+            for source in order {
+                say(&mut store, source, Said { client: source.0 + 1, remote, ..LEASE });
+            }
+            assert_eq!(believed(&store), 1, "{order:?}");
+        }
+    }
+}
+
+#[test]
+fn one_second_is_rounding_and_two_are_news() {
+    let with = |began, heard, lasts| Said { began: Some(began), heard: Some(heard), lasts: Some(lasts), ..LEASE };
+    for (said, change) in [
+        (with(101, 51, 3601), Change::None),
+        (with(99, 49, 3599), Change::None),
+        (with(102, 50, 3600), Change::Times),
+        (with(100, 52, 3600), Change::Times),
+        (with(100, 48, 3600), Change::Times),
+        (with(100, 50, 3602), Change::Times),
+    ] {
+        let mut store = store();
+        say(&mut store, FIRST, LEASE);
+        assert_eq!(say_ahead(&mut store, FIRST, said, Origin::Sweep, 0), change, "{said:?}");
+    }
+    // Little by little a time does not walk away.
+    let mut store = store();
+    say(&mut store, FIRST, LEASE);
+    for heard in [49, 48, 49] {
+        say_ahead(&mut store, FIRST, with(100, heard, 3600), Origin::Sweep, 0);
+    }
+    assert_eq!(store.lookup(KEY).unwrap().last_transaction(), Some(NOW.minus(48)));
+}
+
+#[test]
+fn another_client_has_its_own_times() {
+    let client =
+        |id: &'static [u8]| move |writer: &mut MessageWriter<'_>| writer.option(OptionCode::CLIENT_IDENTIFIER, id);
+    let mut store = store();
+    say_more(&mut store, FIRST, LEASE, Origin::Sweep, 0, client(b"one"));
+    let said = Said { began: Some(99), heard: Some(49), ..LEASE };
+    assert_eq!(say_more(&mut store, FIRST, said, Origin::Sweep, 0, client(b"two")), Change::Lease);
+    let binding = store.lookup(KEY).unwrap();
+    assert_eq!(binding.start_of_state(), NOW.minus(99));
+    assert_eq!(binding.last_transaction(), Some(NOW.minus(49)));
+}
+
+#[test]
+fn times_that_have_passed_are_told_of_no_more_and_are_known_all_the_same() {
+    let renewal = |seconds| move |writer: &mut MessageWriter<'_>| writer.u32(OptionCode::RENEWAL_TIME, seconds);
+    let later =
+        |seconds| Said { began: Some(100 + seconds), heard: Some(50 + seconds), lasts: Some(3600 - seconds), ..LEASE };
+    for (seconds, change, renews) in [(1000, Change::Times, None), (2000, Change::None, Some(NOW.plus(1800)))] {
+        let mut store = store();
+        say_more(&mut store, FIRST, LEASE, Origin::Sweep, 0, renewal(1800));
+        store.advance(NOW.plus(seconds));
+        assert_eq!(say_ahead(&mut store, FIRST, later(seconds), Origin::Sweep, 0), change, "after {seconds} seconds");
+        assert_eq!(store.lookup(KEY).unwrap().renews(), renews);
+    }
+}
+
+#[test]
+fn the_order_of_options_is_no_news() {
+    let options = |codes: [u8; 3]| {
+        move |writer: &mut MessageWriter<'_>| {
+            for code in codes {
+                writer.option(OptionCode(code), &[code, 1]);
+            }
+        }
+    };
+    let mut store = store();
+    assert_eq!(say_more(&mut store, FIRST, LEASE, Origin::Live, 0, options([60, 12, 200])), Change::Lease);
+    for codes in [[12, 60, 200], [200, 60, 12]] {
+        assert_eq!(say_more(&mut store, FIRST, LEASE, Origin::Live, 0, options(codes)), Change::None);
+    }
+    let codes: Vec<u16> = store.lookup(KEY).unwrap().options().map(|(code, _)| code).collect();
+    assert_eq!(codes, [12, 60, 200]);
+    assert_eq!(say_more(&mut store, FIRST, LEASE, Origin::Live, 0, options([12, 60, 201])), Change::Lease);
+}
+
+#[test]
+fn an_address_that_has_just_become_free_is_free_and_its_client_gone() {
+    for origin in [Origin::Live, Origin::CatchUp] {
+        let mut store = store();
+        say(&mut store, FIRST, LEASE);
+        assert_eq!(say_ahead(&mut store, FIRST, FREE, origin, 0), Change::Lease);
+        let binding = store.lookup(KEY).unwrap();
+        assert_eq!((binding.state(), binding.hardware()), (State::Available, None));
+        // Another server has to have heard something later.
+        say(&mut store, SECOND, LEASE);
+        assert_eq!(store.lookup(KEY).unwrap().state(), State::Active);
+        say_ahead(&mut store, FIRST, Said { heard: None, began: Some(60), ..FREE }, origin, 0);
+        assert_eq!(store.lookup(KEY).unwrap().state(), State::Active);
+        say_ahead(&mut store, FIRST, Said { heard: None, began: Some(40), ..FREE }, origin, 0);
+        assert_eq!(store.lookup(KEY).unwrap().state(), State::Available);
+    }
+}
+
+#[test]
+fn what_is_over_anyway_stays_as_it_ended() {
+    let state = |state: State| move |writer: &mut MessageWriter<'_>| writer.u8(OptionCode::DHCP_STATE, state as u8);
+    let mut store = store();
+    say_more(&mut store, FIRST, OVER, Origin::Live, 0, state(State::Released));
+    assert_eq!(say_ahead(&mut store, FIRST, FREE, Origin::Sweep, 0), Change::None);
+    assert_eq!(store.lookup(KEY).unwrap().state(), State::Released);
+}
+
+#[test]
+fn an_address_without_a_client_that_is_not_free_is_told_of() {
+    for state in [State::Abandoned, State::Remote, State::Transitioning] {
+        let mut store = store();
+        let fill = |writer: &mut MessageWriter<'_>| writer.u8(OptionCode::DHCP_STATE, state as u8);
+        assert_eq!(say_more(&mut store, FIRST, FREE, Origin::Sweep, 0, fill), Change::Lease);
+        assert_eq!(store.lookup(KEY).unwrap().state(), state);
+    }
+}
+
+//= rfc6926-7.6-01
+#[test]
+fn an_address_is_one_of_its_vpn() {
+    let vpn =
+        |value: &'static [u8]| move |writer: &mut MessageWriter<'_>| writer.option(OptionCode::VPN_SELECTION, value);
+    let mut store = store();
+    say(&mut store, FIRST, LEASE);
+    say_more(&mut store, SECOND, Said { client: 2, ..LEASE }, Origin::Live, 0, vpn(b"\0blue"));
+    say_more(&mut store, SECOND, Said { client: 3, ..LEASE }, Origin::Live, 0, vpn(&[1, 0, 0, 1, 0, 0, 0, 9]));
+    say_more(&mut store, SECOND, Said { client: 4, ..LEASE }, Origin::Live, 0, vpn(&[255]));
+    assert_eq!(believed(&store), 1, "whoever comes first in the configuration");
+    for (name, client) in [(VpnName::Name(b"blue"[..].into()), 2), (VpnName::Id([0, 0, 1, 0, 0, 0, 9]), 3)] {
+        let key = V4Key { vpn: store.find_vpn(&name).unwrap(), ..KEY };
+        assert_eq!(store.lookup(key).unwrap().hardware().unwrap().address[5], client);
+    }
 }
 
 /// What a server no longer has, or who is no longer followed, is no reason to keep another server's lease out.
@@ -198,7 +399,15 @@ fn what_nobody_says_any_more_is_worse_than_anything() {
             store.end_source(FIRST);
         },
         |store| {
-            let free = Said { active: false, began: Some(900), heard: None, remote: false, client: 0, relay: false };
+            let free = Said {
+                active: false,
+                began: Some(900),
+                heard: None,
+                remote: false,
+                client: 0,
+                relay: false,
+                lasts: None,
+            };
             say_ahead(store, FIRST, free, Origin::Sweep, 0);
         },
     ];
