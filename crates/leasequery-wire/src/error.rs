@@ -16,9 +16,14 @@ pub struct DecodeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum Problem {
-    /// Shorter than the fixed header and the cookie (RFC 2131 section 2).
-    #[error("a DHCP message has at least 240 octets, this one {0}")]
-    Truncated(usize),
+    /// Shorter than the fixed header (RFC 2131 section 2, RFC 8415 section 8).
+    #[error("a DHCP message has at least {least} octets, this one {found}")]
+    Truncated {
+        /// Octets that are there.
+        found: usize,
+        /// Octets that a message of this protocol has at least.
+        least: usize,
+    },
     /// The options do not begin with 99.130.83.99 (RFC 2131 section 3).
     #[error("the magic cookie is {0:#010x}, not 0x63825363")]
     Cookie(u32),
@@ -29,23 +34,29 @@ pub enum Problem {
     #[error("option {code} says {length} octets, {left} left")]
     Overrun {
         /// Code of the option or sub-option.
-        code: u8,
+        code: u16,
         /// Octets that it claims.
-        length: u8,
+        length: u16,
         /// Octets that are there.
         left: usize,
     },
-    /// A code without its length octet.
-    #[error("option {0} has no length octet")]
-    NoLength(u8),
+    /// A code without its whole length.
+    #[error("option {0} has no length")]
+    NoLength(u16),
     /// No dhcp-message-type (option 53).
     #[error("no dhcp-message-type")]
     NoMessageType,
+    /// An end of options in the middle of a code.
+    #[error("half an option code")]
+    HalfCode,
+    /// Not a Relay-Forward where there has to be one (RFC 5007 section 4.1.2.4).
+    #[error("message type {0} is no Relay-Forward")]
+    NotRelayed(u8),
     /// An option whose value cannot have this length.
     #[error("option {code} cannot have {length} octets, only {expected}")]
     Length {
         /// Code of the option or sub-option.
-        code: u8,
+        code: u16,
         /// Length of its value in octets.
         length: usize,
         /// The lengths that would be right.
@@ -55,7 +66,7 @@ pub enum Problem {
     #[error("option {code} cannot have the value {value}")]
     Value {
         /// Code of the option or sub-option.
-        code: u8,
+        code: u16,
         /// The value at fault.
         value: u8,
     },

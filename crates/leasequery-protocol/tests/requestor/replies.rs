@@ -149,7 +149,7 @@ fn an_option_of_the_wrong_length_makes_the_reply_malformed() {
             let fault = Requestor::asking().fault(&frame);
             let expected = |fault: &Fault| match fault {
                 Fault::Malformed(error) => {
-                    matches!(error.problem, Problem::Length { code: c, length, .. } if c == code && length == wrong)
+                    matches!(error.problem, Problem::Length { code: c, length, .. } if c == u16::from(code) && length == wrong)
                 }
                 _ => false,
             };

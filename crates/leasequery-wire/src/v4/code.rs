@@ -1,45 +1,8 @@
-//! Open code points: newtypes with named constants, so that unknown values survive, print and round-trip.
-
-use std::fmt;
-
-macro_rules! code_points {
-    ($(#[$doc:meta])* $type:ident, $unknown:literal, $($(#[$constant_doc:meta])* $constant:ident = $value:literal $name:literal;)*) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $type(pub u8);
-
-        impl $type {
-            $($(#[$constant_doc])* pub const $constant: Self = Self($value);)*
-
-            /// The name its RFC gives it; `None` for a value that has none here.
-            pub const fn name(self) -> Option<&'static str> {
-                match self.0 {
-                    $($value => Some($name),)*
-                    _ => None,
-                }
-            }
-        }
-
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                match self.name() {
-                    Some(name) => f.write_str(name),
-                    None => write!(f, concat!($unknown, " {}"), self.0),
-                }
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Display::fmt(self, f)
-            }
-        }
-    };
-}
+use crate::code::code_points;
 
 code_points! {
     /// dhcp-message-type, option 53.
-    MessageType, "message type",
+    MessageType: u8, "message type",
     /// RFC 2132 section 9.6.
     DISCOVER = 1 "DHCPDISCOVER";
     /// RFC 2132 section 9.6.
@@ -66,7 +29,7 @@ code_points! {
 
 code_points! {
     /// The code inside option 151, status-code (RFC 6926 section 6.2.2, RFC 7724 section 5.2.2).
-    StatusCode, "status",
+    StatusCode: u8, "status",
     /// The query, or the message, went well.
     SUCCESS = 0 "Success";
     /// Failed for a reason that has no code of its own.
@@ -89,7 +52,7 @@ code_points! {
 
 code_points! {
     /// State of an address, option 156, dhcp-state (RFC 6926 section 6.2.7). Names are those of the JSON record.
-    State, "state",
+    State: u8, "state",
     /// Free for this server to lease.
     AVAILABLE = 1 "available";
     /// Leased.
@@ -110,7 +73,7 @@ code_points! {
 
 code_points! {
     /// Code of a DHCP option; the constants are those that leasequery has to do with.
-    OptionCode, "option",
+    OptionCode: u8, "option",
     /// RFC 2132 section 3.14.
     HOST_NAME = 12 "host-name";
     /// RFC 2132 section 9.2.

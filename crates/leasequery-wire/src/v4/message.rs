@@ -43,7 +43,7 @@ impl<'a> Message<'a> {
     #[inline]
     pub fn parse(bytes: &'a [u8]) -> Result<Self, DecodeError> {
         if bytes.len() < MIN_MESSAGE {
-            return Err(at(bytes.len(), Problem::Truncated(bytes.len())));
+            return Err(at(bytes.len(), Problem::Truncated { found: bytes.len(), least: MIN_MESSAGE }));
         }
         // Everything is addressed with 16 bits below, as the frame on TCP is.
         let bytes = &bytes[..bytes.len().min(crate::MAX_MESSAGE)];
@@ -273,7 +273,8 @@ impl<'a> Message<'a> {
         if let Some(value) = value
             && (value.is_empty() || value.len() % 4 != 0)
         {
-            let problem = Problem::Length { code: code.0, length: value.len(), expected: "a multiple of 4, not 0" };
+            let problem =
+                Problem::Length { code: code.0.into(), length: value.len(), expected: "a multiple of 4, not 0" };
             return Err(at(self.offset_of(code), problem));
         }
         Ok(value.unwrap_or_default().as_chunks::<4>().0.iter().map(|octets| Ipv4Addr::from(*octets)))
@@ -379,13 +380,13 @@ impl Iterator for Options<'_> {
             }
         };
         let Some(&length) = self.bytes.get(self.position + 1) else {
-            return Some(Err(self.fail(Problem::NoLength(code))));
+            return Some(Err(self.fail(Problem::NoLength(code.into()))));
         };
         let start = self.position + 2;
         let next = start + usize::from(length);
         if next > self.end {
             let left = self.end - start;
-            return Some(Err(self.fail(Problem::Overrun { code, length, left })));
+            return Some(Err(self.fail(Problem::Overrun { code: code.into(), length: length.into(), left })));
         }
         self.position = next;
         Some(Ok((code, start, usize::from(length))))

@@ -69,5 +69,5 @@ pub(super) fn check_length(code: OptionCode, value: &[u8]) -> Result<(), Problem
         Lengths::Exactly(length, text) => (value.len() == length, text),
         Lengths::AtLeast(length, text) => (value.len() >= length, text),
     };
-    if right { Ok(()) } else { Err(Problem::Length { code: code.0, length: value.len(), expected }) }
+    if right { Ok(()) } else { Err(Problem::Length { code: code.0.into(), length: value.len(), expected }) }
 }

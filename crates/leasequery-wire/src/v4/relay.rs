@@ -30,14 +30,17 @@ impl<'a> RelayAgentInformation<'a> {
         while position < bytes.len() {
             let code = bytes[position];
             let Some(&length) = bytes.get(position + 1) else {
-                return Err(DecodeError { offset: position, problem: Problem::NoLength(code) });
+                return Err(DecodeError { offset: position, problem: Problem::NoLength(code.into()) });
             };
             let left = bytes.len() - position - 2;
             if usize::from(length) > left {
-                return Err(DecodeError { offset: position, problem: Problem::Overrun { code, length, left } });
+                return Err(DecodeError {
+                    offset: position,
+                    problem: Problem::Overrun { code: code.into(), length: length.into(), left },
+                });
             }
             if code == SubOption::VSS_CONTROL.0 && length != 0 {
-                let problem = Problem::Length { code, length: usize::from(length), expected: "0" };
+                let problem = Problem::Length { code: code.into(), length: usize::from(length), expected: "0" };
                 return Err(DecodeError { offset: position, problem });
             }
             position += 2 + usize::from(length);

@@ -18,8 +18,12 @@ impl<'a> Vpn<'a> {
     /// (RFC 6607 section 3.5), but peers send it.
     #[inline]
     pub fn parse(code: u8, bytes: &'a [u8]) -> Result<Self, DecodeError> {
-        let wrong =
-            |expected| Err(DecodeError { offset: 0, problem: Problem::Length { code, length: bytes.len(), expected } });
+        let wrong = |expected| {
+            Err(DecodeError {
+                offset: 0,
+                problem: Problem::Length { code: code.into(), length: bytes.len(), expected },
+            })
+        };
         let Some((&kind, value)) = bytes.split_first() else { return wrong("1 or more") };
         match kind {
             0 => Ok(Self::Name(value.strip_suffix(&[0]).unwrap_or(value))),
@@ -30,7 +34,7 @@ impl<'a> Vpn<'a> {
             254 if value.is_empty() => Ok(Self::All),
             255 if value.is_empty() => Ok(Self::Default),
             254 | 255 => wrong("1 without a name"),
-            value => Err(DecodeError { offset: 0, problem: Problem::Value { code, value } }),
+            value => Err(DecodeError { offset: 0, problem: Problem::Value { code: code.into(), value } }),
         }
     }
 

@@ -28,7 +28,7 @@ fn sample() -> Vec<u8> {
 fn a_message_has_240_octets_and_the_cookie() {
     let good = with_options(&[53, 1, 14, 255]);
     assert!(Message::parse(&good).is_ok());
-    assert_eq!(problem(&good[..239]), Problem::Truncated(239));
+    assert_eq!(problem(&good[..239]), Problem::Truncated { found: 239, least: 240 });
     let mut wrong = good;
     wrong[239] = 98;
     assert_eq!(problem(&wrong), Problem::Cookie(0x6382_5362));
