@@ -52,8 +52,7 @@ impl<'b> MessageWriter<'b> {
     /// Appends an option of four octets, big-endian.
     #[inline]
     pub fn u32(&mut self, code: OptionCode, value: u32) {
-        let ([a, b], [c, d, e, f]) = (code.0.to_be_bytes(), value.to_be_bytes());
-        self.out.extend_from_slice(&[a, b, 0, 4, c, d, e, f]);
+        self.out.extend_from_slice(&(u64::from(code.0) << 48 | 4 << 32 | u64::from(value)).to_be_bytes());
     }
 
     /// Appends OPTION_STATUS_CODE. NULs are left out of the text, and what is longer than people read is cut off behind
@@ -108,6 +107,7 @@ impl<'b> MessageWriter<'b> {
 
     /// Ends an option, the last one that was begun.
     #[inline]
+    #[allow(clippy::needless_pass_by_value, reason = "an option is closed once")]
     pub fn close(&mut self, open: Open) {
         // What does not fit makes the message too long, so the length does not matter.
         let length = u16::try_from(self.out.len() - open.0).unwrap_or(u16::MAX);
