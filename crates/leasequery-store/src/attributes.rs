@@ -1,7 +1,9 @@
 //! The variable part of a binding, packed: a tag, a length and the octets for each attribute that is there.
 //!
-//! The order of the attributes is fixed, so two bindings say the same exactly if their packed parts are equal. Remote-id
-//! and relay-id are kept as places inside the relay information, where they nearly always come from.
+//! The order of the attributes is fixed, so two bindings say the same exactly if their packed parts are equal. Remote-ids
+//! and relay-ids are kept as places inside the relay information, where they nearly always come from.
+
+use std::net::Ipv6Addr;
 
 use crate::{Hardware, Update};
 
@@ -13,6 +15,8 @@ const REMOTE_ID_AT: u8 = 5;
 const RELAY_ID: u8 = 6;
 const RELAY_ID_AT: u8 = 7;
 const OPTION: u8 = 8;
+/// An address without the zeros at its end.
+const LINK: u8 = 9;
 
 /// The attributes, found.
 #[derive(Debug, Clone, Copy, Default)]
@@ -21,8 +25,11 @@ pub(crate) struct Attributes<'a> {
     /// A hardware address that does not fit the record: type, then octets.
     pub(crate) hardware: Option<&'a [u8]>,
     pub(crate) relay_info: Option<&'a [u8]>,
+    /// The first one.
     pub(crate) remote_id: Option<&'a [u8]>,
+    /// The first one.
     pub(crate) relay_id: Option<&'a [u8]>,
+    pub(crate) link: Option<&'a [u8]>,
     /// The options, still packed.
     pub(crate) options: &'a [u8],
 }
@@ -32,8 +39,27 @@ pub(crate) struct Attributes<'a> {
 #[allow(clippy::struct_field_names, reason = "relay-id is the name of the thing")]
 pub(crate) struct Relay<'a> {
     pub(crate) info: Option<&'a [u8]>,
-    pub(crate) remote_id: Option<&'a [u8]>,
-    pub(crate) relay_id: Option<&'a [u8]>,
+    pub(crate) remote_ids: Ids<'a>,
+    pub(crate) relay_ids: Ids<'a>,
+}
+
+/// The identifiers of one kind that the relays of a binding have.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Ids<'a> {
+    /// As an update has them.
+    Given(Option<&'a [u8]>, &'a [&'a [u8]]),
+    /// As this packed part has them.
+    Stored(&'a [u8], Identity),
+}
+
+impl<'a> Ids<'a> {
+    fn nth(self, nth: usize) -> Option<&'a [u8]> {
+        match self {
+            Self::Given(first, _) if nth == 0 => first,
+            Self::Given(_, more) => more.get(nth - 1).copied(),
+            Self::Stored(packed, identity) => find(packed, identity, nth),
+        }
+    }
 }
 
 /// Packs the attributes of an update. `client_id` and `hardware` are those that do not fit the record.
@@ -57,8 +83,12 @@ pub(crate) fn pack<K>(
     if let Some(info) = relay.info {
         put(out, RELAY_INFO, info);
     }
-    put_within(out, REMOTE_ID, REMOTE_ID_AT, relay.info, relay.remote_id);
-    put_within(out, RELAY_ID, RELAY_ID_AT, relay.info, relay.relay_id);
+    put_ids(out, REMOTE_ID, REMOTE_ID_AT, relay.info, relay.remote_ids);
+    put_ids(out, RELAY_ID, RELAY_ID_AT, relay.info, relay.relay_ids);
+    if let Some(link) = update.link {
+        let octets = link.octets();
+        put(out, LINK, link_octets(&octets));
+    }
     for (code, value) in update.options {
         out.push(OPTION);
         put_number(out, usize::from(*code));
@@ -83,10 +113,15 @@ pub(crate) fn unpack(packed: &[u8]) -> Option<Attributes<'_>> {
             CLIENT_ID => attributes.client_id = Some(take(&mut rest)?),
             HARDWARE => attributes.hardware = Some(take(&mut rest)?).filter(|bytes| !bytes.is_empty()),
             RELAY_INFO => attributes.relay_info = Some(take(&mut rest)?),
-            REMOTE_ID => attributes.remote_id = Some(take(&mut rest)?),
-            RELAY_ID => attributes.relay_id = Some(take(&mut rest)?),
-            REMOTE_ID_AT => attributes.remote_id = Some(take_within(&mut rest, attributes.relay_info)?),
-            RELAY_ID_AT => attributes.relay_id = Some(take_within(&mut rest, attributes.relay_info)?),
+            REMOTE_ID | REMOTE_ID_AT => {
+                let id = take_id(tag == REMOTE_ID, &mut rest, attributes.relay_info)?;
+                attributes.remote_id.get_or_insert(id);
+            }
+            RELAY_ID | RELAY_ID_AT => {
+                let id = take_id(tag == RELAY_ID, &mut rest, attributes.relay_info)?;
+                attributes.relay_id.get_or_insert(id);
+            }
+            LINK => attributes.link = Some(take(&mut rest)?).filter(|octets| octets.len() <= 16),
             _ => return None,
         }
     }
@@ -100,35 +135,52 @@ pub(crate) enum Identity {
     ClientId,
     RemoteId,
     RelayId,
+    Link,
 }
 
-/// Finds one attribute, without looking at what comes after it.
+/// Finds one attribute, the `nth` of its kind, without looking at what comes after it.
 #[inline]
-pub(crate) fn find(packed: &[u8], wanted: Identity) -> Option<&[u8]> {
+pub(crate) fn find(packed: &[u8], wanted: Identity, nth: usize) -> Option<&[u8]> {
     let (own, within) = match wanted {
         Identity::ClientId => (CLIENT_ID, CLIENT_ID),
         Identity::RemoteId => (REMOTE_ID, REMOTE_ID_AT),
         Identity::RelayId => (RELAY_ID, RELAY_ID_AT),
+        Identity::Link => (LINK, LINK),
     };
     let mut relay_info = None;
+    let mut left = nth;
     let mut rest = packed;
     while let Some((&tag, behind)) = rest.split_first() {
         rest = behind;
-        match tag {
-            tag if tag == own => return take(&mut rest),
-            tag if tag == within => return take_within(&mut rest, relay_info),
-            REMOTE_ID_AT | RELAY_ID_AT => {
-                take_number(&mut rest)?;
-                take_number(&mut rest)?;
-            }
-            RELAY_INFO => relay_info = Some(take(&mut rest)?),
-            CLIENT_ID | HARDWARE | REMOTE_ID | RELAY_ID => {
-                take(&mut rest)?;
-            }
+        let value = match tag {
+            REMOTE_ID_AT | RELAY_ID_AT => take_within(&mut rest, relay_info)?,
+            CLIENT_ID | HARDWARE | RELAY_INFO | REMOTE_ID | RELAY_ID | LINK => take(&mut rest)?,
             _ => return None,
+        };
+        if tag == own || tag == within {
+            match left {
+                0 => return Some(value),
+                _ => left -= 1,
+            }
+        }
+        if tag == RELAY_INFO {
+            relay_info = Some(value);
         }
     }
     None
+}
+
+/// A link-address as it is kept, and looked up by: without the zeros at its end.
+pub(crate) fn link_octets(octets: &[u8; 16]) -> &[u8] {
+    let end = octets.iter().rposition(|octet| *octet != 0).map_or(0, |last| last + 1);
+    &octets[..end]
+}
+
+/// A link-address from the octets that are kept of it.
+pub(crate) fn link_address(kept: &[u8]) -> Ipv6Addr {
+    let mut octets = [0; 16];
+    octets.iter_mut().zip(kept).for_each(|(octet, kept)| *octet = *kept);
+    Ipv6Addr::from(octets)
 }
 
 /// Walks over packed options: code and value, ascending by code as they were given. Stops at damage.
@@ -160,9 +212,21 @@ fn put(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
+/// Relays on the way of a message at most (RFC 8415 section 7.6 has 8, RFC 3315 section 5.5 had 32).
+const RELAYS: usize = 32;
+
+/// Stores each identifier once.
+fn put_ids(out: &mut Vec<u8>, tag: u8, tag_at: u8, info: Option<&[u8]>, ids: Ids<'_>) {
+    for nth in 0..RELAYS {
+        let Some(id) = ids.nth(nth) else { return };
+        if !(0..nth).any(|before| ids.nth(before) == Some(id)) {
+            put_within(out, tag, tag_at, info, id);
+        }
+    }
+}
+
 /// Stores `value` as a place inside `info` if it is there, else for itself.
-fn put_within(out: &mut Vec<u8>, tag: u8, tag_at: u8, info: Option<&[u8]>, value: Option<&[u8]>) {
-    let Some(value) = value else { return };
+fn put_within(out: &mut Vec<u8>, tag: u8, tag_at: u8, info: Option<&[u8]>, value: &[u8]) {
     match info.and_then(|info| position(info, value)) {
         Some(position) => {
             out.push(tag_at);
@@ -219,6 +283,10 @@ fn take<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (value, behind) = rest.split_at_checked(length)?;
     *rest = behind;
     Some(value)
+}
+
+fn take_id<'a>(own: bool, rest: &mut &'a [u8], info: Option<&'a [u8]>) -> Option<&'a [u8]> {
+    if own { take(rest) } else { take_within(rest, info) }
 }
 
 #[inline]

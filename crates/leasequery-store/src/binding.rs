@@ -1,4 +1,6 @@
-use crate::attributes::{Attributes, options};
+use std::net::Ipv6Addr;
+
+use crate::attributes::{Attributes, Identity, find, link_address, options};
 use crate::records::Record;
 use crate::{Key, Revision, SourceId, Time};
 
@@ -89,23 +91,32 @@ pub struct Update<'a, K> {
     pub start_of_state: Start,
     /// Hardware address of the client.
     pub hardware: Option<Hardware<'a>>,
-    /// Client-identifier (DHCPv4), with its type octet.
+    /// Client-identifier (DHCPv4), with its type octet, or DUID (DHCPv6).
     pub client_id: Option<&'a [u8]>,
     /// When the client was last heard about this address.
     pub last_transaction: Option<Time>,
     /// When the state ends by itself; [`Time::INFINITE`] for a lease without end.
     pub expires: Option<Time>,
-    /// When the client renews (T1).
+    /// When the client renews (T1). DHCPv6 leasequery does not tell of that, but until when the address is preferred,
+    /// which is kept here.
     pub renews: Option<Time>,
     /// When the client rebinds (T2).
     pub rebinds: Option<Time>,
-    /// Content of option 82. `None` keeps what is stored while the client stays the same, because a renewal sent
+    /// Content of option 82 (DHCPv4) or of OPTION_LQ_RELAY_DATA (DHCPv6). `None` keeps what is stored while the client stays the same, because a renewal sent
     /// directly by the client has none (RFC 6925 section 5), unless the update is `whole`.
     pub relay_info: Option<&'a [u8]>,
     /// Remote ID, for look-ups; usually a part of `relay_info`.
     pub remote_id: Option<&'a [u8]>,
     /// Relay-ID, for look-ups; usually a part of `relay_info`.
     pub relay_id: Option<&'a [u8]>,
+    /// Remote IDs of further relays on the way (DHCPv6), for look-ups.
+    pub more_remote_ids: &'a [&'a [u8]],
+    /// Relay-IDs of further relays on the way (DHCPv6), for look-ups.
+    pub more_relay_ids: &'a [&'a [u8]],
+    /// The link of the client (DHCPv6), if it is not to be found by the address: see [`Store::named_link`].
+    ///
+    /// [`Store::named_link`]: crate::Store::named_link
+    pub link: Option<Ipv6Addr>,
     /// Further DHCP options, ascending by code.
     pub options: &'a [(u16, &'a [u8])],
     /// Whether the latest change happened on another server (RFC 6926 section 6.2.8).
@@ -134,6 +145,9 @@ impl<K: Key> Update<'_, K> {
             relay_info: None,
             remote_id: None,
             relay_id: None,
+            more_remote_ids: &[],
+            more_relay_ids: &[],
+            link: None,
             options: &[],
             remote: false,
             remote_there: false,
@@ -200,7 +214,7 @@ impl<'s, K: Key> Binding<'s, K> {
         self.record.hardware(&self.attributes)
     }
 
-    /// Client-identifier of the client, the last one if the lease is over.
+    /// Client-identifier or DUID of the client, the last one if the lease is over.
     #[inline]
     pub fn client_id(&self) -> Option<&'s [u8]> {
         self.record.client_id(&self.attributes)
@@ -218,7 +232,7 @@ impl<'s, K: Key> Binding<'s, K> {
         self.record.expires()
     }
 
-    /// When the client renews (T1).
+    /// When the client renews (T1), or until when the address is preferred ([`Update::renews`]).
     #[inline]
     pub fn renews(&self) -> Option<Time> {
         self.record.renews()
@@ -230,22 +244,39 @@ impl<'s, K: Key> Binding<'s, K> {
         self.record.rebinds()
     }
 
-    /// Content of option 82.
+    /// Content of option 82 (DHCPv4) or of OPTION_LQ_RELAY_DATA (DHCPv6).
     #[inline]
     pub fn relay_info(&self) -> Option<&'s [u8]> {
         self.attributes.relay_info
     }
 
-    /// Remote ID.
+    /// Remote ID; the first of several.
     #[inline]
     pub fn remote_id(&self) -> Option<&'s [u8]> {
         self.attributes.remote_id
     }
 
-    /// Relay-ID.
+    /// Relay-ID; the first of several.
     #[inline]
     pub fn relay_id(&self) -> Option<&'s [u8]> {
         self.attributes.relay_id
+    }
+
+    /// All Remote IDs.
+    pub fn remote_ids(&self) -> impl Iterator<Item = &'s [u8]> + use<'s, K> {
+        let packed = self.packed;
+        (0..).map_while(move |nth| find(packed, Identity::RemoteId, nth))
+    }
+
+    /// All Relay-IDs.
+    pub fn relay_ids(&self) -> impl Iterator<Item = &'s [u8]> + use<'s, K> {
+        let packed = self.packed;
+        (0..).map_while(move |nth| find(packed, Identity::RelayId, nth))
+    }
+
+    /// The link that was named for it ([`Update::link`]).
+    pub fn named_link(&self) -> Option<Ipv6Addr> {
+        self.attributes.link.map(link_address)
     }
 
     /// Further DHCP options, ascending by code.

@@ -1,6 +1,6 @@
 //! How the store changes: one binding at a time, in all its orders at once.
 
-use crate::attributes::{Attributes, Identity, Relay, find, pack};
+use crate::attributes::{Attributes, Identity, Ids, Relay, find, pack, unpack};
 use crate::index::{Identifier, Index, Lookup};
 use crate::records::{Record, Records};
 use crate::scan::List;
@@ -8,7 +8,7 @@ use crate::{Hardware, Key, KeyMap, Outcome, Revision, SourceId, Start, State, St
 
 /// The indexes by identifier. Bindings of every state are in them, for as long as they are kept.
 #[derive(Debug)]
-pub(crate) struct Indexes<K>([Index<K>; 4]);
+pub(crate) struct Indexes<K>([Index<K>; 5]);
 
 /// What is indexed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,9 +18,11 @@ pub(crate) enum Indexed {
     ClientId,
     RemoteId,
     RelayId,
+    Link,
 }
 
-const INDEXED: [Indexed; 4] = [Indexed::Hardware, Indexed::ClientId, Indexed::RemoteId, Indexed::RelayId];
+const INDEXED: [Indexed; 5] =
+    [Indexed::Hardware, Indexed::ClientId, Indexed::RemoteId, Indexed::RelayId, Indexed::Link];
 
 impl<K: Key> Indexes<K> {
     pub(crate) fn new() -> Self {
@@ -43,13 +45,23 @@ pub(crate) fn of_hardware(hardware: Hardware<'_>) -> Identifier<'_> {
     Identifier { kind: hardware.htype, bytes: hardware.address }
 }
 
-/// What one of the indexes has of a record.
-fn indexed<'a, K>(which: Indexed, record: &'a Record<K>, attributes: &Attributes<'a>) -> Option<Identifier<'a>> {
-    match which {
-        Indexed::Hardware => record.hardware(attributes).map(of_hardware),
-        Indexed::ClientId => attributes.client_id.map(identifier),
-        Indexed::RemoteId => attributes.remote_id.map(identifier),
-        Indexed::RelayId => attributes.relay_id.map(identifier),
+impl Indexed {
+    /// What the index has of a record; of some identifiers there are several.
+    #[inline]
+    fn of<'a, K>(self, record: &'a Record<K>, packed: &'a [u8], nth: usize) -> Option<Identifier<'a>> {
+        let identity = match self {
+            Self::Hardware | Self::ClientId | Self::Link if nth > 0 => return None,
+            // The common case needs no look at the variable part.
+            Self::Hardware if record.flags & Record::<K>::HARDWARE != 0 => {
+                return record.hardware(&Attributes::default()).map(of_hardware);
+            }
+            Self::Hardware => return record.hardware(&unpack(packed).unwrap_or_default()).map(of_hardware),
+            Self::ClientId => Identity::ClientId,
+            Self::RemoteId => Identity::RemoteId,
+            Self::RelayId => Identity::RelayId,
+            Self::Link => Identity::Link,
+        };
+        find(packed, identity, nth).map(identifier)
     }
 }
 
@@ -62,21 +74,8 @@ struct Known<'a, K: Key> {
 
 impl<'a, K: Key> Lookup<'a, K> for Known<'a, K> {
     #[inline]
-    fn identifier(&self, number: u32) -> Option<Identifier<'a>> {
-        let wanted = match self.which {
-            Indexed::Hardware => {
-                let record = self.records.get(number);
-                if record.flags & Record::<K>::HARDWARE != 0 {
-                    // The common case needs no look at the variable part.
-                    return record.hardware(&Attributes::default()).map(of_hardware);
-                }
-                return record.hardware(&self.records.attributes(number)).map(of_hardware);
-            }
-            Indexed::ClientId => Identity::ClientId,
-            Indexed::RemoteId => Identity::RemoteId,
-            Indexed::RelayId => Identity::RelayId,
-        };
-        find(self.records.packed(number), wanted).map(identifier)
+    fn identifier(&self, number: u32, nth: usize) -> Option<Identifier<'a>> {
+        self.which.of(self.records.get(number), self.records.packed(number), nth)
     }
 
     #[inline]
@@ -271,13 +270,21 @@ impl<K: Key> Store<K> {
         flags |= if update.remote { Record::<K>::REMOTE } else { 0 };
         flags |= if update.remote_there { Record::<K>::REMOTE_THERE } else { 0 };
 
-        let relay = match &old {
-            Some((_, attributes)) if same_client && !update.whole && update.relay_info.is_none() => Relay {
-                info: attributes.relay_info,
-                remote_id: update.remote_id.or(attributes.remote_id),
-                relay_id: update.relay_id.or(attributes.relay_id),
-            },
-            _ => Relay { info: update.relay_info, remote_id: update.remote_id, relay_id: update.relay_id },
+        let remote_ids = Ids::Given(update.remote_id, update.more_remote_ids);
+        let relay_ids = Ids::Given(update.relay_id, update.more_relay_ids);
+        let relay = match stored.map(|number| self.records.packed(number)) {
+            Some(packed) if same_client && !update.whole && update.relay_info.is_none() => {
+                let kept = |given, told: Option<&[u8]>, identity| match told {
+                    Some(_) => given,
+                    None => Ids::Stored(packed, identity),
+                };
+                Relay {
+                    info: unpack(packed).unwrap_or_default().relay_info,
+                    remote_ids: kept(remote_ids, update.remote_id, Identity::RemoteId),
+                    relay_ids: kept(relay_ids, update.relay_id, Identity::RelayId),
+                }
+            }
+            _ => Relay { info: update.relay_info, remote_ids, relay_ids },
         };
         pack(&mut self.scratch, packed_client_id, packed_hardware, relay, update);
 
@@ -305,9 +312,14 @@ impl<K: Key> Store<K> {
     fn rewrite(&mut self, number: u32, new: &Record<K>, same_client: bool) -> Option<crate::arena::Piece> {
         let moved: Vec<Indexed> = {
             let old = self.records.get(number);
-            let before = self.records.attributes(number);
-            let after = crate::attributes::unpack(&self.scratch).unwrap_or_default();
-            let differs = |which: &Indexed| indexed(*which, old, &before) != indexed(*which, new, &after);
+            let (before, after) = (self.records.packed(number), self.scratch.as_slice());
+            let differs = |which: &Indexed| {
+                // The first that differs, or the end of both.
+                (0..)
+                    .map(|nth| (which.of(old, before, nth), which.of(new, after, nth)))
+                    .find(|(before, after)| before != after || before.is_none())
+                    .is_some_and(|(before, after)| before != after)
+            };
             let candidates = if same_client { &INDEXED[2..] } else { &INDEXED[..] };
             candidates.iter().copied().filter(differs).collect()
         };
@@ -324,8 +336,8 @@ impl<K: Key> Store<K> {
     pub(crate) fn enter_indexes(&mut self, number: u32, which: &[Indexed]) {
         for which in which {
             let lookup = Known { records: &self.records, map: &self.map, which: *which };
-            if let Some(value) = lookup.identifier(number) {
-                self.indexes.0[*which as usize].insert(value, number, &lookup);
+            for (nth, value) in (0..).map_while(|nth| Some((nth, lookup.identifier(number, nth.into())?))) {
+                self.indexes.0[*which as usize].insert(value, number, nth, &lookup);
             }
         }
     }
@@ -333,7 +345,7 @@ impl<K: Key> Store<K> {
     fn leave_indexes(&mut self, number: u32, which: &[Indexed]) {
         for which in which {
             let lookup = Known { records: &self.records, map: &self.map, which: *which };
-            if let Some(value) = lookup.identifier(number) {
+            for value in (0..).map_while(|nth| lookup.identifier(number, nth)) {
                 self.indexes.0[*which as usize].remove(value, number, &lookup);
             }
         }

@@ -19,7 +19,8 @@ pub(crate) struct Identifier<'a> {
 
 /// One index. It holds no identifiers: they are read from the records, through the [`Lookup`] that each call is given.
 ///
-/// An entry is a record number, or, marked by the top bit, the number of a group of records with one identifier.
+/// An entry is a record number, or, marked by the top bit, the number of a group of records with one identifier. A record
+/// may have several identifiers: one that is listed by itself is listed by its first.
 #[derive(Debug)]
 pub(crate) struct Index<K> {
     shards: Box<[HashTable<u32>]>,
@@ -34,12 +35,20 @@ const SHARDS: usize = 128;
 const GROUP: u32 = 1 << 31;
 const FEW: usize = 3;
 
-/// Records with one identifier, in key order. Sixteen octets, because many subscribers have two or three leases.
+/// Records with one identifier. Sixteen octets, because many subscribers have two or three leases.
 #[derive(Debug)]
-enum Group<K> {
+struct Group<K> {
+    /// Which identifier of its first record the group stands for.
+    nth: u8,
+    members: GroupMembers<K>,
+}
+
+/// In key order.
+#[derive(Debug)]
+enum GroupMembers<K> {
     Few {
-        records: [u32; FEW],
         length: u8,
+        records: [u32; FEW],
     },
     /// Keys only: they are small, and the records are found by them.
     #[allow(clippy::box_collection, reason = "the few are many more than the many")]
@@ -48,17 +57,17 @@ enum Group<K> {
 
 /// What an index needs to know of the records in it.
 pub(crate) trait Lookup<'a, K> {
-    /// The identifier of a record.
-    fn identifier(&self, record: u32) -> Option<Identifier<'a>>;
+    /// An identifier of a record.
+    fn identifier(&self, record: u32, nth: usize) -> Option<Identifier<'a>>;
     /// The key of a record.
     fn key(&self, record: u32) -> K;
     /// The record of a key.
     fn record(&self, key: K) -> Option<u32>;
 }
 
-impl<K: Key> Group<K> {
-    /// Any record of the group: all have the same identifier.
-    fn representative<'a>(&self, lookup: &impl Lookup<'a, K>) -> Option<u32> {
+impl<K: Key> GroupMembers<K> {
+    /// The first record of the group: it has the identifier that all have.
+    fn first<'a>(&self, lookup: &impl Lookup<'a, K>) -> Option<u32> {
         match self {
             Self::Few { records, .. } => Some(records[0]),
             Self::Many(keys) => keys.first().and_then(|key| lookup.record(*key)),
@@ -79,41 +88,30 @@ impl<K: Key> Index<K> {
         }
     }
 
-    /// Adds a record.
-    pub(crate) fn insert<'a>(&mut self, value: Identifier<'_>, record: u32, lookup: &impl Lookup<'a, K>) {
+    /// Adds a record, for the `nth` of its identifiers.
+    pub(crate) fn insert<'a>(&mut self, value: Identifier<'_>, record: u32, nth: u8, lookup: &impl Lookup<'a, K>) {
         let (hash, shard) = self.place(value);
         let groups = &self.groups;
         if let Some(entry) =
             self.shards[shard].find_mut(hash, |entry| stands_for(*entry, groups, lookup) == Some(value))
         {
-            let found = *entry;
-            if found & GROUP == 0 {
-                let mut records = [0; FEW];
-                records[0] = found;
-                let group = Group::Few { records, length: 1 };
-                let number = match self.free.pop() {
-                    Some(number) => {
-                        self.groups[number as usize] = group;
-                        number
-                    }
-                    None => {
-                        self.groups.push(group);
-                        #[allow(clippy::cast_possible_truncation, reason = "fewer groups than records, of which 2^31")]
-                        {
-                            (self.groups.len() - 1) as u32
-                        }
-                    }
-                };
-                *entry = number | GROUP;
-                join(&mut self.groups[number as usize], record, lookup);
-            } else {
-                join(&mut self.groups[(found & !GROUP) as usize], record, lookup);
-            }
+            let number = match *entry {
+                found if found & GROUP == 0 => {
+                    let number = add_group(&mut self.groups, &mut self.free, found, 0);
+                    *entry = number | GROUP;
+                    number
+                }
+                found => found & !GROUP,
+            };
+            let group = &mut self.groups[number as usize];
+            join(&mut group.members, record, lookup);
+            settle(group, value, lookup);
             return;
         }
-        let hasher = &self.hasher;
+        let entry = if nth == 0 { record } else { add_group(&mut self.groups, &mut self.free, record, nth) | GROUP };
+        let (hasher, groups) = (&self.hasher, &self.groups);
         let rehash = |entry: &u32| stands_for(*entry, groups, lookup).map_or(0, |value| hasher.hash_one(value));
-        self.shards[shard].insert_unique(hash, record, rehash);
+        self.shards[shard].insert_unique(hash, entry, rehash);
     }
 
     /// Takes a record out. Its identifier must still be readable.
@@ -128,11 +126,19 @@ impl<K: Key> Index<K> {
             return;
         }
         let number = entry & !GROUP;
-        if let Some(last) = leave(&mut self.groups[number as usize], record, lookup) {
-            *found.get_mut() = last;
-            self.groups[number as usize] = Group::Few { records: [0; FEW], length: 0 };
-            self.free.push(number);
+        let group = &mut self.groups[number as usize];
+        let left = leave(&mut group.members, record, lookup);
+        settle(group, value, lookup);
+        match left {
+            Left::Several => return,
+            Left::One(_) if group.nth > 0 => return,
+            Left::One(last) => *found.get_mut() = last,
+            Left::None => {
+                found.remove();
+            }
         }
+        group.members = GroupMembers::Few { records: [0; FEW], length: 0 };
+        self.free.push(number);
     }
 
     /// The records with this identifier, in key order from behind `after`.
@@ -147,12 +153,12 @@ impl<K: Key> Index<K> {
         match self.shards[shard].find(hash, |entry| stands_for(*entry, &self.groups, lookup) == Some(value)) {
             None => Members::One(None),
             Some(entry) if entry & GROUP == 0 => Members::One(Some(*entry).filter(|record| behind(*record))),
-            Some(entry) => match &self.groups[(entry & !GROUP) as usize] {
-                Group::Few { records, length } => {
+            Some(entry) => match &self.groups[(entry & !GROUP) as usize].members {
+                GroupMembers::Few { records, length } => {
                     let records = &records[..usize::from(*length)];
                     Members::Few(records[records.partition_point(|record| !behind(*record))..].iter())
                 }
-                Group::Many(keys) => {
+                GroupMembers::Many(keys) => {
                     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
                     Members::Many(keys.range((from, Bound::Unbounded)))
                 }
@@ -170,49 +176,89 @@ impl<K: Key> Index<K> {
 /// The identifier that an entry stands for.
 #[inline]
 fn stands_for<'a, K: Key>(entry: u32, groups: &[Group<K>], lookup: &impl Lookup<'a, K>) -> Option<Identifier<'a>> {
-    let record = match entry & GROUP {
-        0 => Some(entry),
-        _ => groups[(entry & !GROUP) as usize].representative(lookup),
-    };
-    record.and_then(|record| lookup.identifier(record))
+    if entry & GROUP == 0 {
+        return lookup.identifier(entry, 0);
+    }
+    let group = &groups[(entry & !GROUP) as usize];
+    lookup.identifier(group.members.first(lookup)?, usize::from(group.nth))
 }
 
-fn join<'a, K: Key>(group: &mut Group<K>, record: u32, lookup: &impl Lookup<'a, K>) {
+/// Makes a group of one record, and gives its number.
+fn add_group<K>(groups: &mut Vec<Group<K>>, free: &mut Vec<u32>, record: u32, nth: u8) -> u32 {
+    let mut records = [0; FEW];
+    records[0] = record;
+    let group = Group { nth, members: GroupMembers::Few { records, length: 1 } };
+    if let Some(number) = free.pop() {
+        groups[number as usize] = group;
+        return number;
+    }
+    groups.push(group);
+    #[allow(
+        clippy::cast_possible_truncation,
+        reason = "fewer groups than identifiers, of which there is memory for 2^31"
+    )]
+    {
+        (groups.len() - 1) as u32
+    }
+}
+
+/// Finds out which identifier of its first record a group stands for now.
+fn settle<'a, K: Key>(group: &mut Group<K>, value: Identifier<'_>, lookup: &impl Lookup<'a, K>) {
+    let Some(first) = group.members.first(lookup) else { return };
+    let nth = (0..u8::MAX).find(|nth| lookup.identifier(first, usize::from(*nth)).is_none_or(|found| found == value));
+    group.nth = nth.unwrap_or_default();
+}
+
+fn join<'a, K: Key>(group: &mut GroupMembers<K>, record: u32, lookup: &impl Lookup<'a, K>) {
     let key = lookup.key(record);
     match group {
-        Group::Few { records, length } if usize::from(*length) < FEW => {
+        GroupMembers::Few { records, length } if usize::from(*length) < FEW => {
             let used = usize::from(*length);
             let at = records[..used].partition_point(|member| lookup.key(*member) < key);
             records.copy_within(at..used, at + 1);
             records[at] = record;
             *length += 1;
         }
-        Group::Few { records, .. } => {
+        GroupMembers::Few { records, .. } => {
             let mut many: BTreeSet<K> = records.iter().map(|member| lookup.key(*member)).collect();
             many.insert(key);
-            *group = Group::Many(Box::new(many));
+            *group = GroupMembers::Many(Box::new(many));
         }
-        Group::Many(keys) => {
+        GroupMembers::Many(keys) => {
             keys.insert(key);
         }
     }
 }
 
-/// Takes a record out of its group. If only one is left the group is no longer needed, and the one is returned.
-fn leave<'a, K: Key>(group: &mut Group<K>, record: u32, lookup: &impl Lookup<'a, K>) -> Option<u32> {
+/// What is left of a group.
+enum Left {
+    None,
+    One(u32),
+    Several,
+}
+
+/// Takes a record out of its group.
+fn leave<'a, K: Key>(group: &mut GroupMembers<K>, record: u32, lookup: &impl Lookup<'a, K>) -> Left {
     match group {
-        Group::Few { records, length } => {
+        GroupMembers::Few { records, length } => {
             let used = usize::from(*length);
             if let Some(at) = records[..used].iter().position(|member| *member == record) {
                 records.copy_within(at + 1..used, at);
                 *length -= 1;
             }
-            (*length == 1).then_some(records[0])
+            match *length {
+                0 => Left::None,
+                1 => Left::One(records[0]),
+                _ => Left::Several,
+            }
         }
-        Group::Many(keys) => {
+        GroupMembers::Many(keys) => {
             keys.remove(&lookup.key(record));
-            let only = keys.first().copied().filter(|_| keys.len() == 1)?;
-            lookup.record(only)
+            match (keys.first(), keys.len()) {
+                (None, _) => Left::None,
+                (Some(only), 1) => lookup.record(*only).map_or(Left::Several, Left::One),
+                _ => Left::Several,
+            }
         }
     }
 }
@@ -223,6 +269,17 @@ pub(crate) enum Members<'s, K> {
     One(Option<u32>),
     Few(std::slice::Iter<'s, u32>),
     Many(btree_set::Range<'s, K>),
+}
+
+impl<K> Members<'_, K> {
+    /// Whether there is any.
+    pub(crate) fn is_some(&self) -> bool {
+        match self {
+            Self::One(record) => record.is_some(),
+            Self::Few(records) => records.len() > 0,
+            Self::Many(keys) => keys.clone().next().is_some(),
+        }
+    }
 }
 
 impl<K: Key> Members<'_, K> {

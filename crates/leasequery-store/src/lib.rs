@@ -16,6 +16,7 @@ pub mod durable;
 mod image;
 mod index;
 mod key;
+mod links;
 mod network;
 mod recency;
 mod records;
@@ -27,7 +28,8 @@ mod vpn;
 
 pub use binding::{Binding, Hardware, Start, State, Update};
 pub use image::{CorruptRecord, Image, Metadata};
-pub use key::{Key, KeyMap, V4Key};
+pub use key::{Key, KeyMap, V4Key, V6Key};
+pub use links::Link;
 pub use network::Network;
 pub use recency::Revision;
 pub use scan::{Entry, Scan, Selector, VpnRange};

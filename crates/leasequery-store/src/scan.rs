@@ -1,3 +1,5 @@
+use std::net::Ipv6Addr;
+
 use crate::index::Members;
 use crate::network::Networks;
 use crate::records::{Record, Records};
@@ -16,6 +18,8 @@ pub enum Selector<'a> {
     RemoteId(&'a [u8]),
     /// Those made through a relay.
     RelayId(&'a [u8]),
+    /// Those that were named to be on a link ([`Update::link`](crate::Update::link)).
+    NamedLink(Ipv6Addr),
 }
 
 /// In which VPNs to look.
@@ -79,6 +83,11 @@ pub(crate) struct List<'s, K> {
 impl<'s, K> List<'s, K> {
     pub(crate) fn new(members: Members<'s, K>) -> Self {
         Self { members, made_of_hardware: false }
+    }
+
+    /// Whether there is any.
+    pub(crate) fn is_some(&self) -> bool {
+        self.members.is_some()
     }
 
     pub(crate) fn made_of_hardware(self) -> Self {

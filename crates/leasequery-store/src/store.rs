@@ -1,7 +1,9 @@
 use std::collections::VecDeque;
 
+use crate::attributes::link_octets;
 use crate::commit::{Indexed, Indexes, identifier, of_hardware};
 use crate::index::{Identifier, Members};
+use crate::links::Links;
 use crate::network::Networks;
 use crate::recency::Recency;
 use crate::records::Records;
@@ -86,6 +88,8 @@ pub struct Store<K: Key> {
     /// Ended bindings in the order of their last changes; an entry counts while its record is at that revision.
     pub(crate) ended: VecDeque<(Revision, u32)>,
     pub(crate) networks: Networks<K>,
+    /// Of DHCPv6; there are none otherwise.
+    pub(crate) links: Links,
     pub(crate) vpns: Vpns,
     pub(crate) sources: Vec<Source>,
     /// Keys of bindings that were forgotten, for the durable copy.
@@ -120,6 +124,7 @@ impl<K: Key> Store<K> {
             timers: Timers::default(),
             ended: VecDeque::new(),
             networks: Networks::new(),
+            links: Links::default(),
             vpns: Vpns::default(),
             sources: Vec::new(),
             forgotten: Vec::new(),
@@ -350,8 +355,17 @@ impl<K: Key> Store<K> {
             }
             Selector::RemoteId(id) => [self.members(Indexed::RemoteId, identifier(id), after), none],
             Selector::RelayId(id) => [self.members(Indexed::RelayId, identifier(id), after), none],
+            Selector::NamedLink(link) => {
+                let octets = link.octets();
+                [self.members(Indexed::Link, identifier(link_octets(&octets)), after), none]
+            }
         };
         Scan::members(&self.records, &self.map, vpns, lists)
+    }
+
+    /// The keys of the bindings in a span, both ends included.
+    pub(crate) fn keys_between(&self, first: K, last: K) -> impl Iterator<Item = K> {
+        self.map.range(first).map(|(key, _)| key).take_while(move |key| *key <= last)
     }
 
     /// Bindings that changed after a revision, each once, at its last change, in the order of the changes.

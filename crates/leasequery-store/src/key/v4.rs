@@ -1,53 +1,12 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map;
-use std::fmt::Debug;
-use std::hash::Hash;
 use std::net::Ipv4Addr;
 
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use super::{Key, KeyMap};
 use crate::VpnIndex;
-
-/// What a binding is about. Keys order by VPN first.
-pub trait Key: Copy + Ord + Eq + Hash + Debug + Send + Sync + 'static {
-    /// Finds the record of a key, and the keys behind a key in their order.
-    type Map: KeyMap<Self>;
-
-    /// The VPN it belongs to.
-    fn vpn(self) -> VpnIndex;
-    /// The least key of a VPN.
-    fn first_of(vpn: VpnIndex) -> Self;
-    /// The greatest key of a VPN.
-    fn last_of(vpn: VpnIndex) -> Self;
-    /// The next key of the same VPN, if there is one.
-    fn successor(self) -> Option<Self>;
-    /// The previous key of the same VPN, if there is one.
-    fn predecessor(self) -> Option<Self>;
-    /// How many keys there are from this one to `last`, both included.
-    fn distance(self, last: Self) -> u64;
-    /// Appends octets whose order is the order of the keys.
-    fn write(self, out: &mut Vec<u8>);
-    /// Reads what [`write`](Self::write) wrote.
-    fn read(bytes: &[u8]) -> Option<Self>;
-}
-
-/// An ordered map from keys to record numbers.
-pub trait KeyMap<K>: Debug + Default + Send + Sync {
-    /// Keys and record numbers in key order.
-    type Range<'a>: Debug + Iterator<Item = (K, u32)>
-    where
-        Self: 'a;
-
-    /// The record of `key`.
-    fn find(&self, key: K) -> Option<u32>;
-    /// Adds or replaces.
-    fn insert(&mut self, key: K, record: u32);
-    /// Takes out.
-    fn remove(&mut self, key: K);
-    /// Everything from `first` on.
-    fn range(&self, first: K) -> Self::Range<'_>;
-}
 
 /// DHCPv4: an address in a VPN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

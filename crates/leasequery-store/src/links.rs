@@ -1,0 +1,134 @@
+//! The links of DHCPv6 clients: which addresses and delegated prefixes belong to which.
+
+use std::net::Ipv6Addr;
+
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+
+use crate::attributes::link_octets;
+use crate::commit::{Indexed, identifier};
+use crate::key::first_of;
+use crate::{Binding, SourceId, Store, V6Key};
+
+/// A link as it is configured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Link {
+    /// What it is called: an address of its relays' link-address kind, by which it is told apart from other links.
+    pub address: Ipv6Addr,
+    /// Its networks: those that the clients' addresses are in, those that is delegated from to them, and addresses of
+    /// its relays that are in neither. First address and length.
+    pub networks: Vec<(Ipv6Addr, u8)>,
+}
+
+/// What is configured, by everybody who configures something.
+#[derive(Debug, Default)]
+pub(crate) struct Links {
+    owners: Vec<(Option<SourceId>, Vec<Link>)>,
+    /// The link of each network.
+    networks: HashMap<(Ipv6Addr, u8), Ipv6Addr, RandomState>,
+    /// The lengths that occur, the longest first.
+    lengths: Vec<u8>,
+    /// Counts changes.
+    generation: u64,
+}
+
+/// Where nothing is configured, a link is what shares this many bits: that is what links are in practice (RFC 7421).
+const USUAL_LENGTH: u8 = 64;
+
+impl Links {
+    fn replace(&mut self, owner: Option<SourceId>, links: Vec<Link>) {
+        let known = self.owners.iter_mut().find(|(other, _)| *other == owner);
+        match known {
+            Some((_, old)) if *old == links => return,
+            Some((_, old)) => *old = links,
+            None => self.owners.push((owner, links)),
+        }
+        let all = self.owners.iter().flat_map(|(_, links)| links);
+        let network =
+            |link: &Link, (address, length): (Ipv6Addr, u8)| ((first_of(address, length), length), link.address);
+        self.networks =
+            all.flat_map(|link| link.networks.iter().map(move |network_| network(link, *network_))).collect();
+        self.lengths = self.networks.keys().map(|(_, length)| *length).collect();
+        self.lengths.sort_unstable_by(|a, b| b.cmp(a));
+        self.lengths.dedup();
+        self.generation += 1;
+    }
+
+    /// The link of the smallest network around an address that has at most `length` bits.
+    #[inline]
+    fn around(&self, address: Ipv6Addr, length: u8) -> Option<Ipv6Addr> {
+        let lengths = self.lengths.iter().filter(|candidate| **candidate <= length);
+        lengths.copied().find_map(|length| self.networks.get(&(first_of(address, length), length)).copied())
+    }
+
+    /// The link that a key is on by its own value.
+    #[inline]
+    fn of(&self, key: V6Key) -> Option<Ipv6Addr> {
+        self.around(key.address(), key.prefix_length().unwrap_or(128))
+    }
+}
+
+impl Store<V6Key> {
+    /// Replaces the links that one owner configured: a source, or `None`, who has the store.
+    pub fn set_links(&mut self, owner: Option<SourceId>, links: Vec<Link>) {
+        self.links.replace(owner, links);
+    }
+
+    /// How often the links have changed.
+    pub fn links_generation(&self) -> u64 {
+        self.links.generation
+    }
+
+    /// The link that an address belongs to, by what it is called. The networks that are configured decide; where there is
+    /// none, a link is what a binding is on.
+    pub fn find_link(&self, address: Ipv6Addr) -> Option<Ipv6Addr> {
+        self.links.around(address, 128).or_else(|| {
+            let usual = first_of(address, USUAL_LENGTH);
+            let named = || self.members(Indexed::Link, identifier(link_octets(&usual.octets())), None).is_some();
+            let first = V6Key::first_in(usual, USUAL_LENGTH);
+            let used = || self.keys_between(first, V6Key::last_in(usual, USUAL_LENGTH)).next().is_some();
+            (named() || used()).then_some(usual)
+        })
+    }
+
+    /// The link that a binding is on, by what the link is called; `None` if nobody knows.
+    #[inline]
+    pub fn link_of(&self, binding: &Binding<'_, V6Key>) -> Option<Ipv6Addr> {
+        let key = binding.key();
+        binding.named_link().or_else(|| self.links.of(key)).or_else(|| {
+            // The address of a client is on its link, a prefix delegated to it may be from anywhere.
+            key.prefix_length().is_none().then(|| first_of(key.address(), USUAL_LENGTH))
+        })
+    }
+
+    /// What an update has to name as its link if its source says that it is on the link of the address `given`: nothing
+    /// if that is where it is anyway.
+    pub fn name_link(&self, key: V6Key, given: Ipv6Addr) -> Option<Ipv6Addr> {
+        let link = self.links.around(given, 128).unwrap_or(first_of(given, USUAL_LENGTH));
+        let usual = || key.prefix_length().is_none().then(|| first_of(key.address(), USUAL_LENGTH));
+        (self.links.of(key).or_else(usual) != Some(link)).then_some(link)
+    }
+
+    /// Where the bindings of a link are, besides those for which it was [named](Self::name_link): spans of keys, both
+    /// ends included, in key order.
+    pub fn spans_of(&self, link: Ipv6Addr) -> Vec<(V6Key, V6Key)> {
+        let of_link = self.links.networks.iter().filter(|(_, address)| **address == link);
+        let mut spans: Vec<_> =
+            of_link.map(|((net, length), _)| (V6Key::first_in(*net, *length), V6Key::last_in(*net, *length))).collect();
+        if spans.is_empty() {
+            spans.push((V6Key::first_in(link, USUAL_LENGTH), V6Key::last_in(link, USUAL_LENGTH)));
+        }
+        spans.sort_unstable();
+        // Of two networks one is inside the other, or they have nothing in common.
+        spans.dedup_by(|next, before| next.1 <= before.1);
+        spans
+    }
+
+    /// The delegated prefixes that an address is inside of, the longest first.
+    pub fn prefixes_around(&self, address: Ipv6Addr) -> impl Iterator<Item = Binding<'_, V6Key>> {
+        self.map.around(address).map(|number| self.records.binding(number))
+    }
+}
+
+#[cfg(test)]
+mod tests;
