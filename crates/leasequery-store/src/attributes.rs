@@ -213,7 +213,7 @@ fn put(out: &mut Vec<u8>, tag: u8, value: &[u8]) {
 }
 
 /// Relays on the way of a message at most (RFC 8415 section 7.6 has 8, RFC 3315 section 5.5 had 32).
-const RELAYS: usize = 32;
+pub(crate) const RELAYS: usize = 32;
 
 /// Stores each identifier once.
 fn put_ids(out: &mut Vec<u8>, tag: u8, tag_at: u8, info: Option<&[u8]>, ids: Ids<'_>) {

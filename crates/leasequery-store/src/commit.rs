@@ -1,6 +1,6 @@
 //! How the store changes: one binding at a time, in all its orders at once.
 
-use crate::attributes::{Attributes, Identity, Ids, Relay, find, pack, unpack};
+use crate::attributes::{Attributes, Identity, Ids, RELAYS, Relay, find, pack, unpack};
 use crate::index::{Identifier, Index, Lookup};
 use crate::records::{Record, Records};
 use crate::scan::List;
@@ -315,7 +315,7 @@ impl<K: Key> Store<K> {
             let (before, after) = (self.records.packed(number), self.scratch.as_slice());
             let differs = |which: &Indexed| {
                 // The first that differs, or the end of both.
-                (0..)
+                (0..=RELAYS)
                     .map(|nth| (which.of(old, before, nth), which.of(new, after, nth)))
                     .find(|(before, after)| before != after || before.is_none())
                     .is_some_and(|(before, after)| before != after)
