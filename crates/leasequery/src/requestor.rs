@@ -72,8 +72,8 @@ pub fn fetch(
             match event {
                 Event::Record { record, .. } => sink.record(&record).map_err(FetchError::Output)?,
                 Event::Failed { about, status, text, .. } => sink.failed(format!("{about}: {status}: {text}")),
-                // Only an active query has one.
-                Event::Status { .. } => {}
+                // Only an active query has a status.
+                Event::Status { .. } | Event::Discarded { .. } => {}
                 Event::Done { done, .. } => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
                     let _ = stream.shutdown(Shutdown::Write);

@@ -2,7 +2,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use leasequery_store::{Store, Time};
-use leasequery_wire::v4::StatusCode;
 
 use super::ranges::Ranges;
 use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
@@ -164,7 +163,7 @@ impl<P: Followed> Follower<P> {
                 let text = format!("the server cannot tell of {about}: {status}: {text}");
                 self.events.push_back(Event::Warning(text));
             }
-            Ok(Some(Message::Status { .. })) => {}
+            Ok(Some(Message::Status { .. } | Message::Discarded { .. })) => {}
             Ok(Some(Message::Done { done, .. })) => return Step::Done(done),
         }
         Step::Taken
@@ -179,8 +178,8 @@ impl<P: Followed> Follower<P> {
         observer: &mut impl Observer<P>,
     ) {
         match done.status {
-            StatusCode::SUCCESS => {}
-            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY if self.all_vpns => {
+            status if status.is_success() => {}
+            status if status.is_refusal() && self.all_vpns => {
                 // It may be that it knows no VPNs.
                 self.all_vpns = false;
                 self.bulk.pace.clear(now);

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use leasequery_wire::v4::MessageType;
 use leasequery_wire::{DecodeError, FrameFault};
 use thiserror::Error;
+
+use crate::code::MessageType;
 
 /// Why a connection is of no more use. All queries that are outstanding on it fail with it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]

@@ -30,6 +30,9 @@ pub trait Wording<K: Key> {
         out: &mut Vec<u8>,
     ) -> Result<(), String>;
 
+    /// Appends what begins the response, if it has not begun: there is nothing to tell yet.
+    fn begin(&mut self, _base_time: Time, _out: &mut Vec<u8>) {}
+
     /// Appends a notice. `text` is for people, and may be empty.
     fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>);
 
@@ -156,6 +159,7 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             self.catch_up = CatchUp::Over;
             self.notice(Notice::CatchUpComplete, store.now(), "", out);
         }
+        self.wording.begin(store.now(), out);
         Progress::Waiting
     }
 

@@ -2,9 +2,10 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use leasequery_store::Store;
-use leasequery_wire::v4::{MessageType, StatusCode};
 use leasequery_wire::{DecodeError, FrameFault, Framing, split_frame};
 use thiserror::Error;
+
+use crate::code::{MessageType, StatusCode};
 
 use super::{Admission, Beside, Place, Progress, Protocol, Query};
 

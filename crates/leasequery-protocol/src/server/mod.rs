@@ -10,6 +10,8 @@ pub mod v4;
 
 use leasequery_store::{Key, Store};
 
+use crate::code::StatusCode;
+
 pub use active::{Active, Notice, Wording};
 pub use connection::{CloseReason, Connection, Event, Limits, Turn};
 pub use policy::{Allow, Policy};
@@ -24,7 +26,7 @@ pub enum Admission<Q> {
         /// Transaction id of the query.
         xid: u32,
         /// The status it was answered with.
-        status: leasequery_wire::v4::StatusCode,
+        status: StatusCode,
         /// What is wrong, for people.
         text: String,
         /// Whether the connection has to be closed.

@@ -75,7 +75,7 @@ fn where_active_queries_are_not_enabled_they_end_the_connection_without_an_answe
     let world = World::new();
     let mut peer = world.connect();
     assert_eq!(peer.ask(&active()), []);
-    assert_eq!(peer.closed(), Some(CloseReason::Unsupported(MessageType::ACTIVE_LEASE_QUERY)));
+    assert_eq!(peer.closed(), Some(CloseReason::Unsupported(MessageType::ACTIVE_LEASE_QUERY.into())));
 }
 
 //= rfc7724-8-01

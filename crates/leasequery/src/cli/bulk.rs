@@ -3,7 +3,6 @@ use std::time::Duration;
 
 use clap::Args;
 use leasequery_protocol::requestor::v4::Record;
-use leasequery_wire::v4::StatusCode;
 
 use super::selectors::Selectors;
 use super::server::Server;
@@ -63,7 +62,7 @@ impl Bulk {
         })?;
         flushed?;
         match done.status {
-            StatusCode::SUCCESS => Ok(()),
+            status if status.is_success() => Ok(()),
             status if done.text.is_empty() => Err(Ending::Status(status.to_string())),
             status => Err(Ending::Status(format!("{status}: {}", done.text))),
         }

@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use leasequery_protocol::requestor::v4::{BulkQuery, Record, VpnChoice};
-use leasequery_wire::v4::StatusCode;
 
 use crate::record::View;
 use crate::requestor::{FetchError, Sink, fetch};
@@ -121,8 +120,8 @@ fn ask(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases
         let done = fetch(addresses, &query, timeout, &mut sink)
             .map_err(|error: FetchError| SideError::Peer(format!("{name}: {error}")))?;
         match done.status {
-            StatusCode::SUCCESS => return Ok(sink.leases),
-            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY if vpn == VpnChoice::All => {}
+            status if status.is_success() => return Ok(sink.leases),
+            status if status.is_refusal() && vpn == VpnChoice::All => {}
             status => return Err(SideError::Refused(format!("{name}: {status}: {}", done.text))),
         }
     }

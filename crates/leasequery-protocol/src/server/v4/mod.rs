@@ -56,7 +56,7 @@ impl V4 {
         }
         writer.status(status, &text);
         finish(writer);
-        Admission::Refused { xid, status, text, close: active || beside == Beside::Active }
+        Admission::Refused { xid, status: status.into(), text, close: active || beside == Beside::Active }
     }
 
     /// Whether messages of this type are answered here.
@@ -139,9 +139,9 @@ impl Protocol for V4 {
                 let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), MessageType::TLS);
                 writer.status(status, &text);
                 finish(writer);
-                Admission::Refused { xid, status, text, close: false }
+                Admission::Refused { xid, status: status.into(), text, close: false }
             }
-            other => Admission::Close(CloseReason::Unsupported(other)),
+            other => Admission::Close(CloseReason::Unsupported(other.into())),
         }
     }
 }
