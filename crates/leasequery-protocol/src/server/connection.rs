@@ -60,6 +60,9 @@ pub enum CloseReason {
     /// A type that has no place on a TCP connection (RFC 7724 section 8.1.1), or not at this point of it.
     #[error("{0} has no place here")]
     Unsupported(MessageType),
+    /// A query that no answer could be made sense of (RFC 5007 section 4.2.1).
+    #[error("{0}")]
+    Unusable(&'static str),
     /// A second query with the xid of one that is being answered.
     #[error("xid {0:#010x} is in use by another query")]
     RepeatedXid(u32),

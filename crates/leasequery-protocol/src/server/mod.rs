@@ -7,6 +7,8 @@ mod active;
 mod connection;
 mod policy;
 pub mod v4;
+pub mod v6;
+mod window;
 
 use leasequery_store::{Key, Store};
 

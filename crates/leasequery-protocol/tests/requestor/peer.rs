@@ -118,6 +118,7 @@ impl Requestor {
             Event::Record { xid, record } => Seen::Record(xid, Row::new(&record)),
             Event::Failed { xid, about, status, text } => Seen::Failed(xid, about, status, text),
             Event::Status { xid, status, base_time, text } => Seen::Status(xid, status, base_time, text),
+            Event::Discarded { xid } => panic!("query {xid} was told of nothing"),
             Event::Done { xid, done } => Seen::Done(xid, done),
         }))
     }

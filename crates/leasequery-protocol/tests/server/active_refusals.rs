@@ -170,7 +170,7 @@ fn withheld_options_are_left_out_though_they_are_listed() {
 fn a_change_of_what_is_withheld_holds_from_the_next_message_on() {
     let mut watch = Watch::new(World::new());
     watch.ask(&active().list(&[51, 12, 60]));
-    let mut codes = |withhold: &[u8], number| {
+    let mut codes = |withhold: &[u16], number| {
         assert_eq!(watch.set_policy(Policy { withhold: withhold.to_vec(), ..permitted() }), []);
         watch.world.commit(&Update { options: &[(12, b"host"), (60, b"class")], ..lease(key(number)) });
         watch.listen()[0].codes()

@@ -3,7 +3,6 @@
 mod query;
 mod reply;
 mod response;
-mod window;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;

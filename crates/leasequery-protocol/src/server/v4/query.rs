@@ -7,8 +7,8 @@ use leasequery_store::{
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
 use super::response::{ActiveResponse, Response};
-use super::window::Window;
 use super::{Policy, Refusal, malformed};
+use crate::server::window::Window;
 use crate::server::{Active, Progress, Query};
 
 /// A query being answered.

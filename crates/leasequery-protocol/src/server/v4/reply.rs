@@ -43,9 +43,9 @@ const DEFAULT_LIST: [u8; 8] = [
 impl ReplyPlan {
     /// From the dhcp-parameter-request-list, less what is withheld. The list's order is kept (RFC 2132 section 9.8) and
     /// each option comes once (RFC 2131 section 4.3.1).
-    pub(super) fn new(list: Option<&[u8]>, withhold: &[u8]) -> Self {
+    pub(super) fn new(list: Option<&[u8]>, withhold: &[u16]) -> Self {
         let mut plan = Self { fields: Vec::new(), relay_info: false };
-        for code in list.unwrap_or(&DEFAULT_LIST).iter().copied().filter(|code| !withhold.contains(code)) {
+        for code in list.unwrap_or(&DEFAULT_LIST).iter().copied().filter(|code| !withhold.contains(&u16::from(*code))) {
             let field = match OptionCode(code) {
                 OptionCode::LEASE_TIME => Field::LeaseTime,
                 OptionCode::RENEWAL_TIME => Field::RenewalTime,

@@ -1,0 +1,62 @@
+//! A client on a link: what OPTION_CLIENT_DATA is about (RFC 5007 section 4.1.2.2).
+
+use leasequery_store::{Binding, Revision, Store, V6Key};
+
+/// The leases of the client of a binding on the link of the binding, itself included, in key order.
+pub(super) fn on_link<'s>(
+    binding: &Binding<'s, V6Key>,
+    store: &'s Store<V6Key>,
+) -> impl Iterator<Item = Binding<'s, V6Key>> {
+    let link = store.link_of(binding);
+    let key = binding.key();
+    let of_client = store.of_client(binding.client_id().unwrap_or_default());
+    of_client.filter(move |other| other.key() == key || store.link_of(other) == link)
+}
+
+/// With which of a client's bindings a bulk response tells of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// With this one it tells of all of them.
+    All,
+    /// With this one it tells of nothing else.
+    Alone,
+    /// With another one, which came earlier.
+    Other,
+}
+
+/// Bindings of a client that are looked at for one of them. A client with more on a link than that is told of one by one,
+/// where it is not clear at once that it was told of already: or each of many would take a look at all.
+const MANY: usize = 64;
+
+/// With which of its client's bindings a bulk response that began at a revision tells of a binding: with that of the
+/// least key, of those that are looked at at all. But one that has changed meanwhile may have come from a place that was
+/// looked at already, or is still to come: it does not count, and is told of itself.
+pub(super) fn turn(
+    binding: &Binding<'_, V6Key>,
+    began: Revision,
+    store: &Store<V6Key>,
+    looked_at: impl Fn(&Binding<'_, V6Key>) -> bool,
+) -> Turn {
+    if binding.revision() > began {
+        return Turn::All;
+    }
+    let link = store.link_of(binding);
+    let mut before = store.of_client(binding.client_id().unwrap_or_default());
+    for _ in 0..MANY {
+        match before.next().filter(|other| other.key() < binding.key()) {
+            None => return Turn::All,
+            Some(other) if other.revision() <= began && store.link_of(&other) == link && looked_at(&other) => {
+                return Turn::Other;
+            }
+            Some(_) => {}
+        }
+    }
+    Turn::Alone
+}
+
+/// Leases that go into one message. Each has 29 octets at most, so that with a DUID it fits whatever they are.
+pub(super) const LEASES_PER_MESSAGE: usize = 1000;
+
+/// Bindings of a client that an active response tells of when one of them changes: with more of them each is told of for
+/// itself, or many changes would be as many times as much to tell.
+pub(super) const TOLD_TOGETHER: usize = 16;
