@@ -172,7 +172,7 @@ impl Serving {
             }
         }
         if let (Some(resume), true) = (self.resume, self.connection.is_active()) {
-            let active = self.connection.queries_mut().next().and_then(|query| query.told_up_to());
+            let active = self.connection.told_up_to();
             let untold = active.and_then(|cursor| store.changes(cursor).next());
             if let Some(untold) = untold.filter(|untold| untold.changed() < resume) {
                 let (key, changed) = (untold.key().address, untold.changed());

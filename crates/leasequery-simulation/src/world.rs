@@ -4,8 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use fastrand::Rng;
-use leasequery_protocol::follower::{Followed, LINKS, Link};
-use leasequery_protocol::requestor::v4::V4;
+use leasequery_protocol::follower::{LINKS, Link};
 
 use crate::Mutation;
 use crate::check::{COARSE, TOLERANCE, compare, view};
@@ -334,8 +333,8 @@ impl World {
             self.next_tcp += 1;
             self.tcps.insert(tcp, connection);
             following.links[place(link)] = Connecting::Open(tcp);
-            let protocol = V4::with_peer(address(0).into());
-            following.follower.handle_connected(link, now.saturating_sub(process.began), protocol, &mut process.store);
+            let peer = address(0).into();
+            following.follower.handle_connected(link, now.saturating_sub(process.began), peer, &mut process.store);
             return;
         }
         if refused || !ready {
@@ -354,8 +353,8 @@ impl World {
         }
         self.tcps.insert(tcp, connection);
         following.links[place(link)] = Connecting::Open(tcp);
-        let protocol = V4::with_peer(address(0).into());
-        following.follower.handle_connected(link, now.saturating_sub(process.began), protocol, &mut process.store);
+        let peer = address(0).into();
+        following.follower.handle_connected(link, now.saturating_sub(process.began), peer, &mut process.store);
         if let Some(process) = &mut self.nodes[server].process {
             process.serving.push(Serving::new(tcp, now, &mut self.random));
         }

@@ -4,6 +4,8 @@
 pub mod cli;
 pub mod config;
 mod demo;
+mod duid;
+pub mod family;
 pub mod follow;
 pub mod output;
 pub mod record;

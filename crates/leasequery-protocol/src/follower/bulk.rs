@@ -67,6 +67,13 @@ impl<P: Followed> Bulk<P> {
     }
 }
 
+/// Notes that an address is configured on the server, if that is what its answer means.
+fn configure<P: Followed>(configured: &mut Ranges<P::Key>, key: P::Key, since: Option<Time>) {
+    if P::TELLS_CONFIGURED {
+        configured.add(key, since);
+    }
+}
+
 impl<P: Followed> Follower<P> {
     /// Asks for what is to be asked for next.
     pub(super) fn begin_job(&mut self, mut connection: Connection<P>, now: Duration, store: &mut Store<P::Key>) {
@@ -146,12 +153,12 @@ impl<P: Followed> Follower<P> {
             Ok(Some(Message::Record { record, .. })) => {
                 if let Some(key) = P::key(&record, store).filter(|key| bulk.heard.contains(key)) {
                     // It is configured all the same.
-                    bulk.configured.add(key, None);
+                    configure::<P>(&mut bulk.configured, key, None);
                     return Step::Taken;
                 }
                 match P::commit(&record, bulk.job.origin(), self.source, store) {
                     Some(told) => {
-                        bulk.configured.add(told.key, told.free_since);
+                        configure::<P>(&mut bulk.configured, told.key, told.free_since);
                         observer.record(&record, told, bulk.job.origin());
                     }
                     None => self.events.push_back(Event::Warning("a binding was refused by the store".to_owned())),

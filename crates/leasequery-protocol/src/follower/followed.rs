@@ -12,8 +12,11 @@ pub trait Followed: Protocol {
     /// Which bindings, and what about them.
     type Wanted: Debug + Clone;
 
+    /// Whether a bulk answer also tells which addresses are merely configured.
+    const TELLS_CONFIGURED: bool;
+
     /// The protocol on a connection with a server at this address.
-    fn with_peer(peer: IpAddr) -> Self;
+    fn with_peer(wanted: &Self::Wanted, peer: IpAddr) -> Self;
 
     /// A query for all that is wanted, or for what changed in a span of time. `all_vpns` is whether the server knows what
     /// it means to ask for all VPNs.

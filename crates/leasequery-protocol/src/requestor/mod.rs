@@ -6,8 +6,10 @@
 mod connection;
 mod failure;
 mod protocol;
+mod reconcile;
 pub mod v4;
+pub mod v6;
 
 pub use connection::{Connection, Timeouts};
-pub use failure::{Failure, Fault, Violation};
+pub use failure::{Failure, Fault, QueryError, Violation};
 pub use protocol::{ActiveStatus, Done, Event, Outstanding, Protocol};

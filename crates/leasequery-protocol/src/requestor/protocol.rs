@@ -7,7 +7,7 @@ use crate::code::{MessageType, StatusCode};
 /// The messages of one protocol, seen from the requestor.
 pub trait Protocol {
     /// A query, as the caller describes it.
-    type Query;
+    type Query: Clone;
     /// Why a query cannot be asked.
     type QueryError;
     /// What is remembered of a query while it is outstanding.

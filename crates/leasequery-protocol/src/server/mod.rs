@@ -10,7 +10,9 @@ pub mod v4;
 pub mod v6;
 mod window;
 
-use leasequery_store::{Key, Store};
+use std::sync::Arc;
+
+use leasequery_store::{Key, Revision, Store};
 
 use crate::code::StatusCode;
 
@@ -76,6 +78,9 @@ pub trait Protocol {
         store: &Store<Self::Key>,
         out: &mut Vec<u8>,
     ) -> Admission<Self::Query>;
+
+    /// Changes what holds for queries to come; says whether that is anything new.
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> bool;
 }
 
 /// How far the answer to a query has come.
@@ -108,6 +113,14 @@ pub trait Query<K: Key> {
 
     /// Appends the final message of a response that is broken off (QueryTerminated).
     fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str);
+
+    /// Up to which change everything has been told, if it is an active query.
+    fn told_up_to(&self) -> Option<Revision> {
+        None
+    }
+
+    /// Changes what holds for the rest of the response, or says why it cannot go on.
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str>;
 
     /// How many bindings have been told of.
     fn replies(&self) -> u64;

@@ -18,6 +18,9 @@ impl Default for Allow {
     }
 }
 
+/// Why a response ends that must not go on.
+pub(super) const NO_LONGER: &str = "no longer permitted";
+
 /// What one requestor may ask for and be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use leasequery_protocol::clock::Skew;
-use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, QueryError, VpnChoice};
+use leasequery_protocol::requestor::QueryError;
+use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, VpnChoice};
 use leasequery_protocol::requestor::{ActiveStatus, Failure, Fault, Violation};
 use leasequery_store::Time;
 use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, StatusCode};
@@ -99,7 +100,7 @@ fn what_cannot_be_said_is_not_asked() {
     assert!(matches!(requestor.connection.ask(requestor.now, query), Err(QueryError::VpnName(_))));
     for code in [0, 255] {
         let query = ActiveQuery { options: vec![code], ..ActiveQuery::default() };
-        assert_eq!(requestor.connection.ask(requestor.now, query), Err(QueryError::OptionCode(code)));
+        assert_eq!(requestor.connection.ask(requestor.now, query), Err(QueryError::OptionCode(code.into())));
     }
     assert_eq!(requestor.connection.poll_transmit(), [0; 0]);
     assert!(!requestor.connection.wants_close());

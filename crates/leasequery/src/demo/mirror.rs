@@ -16,7 +16,7 @@ use crate::serve::{Control, SharedStore};
 /// The copy, and what has been received for it.
 #[derive(Debug, Clone)]
 pub(super) struct Mirror {
-    shared: Arc<SharedStore>,
+    shared: Arc<SharedStore<V4Key>>,
     tally: Arc<Received>,
 }
 
@@ -43,7 +43,8 @@ impl Mirror {
     pub(super) fn follow(&self, server: SocketAddr, mut control: watch::Receiver<Control>, tasks: &mut JoinSet<()>) {
         let mut copy = self.clone();
         tasks.spawn(async move {
-            let mut follower = Follower::new(Wanted::default(), SOURCE, None, Settings::default(), fastrand::u64(..));
+            let mut follower =
+                Follower::<V4>::new(Wanted::default(), SOURCE, None, Settings::default(), fastrand::u64(..));
             let stop = async {
                 let _ = control.wait_for(|control| control.shutdown).await;
             };
@@ -89,7 +90,7 @@ impl Observer<V4> for Mirror {
     fn event(&mut self, _: &Event) {}
 }
 
-impl Companion for Mirror {
+impl Companion<V4> for Mirror {
     fn pause(&mut self, _: &Follower<V4>) -> std::io::Result<()> {
         Ok(())
     }

@@ -12,13 +12,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use ipnet::{IpNet, Ipv4Net};
 use leasequery_protocol::server::{Allow, Limits, Policy};
-use leasequery_store::Store;
+use leasequery_store::{Store, V4Key};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::config::{self, Requestor, Requestors};
 use crate::requestor::wall_clock;
-use crate::serve::{Control, Listener, SharedStore, keep_pulse, keep_time};
+use crate::serve::{Control, Listener, SharedStore, Stores};
 use mirror::Mirror;
 use network::AccessNetwork;
 
@@ -64,16 +64,20 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     network.populate(&mut store);
     let resident = network.resident().context("somebody is there")?;
     let shared = Arc::new(SharedStore::new(store));
+    let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(leasequery_store::Settings::default()) };
 
-    let listener =
-        Listener::bind(&config::Listener { address: (Ipv4Addr::LOCALHOST, 0).into(), server_id: None, active: true })?;
+    let listener = Listener::bind(&config::Listener {
+        address: (Ipv4Addr::LOCALHOST, 0).into(),
+        transport: config::Transport::Tcp,
+        service: config::Service::V4 { server_id: None },
+        active: true,
+    })?;
     let server = listener.address();
     let (control_sender, control) = watch::channel(Control { requestors: loopback()?, shutdown: false });
     let mut tasks = JoinSet::new();
-    tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
-    tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
+    shared.keep(&control);
     let connections = 2 * settings.requestors + VISITORS;
-    tasks.spawn(listener.run(Arc::clone(&shared), control.clone(), Limits::default(), connections));
+    tasks.spawn(listener.run(stores, control.clone(), Limits::default(), connections));
 
     story::introduction(settings, server, &network, &resident)?;
     let begun = shared.read(Store::revision);
@@ -130,7 +134,7 @@ async fn until(end: Option<Instant>) {
 }
 
 /// Moves the network until it has to stand still.
-fn simulate(mut network: AccessNetwork, shared: &SharedStore, rate: u32, still: &AtomicBool) -> network::Tally {
+fn simulate(mut network: AccessNetwork, shared: &SharedStore<V4Key>, rate: u32, still: &AtomicBool) -> network::Tally {
     let start = Instant::now();
     let mut steps = 0;
     while !still.load(Ordering::Relaxed) {
@@ -147,7 +151,7 @@ fn simulate(mut network: AccessNetwork, shared: &SharedStore, rate: u32, still: 
 }
 
 /// Waits until the copies equal the store. What runs out by itself goes on while the network stands still.
-async fn settle(shared: &SharedStore, copies: &[Mirror]) -> bool {
+async fn settle(shared: &SharedStore<V4Key>, copies: &[Mirror]) -> bool {
     for _ in 0..100 {
         if shared.read(|store| copies.iter().all(|copy| copy.equals(store))) {
             return true;

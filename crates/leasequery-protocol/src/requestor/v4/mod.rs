@@ -11,11 +11,11 @@ use leasequery_store::Time;
 use leasequery_wire::DecodeError;
 use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode, Vpn};
 
-use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, Violation};
+use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Violation};
 use crate::clock::Skew;
 
 pub use followed::Wanted;
-pub use query::{ActiveQuery, BulkQuery, Primary, Query, QueryError, VpnChoice};
+pub use query::{ActiveQuery, BulkQuery, Primary, Query, VpnChoice};
 pub use record::{Record, Times};
 
 /// DHCPv4 on a connection with one server.

@@ -1,9 +1,9 @@
 use std::fmt;
 
 use leasequery_store::Time;
-use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, SubOption, Vpn};
-use thiserror::Error;
+
+use crate::requestor::QueryError;
 
 /// A query over TCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,32 +129,6 @@ pub(super) fn describe(vpn: Vpn<'_>) -> String {
     }
 }
 
-/// Why a query cannot be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum QueryError {
-    /// The primary selector has no octets, or more than its place in the message.
-    #[error("a {what} has {least} to {most} octets, not {length}")]
-    Length {
-        /// Which one.
-        what: &'static str,
-        /// Octets given.
-        length: usize,
-        /// The fewest that it can have.
-        least: usize,
-        /// The most that it can have.
-        most: usize,
-    },
-    /// A name of a VPN that is no ASCII text (RFC 6607 section 3.5).
-    #[error("'{0}' is no name of a VPN: it has to be ASCII text without NUL")]
-    VpnName(String),
-    /// A code that no option has.
-    #[error("{0} is no code of an option")]
-    OptionCode(u8),
-    /// The message does not fit its frame.
-    #[error(transparent)]
-    TooLong(#[from] TooLong),
-}
-
 /// What a requestor always asks for: what is needed to know the binding, and to compare it with what others say.
 const USUAL: [OptionCode; 10] = [
     OptionCode::BASE_TIME,
@@ -236,7 +210,7 @@ fn check_qualifiers(vpn: Option<&VpnChoice>, options: &[u8]) -> Result<(), Query
         return Err(QueryError::VpnName(name.escape_ascii().to_string()));
     }
     match options.iter().find(|code| [0, 255].contains(*code)) {
-        Some(code) => Err(QueryError::OptionCode(*code)),
+        Some(code) => Err(QueryError::OptionCode((*code).into())),
         None => Ok(()),
     }
 }

@@ -36,6 +36,10 @@ impl Protocol for Script {
 
     const MIN_MESSAGE: usize = 3;
 
+    fn set_policy(&mut self, _: &Arc<Policy>) -> bool {
+        false
+    }
+
     fn admit(&mut self, message: &[u8], place: Place, _: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<Count> {
         let (xid, left, what) = (message[0], message[1], message[2]);
         match (what, place.beside) {
@@ -92,6 +96,10 @@ impl Query<V4Key> for Count {
     fn terminate(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
         out.extend_from_slice(&[self.xid, b'!']);
         out.extend_from_slice(reason.as_bytes());
+    }
+
+    fn set_policy(&mut self, _: &Arc<Policy>) -> Result<(), &'static str> {
+        Ok(())
     }
 
     fn replies(&self) -> u64 {

@@ -12,7 +12,7 @@ use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message
 use leasequery_wire::v4::{MessageWriter, OptionCode};
 use leasequery_wire::{DecodeError, Problem};
 
-use super::{Admission, Beside, CloseReason, Connection, Place, Policy, Protocol};
+use super::{Admission, Beside, CloseReason, Place, Policy, Protocol};
 
 pub use query::{BulkQuery, V4Query};
 pub use reply::ReplyPlan;
@@ -76,21 +76,6 @@ impl V4 {
     }
 }
 
-impl Connection<V4> {
-    /// Changes what holds for queries to come, and for those being answered. If one of them cannot go on, the connection
-    /// ends.
-    pub fn set_policy(&mut self, policy: &Arc<Policy>, store: &Store<V4Key>, out: &mut Vec<u8>) {
-        if self.protocol_mut().policy == *policy {
-            return;
-        }
-        self.protocol_mut().policy = Arc::clone(policy);
-        let problem = self.queries_mut().find_map(|query| query.set_policy(policy).err());
-        if let Some(reason) = problem {
-            self.terminate(store, out, reason);
-        }
-    }
-}
-
 /// Why a query is refused, and how that is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Refusal {
@@ -142,6 +127,10 @@ impl Protocol for V4 {
             }
             other => Admission::Close(CloseReason::Unsupported(other.into())),
         }
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> bool {
+        std::mem::replace(&mut self.policy, Arc::clone(policy)) != *policy
     }
 }
 

@@ -13,7 +13,8 @@ use leasequery_store::{Revision, Store, V6Key};
 use leasequery_wire::v6::{MIN_MESSAGE, Message, MessageType, MessageWriter, OptionCode, StatusCode};
 use leasequery_wire::{DecodeError, TooLong};
 
-use super::{Active, Admission, Beside, CloseReason, Connection, Place, Policy, Progress, Protocol, Query};
+use super::policy::NO_LONGER;
+use super::{Active, Admission, Beside, CloseReason, Place, Policy, Progress, Protocol, Query};
 
 pub use bulk::BulkQuery;
 pub use response::ActiveResponse;
@@ -105,21 +106,6 @@ impl V6 {
     }
 }
 
-impl Connection<V6> {
-    /// Changes what holds for queries to come, and for those being answered. If one of them cannot go on, the connection
-    /// ends.
-    pub fn set_policy(&mut self, policy: &Arc<Policy>, store: &Store<V6Key>, out: &mut Vec<u8>) {
-        if self.protocol_mut().policy == *policy {
-            return;
-        }
-        self.protocol_mut().policy = Arc::clone(policy);
-        let permitted = self.queries_mut().all(|query| query.set_policy(policy));
-        if !permitted {
-            self.terminate(store, out, "no longer permitted");
-        }
-    }
-}
-
 impl Protocol for V6 {
     type Key = V6Key;
     type Query = V6Query;
@@ -155,6 +141,10 @@ impl Protocol for V6 {
             other => Admission::Close(CloseReason::Unsupported(other.into())),
         }
     }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> bool {
+        std::mem::replace(&mut self.policy, Arc::clone(policy)) != *policy
+    }
 }
 
 /// A query being answered.
@@ -164,26 +154,6 @@ pub enum V6Query {
     Bulk(BulkQuery),
     /// An ACTIVELEASEQUERY.
     Active(Active<ActiveResponse>),
-}
-
-impl V6Query {
-    /// Up to which change everything has been told, if it is an active query.
-    pub fn told_up_to(&self) -> Option<Revision> {
-        match self {
-            Self::Bulk(_) => None,
-            Self::Active(query) => Some(query.told_up_to()),
-        }
-    }
-
-    /// Changes what holds for the rest of the response, or says that it cannot go on.
-    fn set_policy(&mut self, policy: &Arc<Policy>) -> bool {
-        let (response, allowed) = match self {
-            Self::Bulk(query) => (&mut query.response, policy.allow.bulk),
-            Self::Active(query) => (&mut query.wording_mut().response, policy.allow.active),
-        };
-        response.set_policy(policy);
-        allowed
-    }
 }
 
 impl Query<V6Key> for V6Query {
@@ -217,6 +187,24 @@ impl Query<V6Key> for V6Query {
                 query.response.end(store.now(), Some((StatusCode::QUERY_TERMINATED, reason)), out);
             }
             Self::Active(query) => query.terminate(store, out, reason),
+        }
+    }
+
+    fn told_up_to(&self) -> Option<Revision> {
+        match self {
+            Self::Bulk(_) => None,
+            Self::Active(query) => query.told_up_to(),
+        }
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        match self {
+            Self::Bulk(_) if !policy.allow.bulk => Err(NO_LONGER),
+            Self::Bulk(query) => {
+                query.response.set_policy(policy);
+                Ok(())
+            }
+            Self::Active(query) => query.set_policy(policy),
         }
     }
 

@@ -9,6 +9,7 @@ use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, on_link};
 use super::reply::{ReplyPlan, asks_base_time, is_over, requested};
 use super::selection::{Selection, is_live};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
+use crate::server::policy::NO_LONGER;
 use crate::server::{Active, Notice, Wording};
 
 /// How the messages of one response are made, and how many bindings they have told of.
@@ -217,6 +218,11 @@ impl Wording<V6Key> for ActiveResponse {
         let stamp = (needs_time || self.response.plan.base_time).then_some(base_time);
         finish(self.response.message(kind, stamp, status.map(|status| (status, text)), out));
         self.response.begun = true;
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        self.response.set_policy(policy);
+        if policy.allow.active { Ok(()) } else { Err(NO_LONGER) }
     }
 
     fn replies(&self) -> u64 {

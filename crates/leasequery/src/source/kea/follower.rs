@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_store::{SourceId, VpnIndex};
+use leasequery_store::{SourceId, V4Key, VpnIndex};
 use tracing::{debug, error, info, warn};
 
 use super::config::CurrentConfig;
@@ -25,7 +25,7 @@ pub struct Follower {
     pub(super) config: Option<Arc<CurrentConfig>>,
     pub(super) source: SourceId,
     pub(super) vpn: VpnIndex,
-    pub(super) shared: Arc<SharedStore>,
+    pub(super) shared: Arc<SharedStore<V4Key>>,
     pub(super) status: Arc<SharedStatus>,
     pub(super) complaints: Complaints,
     pub(super) batch: Batch,
@@ -50,7 +50,7 @@ impl Follower {
         config: Option<Arc<CurrentConfig>>,
         source: SourceId,
         vpn: VpnIndex,
-        shared: Arc<SharedStore>,
+        shared: Arc<SharedStore<V4Key>>,
     ) -> Self {
         Self {
             path,

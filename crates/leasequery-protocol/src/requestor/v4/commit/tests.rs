@@ -1,6 +1,8 @@
 use leasequery_store::{Settings, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode};
 
+use leasequery_store::Time;
+
 use super::*;
 use crate::clock::Skew;
 

@@ -115,19 +115,19 @@ impl Kea {
     }
 }
 
-fn shared() -> Arc<SharedStore> {
+fn shared() -> Arc<SharedStore<V4Key>> {
     let mut store = Store::new(Settings::default());
     store.source("kea");
     Arc::new(SharedStore::new(store))
 }
 
-fn follower(kea: &Kea, shared: &Arc<SharedStore>) -> Follower {
+fn follower(kea: &Kea, shared: &Arc<SharedStore<V4Key>>) -> Follower {
     let follower = Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared));
     Follower { settled: Duration::ZERO, ..follower }
 }
 
 /// Addresses and clients of the active leases.
-fn active(shared: &SharedStore) -> BTreeMap<u8, u8> {
+fn active(shared: &SharedStore<V4Key>) -> BTreeMap<u8, u8> {
     shared.read(|store| {
         let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
@@ -142,11 +142,11 @@ fn active(shared: &SharedStore) -> BTreeMap<u8, u8> {
     })
 }
 
-fn revision(shared: &SharedStore) -> Revision {
+fn revision(shared: &SharedStore<V4Key>) -> Revision {
     shared.read(Store::revision)
 }
 
-fn commits(shared: &SharedStore, since: Revision) -> u64 {
+fn commits(shared: &SharedStore<V4Key>, since: Revision) -> u64 {
     revision(shared).0 - since.0
 }
 
