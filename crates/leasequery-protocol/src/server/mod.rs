@@ -1,4 +1,4 @@
-//! The server's side: one [`Connection`] for each TCP connection.
+//! The server's side: one [`Connection`] for each TCP connection, one [`Verdict`] for each datagram.
 //!
 //! What DHCPv4 and DHCPv6 share is in [`connection`](Connection): framing, several queries side by side, limits,
 //! timers, closing. What they differ in is behind [`Protocol`].
@@ -6,6 +6,7 @@
 mod active;
 mod connection;
 mod policy;
+mod single;
 pub mod v4;
 pub mod v6;
 mod window;
@@ -19,6 +20,7 @@ use crate::code::StatusCode;
 pub use active::{Active, Notice, Wording};
 pub use connection::{CloseReason, Connection, Event, Limits, Turn};
 pub use policy::{Allow, Policy};
+pub use single::{Silence, Verdict};
 
 /// What a protocol makes of a message on a TCP connection.
 #[derive(Debug)]

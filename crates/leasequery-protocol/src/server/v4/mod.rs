@@ -1,8 +1,10 @@
-//! DHCPv4: Bulk and Active Leasequery as a server answers them (RFC 6926 section 8, RFC 7724 section 8).
+//! DHCPv4 as a server answers it: single queries over UDP (RFC 4388 section 6.4), Bulk and Active Leasequery over TCP
+//! (RFC 6926 section 8, RFC 7724 section 8).
 
 mod query;
 mod reply;
 mod response;
+mod single;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -17,6 +19,7 @@ use super::{Admission, Beside, CloseReason, Place, Policy, Protocol};
 pub use query::{BulkQuery, V4Query};
 pub use reply::ReplyPlan;
 pub use response::{ActiveResponse, Response};
+pub use single::answer;
 
 /// DHCPv4 on a connection with one requestor.
 #[derive(Debug)]

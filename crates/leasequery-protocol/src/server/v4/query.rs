@@ -258,7 +258,7 @@ fn asked_vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> R
 }
 
 /// The last key before the VPN looked in: a client's bindings in other VPNs, which may be many, are not even walked over.
-fn before(vpns: VpnRange) -> Option<V4Key> {
+pub(super) fn before(vpns: VpnRange) -> Option<V4Key> {
     match vpns {
         VpnRange::One(VpnIndex(vpn)) => vpn.checked_sub(1).map(|previous| V4Key::last_of(VpnIndex(previous))),
         VpnRange::All => None,
