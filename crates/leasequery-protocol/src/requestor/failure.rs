@@ -93,6 +93,12 @@ pub enum QueryError {
     /// A name of a VPN that is no ASCII text (RFC 6607 section 3.5).
     #[error("'{0}' is no name of a VPN: it has to be ASCII text without NUL")]
     VpnName(String),
+    /// All VPNs, which only a query over TCP can ask for (RFC 6926 section 6.2.9).
+    #[error("a single query is about one VPN, not about all")]
+    AllVpns,
+    /// No address where one has to be.
+    #[error("{0} cannot be 0.0.0.0")]
+    Unspecified(&'static str),
     /// A code that no option has.
     #[error("{0} is no code of an option")]
     OptionCode(u16),

@@ -1,9 +1,11 @@
-//! DHCPv4: Bulk and Active Leasequery as a requestor asks and reads them (RFC 6926 section 7, RFC 7724 section 7).
+//! DHCPv4 as a requestor asks and reads it: single queries over UDP (RFC 4388 section 6.2), Bulk and Active Leasequery
+//! over TCP (RFC 6926 section 7, RFC 7724 section 7).
 
 mod commit;
 mod followed;
 mod query;
 mod record;
+mod single;
 
 use std::net::Ipv4Addr;
 
@@ -17,6 +19,7 @@ use crate::clock::Skew;
 pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, VpnChoice};
 pub use record::{Record, Times};
+pub use single::{Answer, Ignored, SingleQuery, Target};
 
 /// DHCPv4 on a connection with one server.
 #[derive(Debug, Clone, Copy)]
