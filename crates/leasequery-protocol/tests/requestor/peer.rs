@@ -50,7 +50,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(record: &Record<'_>) -> Self {
+    pub(crate) fn new(record: &Record<'_>) -> Self {
         let relay = record.relay_agent_information();
         Self {
             address: record.address(),

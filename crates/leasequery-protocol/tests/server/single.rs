@@ -2,6 +2,7 @@
 
 use std::net::Ipv4Addr;
 
+use leasequery_store::durable::{Durable, Memory};
 use leasequery_store::{Hardware, Settings, State, Update, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, MessageType, OptionCode};
 
@@ -202,7 +203,7 @@ fn several_addresses_are_all_told_the_one_in_ciaddr_first_whether_asked_for_or_n
         for query in [query.clone(), query.clone().list(&[51]), query.list(&[51, 92])] {
             let reply = world.single(&query);
             assert_eq!(associated(&reply), Some(vec![address(2), address(1), address(3)]));
-            assert_eq!(reply.codes().iter().filter(|code| **code == 92).count(), 1);
+            assert_eq!(reply.codes().into_iter().filter(|code| *code == 92).collect::<Vec<_>>(), [92]);
         }
     }
     // A query by address is about that address.
@@ -271,6 +272,26 @@ fn type_and_length_of_a_hardware_address_belong_to_it() {
     assert_eq!(told(&world, &Query::single().hardware(1, &MAC_1[..5])).0, UNKNOWN);
     // A habitual htype beside an address is no second selector.
     assert_eq!(told(&world, &Query::single().address(address(3)).raw_hardware(1, 0, &[])), (ACTIVE, address(3)));
+}
+
+//= rfc4388-6.7-01
+#[test]
+fn what_relays_and_clients_said_last_is_told_after_a_restart() {
+    let disk = Memory::new();
+    let settings = Settings { durable: true, ..Settings::default() };
+    let (mut durable, mut store) = Durable::open_on(disk.clone(), settings).unwrap();
+    store.advance(NOW);
+    let source = store.source("test").unwrap();
+    store.commit(source, &Update { relay_info: Some(b"\x02\x05slot1"), ..heard(key(3), 900) });
+    store.commit(source, &heard(key(3), 100));
+    durable.write(durable.collect(&store, 1000), &[]).unwrap();
+    drop((durable, store));
+
+    let (_durable, mut store) = Durable::open_on(disk, settings).unwrap();
+    store.advance(NOW.plus(60));
+    let reply = World { store, source }.single(&Query::single().address(address(3)).list(&[82, 91]));
+    assert_eq!(reply.number(OptionCode::CLIENT_LAST_TRANSACTION_TIME), Some(160));
+    assert_eq!(reply.option(OptionCode::RELAY_AGENT_INFORMATION).unwrap(), b"\x02\x05slot7");
 }
 
 //= rfc4388-5-04

@@ -133,7 +133,7 @@ impl World {
     pub(crate) fn silence(&self, query: &Query) -> Silence {
         match self.datagram(&query.datagram(), &Policy::default()).0 {
             Verdict::Silence(silence) => silence,
-            verdict => panic!("{verdict:?}"),
+            verdict @ Verdict::Answer { .. } => panic!("{verdict:?}"),
         }
     }
 

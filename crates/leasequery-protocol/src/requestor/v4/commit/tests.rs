@@ -105,6 +105,7 @@ fn assert_better(better: Said, worse: Said) {
     }
 }
 
+//= rfc4388-6.8-01
 //= rfc6926-7.6-03
 #[test]
 fn whoever_heard_later_of_the_client_is_better() {
