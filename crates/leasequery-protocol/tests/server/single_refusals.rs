@@ -17,6 +17,8 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(198, 51, 100, 1);
 fn world() -> World {
     let mut world = World::new();
     world.configure(key(0), key(9));
+    world.vpn("blue");
+    world.vpn("red");
     world.commit(&Update { hardware: Some(ethernet(&MAC_1)), options: &[(12, b"a"), (60, b"b")], ..lease(key(3)) });
     world
 }
@@ -100,6 +102,7 @@ fn who_may_only_use_tcp_is_not_answered() {
 }
 
 //= rfc4388-6.4.2-12
+//= rfc6607-9-02
 #[test]
 fn what_either_may_not_be_told_is_not_told() {
     let blue = VpnName::Name(b"blue"[..].into());
@@ -109,6 +112,10 @@ fn what_either_may_not_be_told_is_not_told() {
     for (giaddr, source) in [(REQUESTOR, STRANGER), (STRANGER, REQUESTOR)] {
         let (_, out) = from(&query().giaddr(giaddr).list(&[12, 60, 51]), (source, 67), permit);
         assert_eq!(Reply(out).codes(), [54, 51]);
+        for (vpn, honoured) in [(b"\0blue".as_slice(), true), (b"\0red", false)] {
+            let (_, out) = from(&query().giaddr(giaddr).vpn(vpn), (source, 67), permit);
+            assert_eq!(Reply(out).option(OptionCode::VPN_SELECTION).is_some(), honoured);
+        }
     }
     let (_, out) = from(&query().list(&[12, 60, 51]), (REQUESTOR, 67), permit);
     assert_eq!(Reply(out).codes(), [54, 60, 51]);

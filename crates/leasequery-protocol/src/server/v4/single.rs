@@ -272,8 +272,8 @@ fn of_length(code: u8, id: &[u8], least: usize) -> Result<&[u8], DecodeError> {
     Err(DecodeError { offset: 0, problem: Problem::Length { code, length: id.len(), expected } })
 }
 
-/// The VPN to look in. `None` if this server has no such VPN, or not for this requestor:
-/// it never looks in another one instead (RFC 6607 section 7.1).
+/// The VPN to look in. `None` if this server has no such VPN, or not for this requestor: it never looks in another one
+/// instead (RFC 6607 section 7.1).
 fn selected_vpn<'m>(
     message: &'m Message<'_>,
     policies: [&Policy; 2],
