@@ -2,7 +2,8 @@
 
 use std::net::Ipv4Addr;
 
-use leasequery_protocol::requestor::v4::{Answer, Ignored, QueryError, SingleQuery, Target, VpnChoice};
+use leasequery_protocol::requestor::QueryError;
+use leasequery_protocol::requestor::v4::{Answer, Ignored, SingleQuery, Target, VpnChoice};
 use leasequery_wire::v4::{
     BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, State, StatusCode, Vpn,
 };

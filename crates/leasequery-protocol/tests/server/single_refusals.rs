@@ -198,8 +198,8 @@ fn what_is_no_query_is_not_answered() {
         let Verdict::Silence(Silence::Malformed(DecodeError { problem, .. })) = verdict else { panic!("{verdict:?}") };
         assert_eq!(problem, expected);
     };
-    malformed(b"", Problem::Truncated(0));
-    malformed(&good[..239], Problem::Truncated(239));
+    malformed(b"", Problem::Truncated { found: 0, least: 240 });
+    malformed(&good[..239], Problem::Truncated { found: 239, least: 240 });
     malformed(&good[..240], Problem::NoMessageType);
 }
 

@@ -115,7 +115,7 @@ impl<'m> Query<'m> {
             subject: subject(message)?,
             vpn: selected_vpn(message, policies, store)?,
             plan: ReplyPlan::single(message.parameter_request_list()?, &withheld),
-            associated: !withheld.contains(&OptionCode::ASSOCIATED_IP.0),
+            associated: !withheld.contains(&u16::from(OptionCode::ASSOCIATED_IP.0)),
             limit: usize::from(datagram) - HEADERS - 1,
         })
     }
@@ -269,7 +269,7 @@ fn of_length(code: u8, id: &[u8], least: usize) -> Result<&[u8], DecodeError> {
         return Ok(id);
     }
     let expected = if least == 1 { "1 or more" } else { "2 or more" };
-    Err(DecodeError { offset: 0, problem: Problem::Length { code, length: id.len(), expected } })
+    Err(DecodeError { offset: 0, problem: Problem::Length { code: code.into(), length: id.len(), expected } })
 }
 
 /// The VPN to look in. `None` if this server has no such VPN, or not for this requestor: it never looks in another one
