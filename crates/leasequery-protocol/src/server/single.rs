@@ -30,6 +30,9 @@ pub enum Silence {
     /// It is a message of another type: what a DHCP server gets and a leasequery server overhears.
     #[error("a message of type {0} is no leasequery")]
     NotAQuery(u8),
+    /// No answer to it would be of use (RFC 5007 section 4.2.1).
+    #[error("{0}")]
+    Unusable(&'static str),
     /// It does not say where the answer goes (RFC 4388 section 6.4.3).
     #[error("giaddr is zero")]
     NoGiaddr,

@@ -6,6 +6,7 @@ mod client;
 mod reply;
 mod response;
 mod selection;
+mod single;
 
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::{Active, Admission, Beside, CloseReason, Place, Policy, Progress, Pro
 
 pub use bulk::BulkQuery;
 pub use response::ActiveResponse;
+pub use single::answer;
 
 /// Seconds from 1970, where the store counts from, to 2000, where DHCPv6 does (RFC 7653 section 2).
 const EPOCH: u32 = 946_684_800;

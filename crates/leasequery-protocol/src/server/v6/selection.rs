@@ -75,7 +75,7 @@ impl Selection {
     }
 
     /// The binding that a query by address is about: that of the address itself, else the longest prefix around it.
-    fn holder<'s>(&self, address: Ipv6Addr, store: &'s Store<V6Key>) -> Option<Binding<'s, V6Key>> {
+    pub(super) fn holder<'s>(&self, address: Ipv6Addr, store: &'s Store<V6Key>) -> Option<Binding<'s, V6Key>> {
         let exactly = store.lookup(V6Key::new(address));
         let candidates = exactly.into_iter().chain(store.prefixes_around(address));
         candidates.into_iter().find(|binding| is_live(binding) && self.is_on_link(binding, store))
@@ -99,7 +99,7 @@ impl Selection {
         right && self.is_on_link(binding, store)
     }
 
-    fn is_on_link(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
+    pub(super) fn is_on_link(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
         self.link.is_none_or(|link| store.link_of(binding) == Some(link))
     }
 
