@@ -22,8 +22,8 @@ pub struct RelayData<'a> {
 impl<'a> RelayData<'a> {
     pub(super) fn parse(value: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
         match split_address(value) {
-            Some((peer, message)) => Ok(Self { peer, message }),
-            None => Err(wrong_length(OptionCode::RELAY_DATA, value, offset, "16 or more")),
+            Some((peer, message)) if message.len() >= HEADER => Ok(Self { peer, message }),
+            _ => Err(wrong_length(OptionCode::RELAY_DATA, value, offset, "50 or more")),
         }
     }
 }
