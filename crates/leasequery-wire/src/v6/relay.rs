@@ -107,3 +107,6 @@ pub fn write_relayed(relays: &[Relay<'_>], out: &mut Vec<u8>) -> Option<()> {
     debug_assert_eq!(out.len() - start, inside);
     Some(())
 }
+
+#[cfg(test)]
+mod tests;
