@@ -99,6 +99,9 @@ pub enum QueryError {
     /// No address where one has to be.
     #[error("{0} cannot be 0.0.0.0")]
     Unspecified(&'static str),
+    /// Something else than an address or a DUID (RFC 5460 section 3).
+    #[error("over UDP there are queries by address and by DUID; all others need TCP")]
+    OnlyTcp,
     /// A code that no option has.
     #[error("{0} is no code of an option")]
     OptionCode(u16),

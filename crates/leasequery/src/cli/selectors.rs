@@ -96,6 +96,57 @@ impl Selectors {
         Ok(v4::BulkQuery { primary, since: self.since, until: self.until, vpn, options })
     }
 
+    /// What a single query over DHCPv4 is about.
+    pub(super) fn v4_target(&self) -> Result<v4::Target, Ending> {
+        refuse(
+            "DHCPv6",
+            &[
+                ("--duid", self.duid.is_some()),
+                ("--link", self.link.is_some()),
+                ("--enterprise", self.enterprise.is_some()),
+            ],
+        )?;
+        self.refuse_bulk("--relay-id", self.relay_id.is_some())?;
+        match (&self.address, &self.mac, &self.client_id, &self.remote_id) {
+            (Some(IpAddr::V4(address)), ..) => Ok(v4::Target::Address(*address)),
+            (Some(IpAddr::V6(address)), ..) => {
+                Err(Ending::Usage(format!("{address} is an IPv6 address, and DHCPv4 is asked for")))
+            }
+            (_, Some(mac), ..) => Ok(v4::Target::Hardware { htype: self.htype, address: mac.0.clone() }),
+            (_, _, Some(id), _) => Ok(v4::Target::ClientId(id.0.clone())),
+            (.., Some(id)) => Ok(v4::Target::RemoteId(id.0.clone())),
+            _ => Err(Ending::Usage(
+                "say what to ask for: --address, --mac, --client-id or --remote-id; `bulk` asks for everything"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// In which VPN a single query looks.
+    pub(super) fn vpn_choice(&self) -> VpnChoice {
+        self.vpn.clone().unwrap_or_default()
+    }
+
+    /// What a single query over DHCPv6 is about.
+    pub(super) fn v6_target(self) -> Result<v6::Selector, Ending> {
+        self.refuse_bulk("--relay-id", self.relay_id.is_some())?;
+        self.refuse_bulk("--remote-id", self.remote_id.is_some())?;
+        if self.address.is_none() && self.duid.is_none() {
+            let text = "say what to ask for: --address or --duid; `bulk` asks for everything";
+            return Err(Ending::Usage(text.to_owned()));
+        }
+        self.v6_selector()
+    }
+
+    /// Refuses what only a query over TCP can ask for.
+    fn refuse_bulk(&self, name: &str, given: bool) -> Result<(), Ending> {
+        let times = [("--since", self.since.is_some()), ("--until", self.until.is_some())];
+        match times.into_iter().chain([(name, given)]).find(|(_, given)| *given) {
+            Some((name, _)) => Err(Ending::Usage(format!("{name} is for queries over TCP: `bulk` has it"))),
+            None => Ok(()),
+        }
+    }
+
     /// The bulk query of DHCPv6 that was asked for.
     pub(super) fn v6_bulk(self) -> Result<v6::BulkQuery, Ending> {
         let (since, until, options) = (self.since, self.until, self.options.clone());

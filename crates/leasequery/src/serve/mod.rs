@@ -1,6 +1,7 @@
 //! The daemon: sources, store and listeners in one process.
 
 mod connection;
+mod datagrams;
 mod describe;
 mod listener;
 mod shared;
@@ -23,11 +24,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, Requestors, Source};
+use crate::config::{Config, Requestors, Source, Transport};
 use crate::family::Family;
 use crate::source::Configured;
 use sources::Surroundings;
 
+pub use datagrams::Datagrams;
 pub use describe::describe;
 pub use listener::Listener;
 pub use shared::SharedStore;
@@ -71,7 +73,10 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
 
     let mut listeners = Vec::new();
     for listener in &config.listeners {
-        listeners.push(Listener::bind(listener)?);
+        listeners.push(match listener.transport {
+            Transport::Tcp => Bound::Tcp(Listener::bind(listener)?),
+            Transport::Udp => Bound::Udp(Datagrams::bind(listener)?),
+        });
     }
     let settings =
         Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
@@ -118,9 +123,21 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         };
         let mut ready = String::from("ready");
         for listener in listeners {
+            let (name, address) = match &listener {
+                Bound::Tcp(listener) => (listener.name(), listener.address()),
+                Bound::Udp(datagrams) => (datagrams.name(), datagrams.address()),
+            };
             // Writing to memory does not fail.
-            let _ = write!(ready, " {}={}", listener.name(), listener.address());
-            tasks.spawn(listener.run(stores.clone(), control.clone(), limits, config.limits.connections));
+            let _ = write!(ready, " {name}={address}");
+            let (stores, control) = (stores.clone(), control.clone());
+            match listener {
+                Bound::Tcp(listener) => {
+                    tasks.spawn(listener.run(stores, control, limits, config.limits.connections));
+                }
+                Bound::Udp(datagrams) => {
+                    tasks.spawn_blocking(move || datagrams.run(&stores, &control));
+                }
+            }
         }
         let mut stdout = std::io::stdout().lock();
         // Whoever waits for the line may have gone; that is no reason not to serve.
@@ -176,6 +193,12 @@ fn server_id(configured: Option<std::net::Ipv4Addr>, local: SocketAddr) -> std::
         SocketAddr::V4(local) => *local.ip(),
         SocketAddr::V6(local) => local.ip().to_ipv4_mapped().unwrap_or(std::net::Ipv4Addr::UNSPECIFIED),
     })
+}
+
+/// A listener that is not served yet.
+enum Bound {
+    Tcp(Listener),
+    Udp(Datagrams),
 }
 
 /// The stores of the daemon, one for each protocol.

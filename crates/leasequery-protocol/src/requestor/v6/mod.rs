@@ -4,6 +4,7 @@ mod commit;
 mod followed;
 mod query;
 mod record;
+mod single;
 
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use crate::clock::Skew;
 pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, Selector};
 pub use record::{Record, Times};
+pub use single::{Answer, Ignored, SingleQuery};
 
 /// Seconds from 1970, where the store counts from, to 2000, where DHCPv6 does (RFC 7653 section 2).
 const EPOCH: u32 = 946_684_800;

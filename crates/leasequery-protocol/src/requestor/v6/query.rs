@@ -74,7 +74,7 @@ impl Selector {
     }
 
     /// What cannot be said is refused: cut short it would be another query.
-    fn check(&self) -> Result<(), QueryError> {
+    pub(super) fn check(&self) -> Result<(), QueryError> {
         let (what, id, least, most) = match &self.primary {
             Primary::All | Primary::Address(_) => return Ok(()),
             Primary::ClientId(id) => ("DUID", id, 2, 130),

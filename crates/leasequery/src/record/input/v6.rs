@@ -176,6 +176,8 @@ impl V6Input {
             link: self.link.and_then(|link| store.name_link(self.key, link)),
             options: &options,
             remote: self.remote,
+            // Without relay data the client was last heard directly (RFC 5007 section 4.1.2.4).
+            whole: true,
             ..Update::new(self.key, state)
         };
         match store.commit(source, &update) {
