@@ -450,7 +450,13 @@ impl World {
             }
         }
         if let Some(disk) = &self.nodes[number].disk {
-            disk.crash();
+            // It may have been the process alone, or the power of the machine.
+            let survivors = match self.random.u8(0..3) {
+                0 => 0,
+                1 => self.random.usize(0..=disk.unsynced()),
+                _ => usize::MAX,
+            };
+            disk.crash_after(survivors);
         }
         self.nodes[number].start_at = Some(self.now + Duration::from_millis(self.random.u64(10..40_000)));
     }
