@@ -1,5 +1,7 @@
 //! What happens on the DHCP server beside a root: leases that come and go.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 use leasequery_store::{Hardware, Network, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex, VpnName};
 use std::net::Ipv4Addr;
@@ -45,6 +47,16 @@ impl Row {
             },
         };
         Self { address: random.u32(0..ADDRESSES), vpn: if random.u8(..) < 40 { random.u8(1..3) } else { 0 }, at, what }
+    }
+
+    /// What remains of a file when it is cleaned up: the last word about each address, if that is a lease.
+    pub(crate) fn clean_up(rows: &mut Vec<Self>) {
+        let mut known = BTreeSet::new();
+        rows.reverse();
+        rows.retain(|row| {
+            known.insert((row.vpn, row.address)) && matches!(row.what, What::Grant { .. } | What::Decline { .. })
+        });
+        rows.reverse();
     }
 
     /// Puts it into the store as a follower of a lease file does.

@@ -14,8 +14,11 @@ use crate::node::{Local, Node, Role};
 pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for _ in 0..random.usize(1..=2) {
-        let local =
-            if faithful || random.bool() { Local::File { rows: Vec::new() } } else { Local::Push { rows: Vec::new() } };
+        let local = if faithful || random.bool() {
+            Local::File { rows: Vec::new(), generation: 0 }
+        } else {
+            Local::Push { rows: Vec::new() }
+        };
         nodes.push(node(Role::Root(local), Vec::new(), random));
     }
     for _ in 0..random.usize(0..=3) {
@@ -56,6 +59,7 @@ fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
         history: if random.bool() { random.u32(5..60) } else { 100_000 },
         process: None,
         start_at: Some(Duration::from_millis(random.u64(0..3000))),
+        active: random.u8(..) >= 24,
         spared: false,
         wake: Duration::ZERO,
     }

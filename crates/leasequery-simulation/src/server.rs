@@ -42,9 +42,8 @@ pub(crate) struct Serving {
 }
 
 impl Serving {
-    pub(crate) fn new(tcp: usize, now: Duration, random: &mut Rng) -> Self {
-        let policy = Policy { allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
-        let protocol = V4::new(address(0), Arc::new(policy), true);
+    pub(crate) fn new(tcp: usize, now: Duration, active: bool, random: &mut Rng) -> Self {
+        let protocol = V4::new(address(0), policy(active), true);
         Self {
             tcp,
             connection: Connection::new(protocol, LIMITS, Duration::ZERO),
@@ -95,7 +94,7 @@ impl Serving {
                 let was_active = self.connection.is_active();
                 turn = self.connection.poll_transmit(mine, store, &mut self.out, self.room);
                 self.mutate(was_active, store.now(), mutation, random);
-                self.check(store)?;
+                self.check(0, store)?;
                 if self.out.len() > self.room + 2 * 65_536 {
                     return Err(format!("the server made {} octets at once", self.out.len()));
                 }
@@ -129,6 +128,13 @@ impl Serving {
         }
     }
 
+    /// Whether active queries are permitted changes.
+    pub(crate) fn permit(&mut self, active: bool, store: &Store<V4Key>) -> Result<(), String> {
+        let unchecked = self.out.len();
+        self.connection.set_policy(&policy(active), store, &mut self.out);
+        self.check(unchecked, store)
+    }
+
     /// The process ends: the last words are said as far as they fit.
     pub(crate) fn terminate(&mut self, now: Duration, store: &Store<V4Key>, tcp: &mut Tcp, random: &mut Rng) {
         self.connection.terminate(store, &mut self.out, "over");
@@ -151,8 +157,8 @@ impl Serving {
 
     /// What was said must not promise more than was told: whatever changed and has not been told changed at the resume
     /// point or later. And base-times never decrease.
-    fn check(&mut self, store: &Store<V4Key>) -> Result<(), String> {
-        let mut rest = self.out.as_slice();
+    fn check(&mut self, from: usize, store: &Store<V4Key>) -> Result<(), String> {
+        let mut rest = &self.out[from..];
         while let Ok(Framing::Frame { body, rest: behind }) = split_frame(rest, MIN_MESSAGE) {
             rest = behind;
             let Ok(message) = Message::parse(body) else { return Err("the server sent no message".to_owned()) };
@@ -181,6 +187,10 @@ impl Serving {
         }
         Ok(())
     }
+}
+
+fn policy(active: bool) -> Arc<Policy> {
+    Arc::new(Policy { allow: Allow { active, ..Allow::default() }, ..Policy::default() })
 }
 
 fn xid(out: &[u8]) -> Option<u32> {

@@ -229,14 +229,19 @@ impl World {
     fn read_local(&mut self, number: usize, process: &mut Process) {
         let Role::Root(local) = &mut self.nodes[number].role else { return };
         match local {
-            Local::File { rows } => {
-                let from = process.file_position();
-                for row in rows.iter().skip(from) {
+            Local::File { rows, generation } => {
+                let read = process.file_position();
+                let known = read.filter(|(known, _)| known == generation);
+                if known.is_none() {
+                    process.store.begin_sweep(LOCAL);
+                }
+                for row in rows.iter().skip(known.map_or(0, |(_, rows)| usize::try_from(rows).unwrap_or(0))) {
                     row.commit(LOCAL, &mut process.store);
                 }
-                if rows.len() > from || from == 0 {
-                    process.store.set_position(LOCAL, (rows.len() as u64).to_be_bytes().to_vec());
+                if known.is_none() {
+                    process.store.end_sweep(LOCAL);
                 }
+                process.set_file_position(*generation, rows.len() as u64);
             }
             Local::Push { rows } => {
                 for row in rows.drain(..) {
@@ -355,8 +360,9 @@ impl World {
         following.links[place(link)] = Connecting::Open(tcp);
         let peer = address(0).into();
         following.follower.handle_connected(link, now.saturating_sub(process.began), peer, &mut process.store);
+        let active = self.nodes[server].active;
         if let Some(process) = &mut self.nodes[server].process {
-            process.serving.push(Serving::new(tcp, now, &mut self.random));
+            process.serving.push(Serving::new(tcp, now, active, &mut self.random));
         }
     }
 
@@ -368,7 +374,7 @@ impl World {
         let burst = if self.random.u8(..) < 30 { 40 } else { 1 };
         let new: Vec<_> = (0..burst).map(|_| Row::random(at, &mut self.random)).collect();
         match local {
-            Local::File { rows } => rows.extend(new),
+            Local::File { rows, .. } => rows.extend(new),
             Local::Push { rows } if node.process.is_some() => rows.extend(new),
             Local::Push { .. } => {}
         }
@@ -381,7 +387,7 @@ impl World {
         self.report.faults += 1;
         let number = self.random.usize(..self.nodes.len());
         // Clocks are not stepped, nor networks changed, where nothing would tell of it.
-        match self.random.u8(0..if self.faithful { 10 } else { 12 }) {
+        match self.random.u8(0..if self.faithful { 11 } else { 14 }) {
             0..=4 => {
                 let live: Vec<_> = self.tcps.keys().copied().collect();
                 if let Some(tcp) = self.random.choice(live).and_then(|number| self.tcps.get_mut(&number)) {
@@ -397,7 +403,9 @@ impl World {
             }
             6..=8 if !self.nodes[number].spared => self.kill(number),
             6..=9 => self.stop(number)?,
-            10 => {
+            10 => self.clean_up(number),
+            11 => self.permit(number)?,
+            12 => {
                 let mut step = self.random.i64(-100_000..100_000);
                 let node = &mut self.nodes[number];
                 if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
@@ -422,6 +430,48 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    /// The DHCP server writes its file anew.
+    fn clean_up(&mut self, number: usize) {
+        let Role::Root(Local::File { rows, generation }) = &mut self.nodes[number].role else { return };
+        Row::clean_up(rows);
+        *generation += 1;
+        self.trace(|| format!("node {number}: the file is cleaned up"));
+        if self.nodes[number].process.is_some() {
+            self.nodes[number].wake = self.now;
+        }
+    }
+
+    /// Active queries are permitted no more, or again.
+    fn permit(&mut self, number: usize) -> Result<(), String> {
+        let node = &mut self.nodes[number];
+        node.active = !node.active;
+        let active = node.active;
+        if let Some(process) = &mut node.process {
+            for serving in &mut process.serving {
+                serving.permit(active, &process.store)?;
+            }
+            node.wake = self.now;
+        }
+        self.trace(|| format!("node {number}: active queries are permitted: {active}"));
+        Ok(())
+    }
+
+    /// Follows another server from the next start on.
+    fn reconfigure(&mut self, number: usize) {
+        let servers: Vec<_> =
+            (0..number).filter(|server| !matches!(self.nodes[*server].role, Role::Watcher { .. })).collect();
+        let Some(upstream) = self.random.choice(servers) else { return };
+        let upstreams = &mut self.nodes[number].upstreams;
+        match upstreams.iter().position(|known| *known == upstream) {
+            Some(place) if upstreams.len() > 1 => drop(upstreams.remove(place)),
+            Some(_) => {}
+            None if upstreams.len() > 1 => upstreams[0] = upstream,
+            None => upstreams.push(upstream),
+        }
+        let upstreams = self.nodes[number].upstreams.clone();
+        self.trace(|| format!("node {number} will follow {upstreams:?}"));
     }
 
     /// Kills a process: what was not on disk is gone.
@@ -485,6 +535,10 @@ impl World {
             let batch = durable.collect(&process.store, usize::MAX);
             durable.write(batch, &forgotten).and_then(|()| durable.close()).map_err(|error| error.to_string())?;
         }
+        // What the one did not say because the other said better is told again in a sweep.
+        if matches!(self.nodes[number].role, Role::Mirror) && !self.faithful && self.random.u8(..) < 40 {
+            self.reconfigure(number);
+        }
         self.nodes[number].start_at = Some(self.now + Duration::from_millis(self.random.u64(10..10_000)));
         Ok(())
     }
@@ -499,7 +553,7 @@ impl World {
             let process = node.process.as_ref().ok_or_else(|| format!("node {number} does not run"))?;
             let mut servers = Vec::new();
             for following in &process.following {
-                if !following.follower.is_live() {
+                if !following.follower.is_live() && self.nodes[following.server].active {
                     return Err(format!("node {number} does not follow node {}: {following:?}", following.server));
                 }
                 let server = &self.nodes[following.server];
