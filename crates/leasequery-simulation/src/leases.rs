@@ -32,6 +32,11 @@ pub(crate) fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(FIRST + number)
 }
 
+/// Addresses that are configured now and then, and never leased.
+pub(crate) fn never_leased() -> impl Iterator<Item = V4Key> {
+    (ADDRESSES..ADDRESSES + 8).map(|number| V4Key::new(address(number)))
+}
+
 impl Row {
     pub(crate) fn random(at: Time, random: &mut Rng) -> Self {
         let what = match random.u8(0..20) {

@@ -7,9 +7,9 @@ use fastrand::Rng;
 use leasequery_protocol::follower::{LINKS, Link};
 
 use crate::Mutation;
-use crate::check::{COARSE, TOLERANCE, compare, view};
+use crate::check::{COARSE, TOLERANCE, compare, compare_configured, view};
 use crate::copy::{Connecting, Ear};
-use crate::leases::{Row, address, networks};
+use crate::leases::{Row, address, networks, never_leased};
 use crate::network::{Client, Tcp};
 use crate::node::{LOCAL, Local, Node, Process, Role, place};
 use crate::plan;
@@ -560,6 +560,19 @@ impl World {
                 let store = &server.process.as_ref().ok_or("a server does not run")?.store;
                 let ahead = i64::from(server.clock.wall(self.now).0) - i64::from(node.clock.wall(self.now).0);
                 servers.push((view(store, false), ahead));
+            }
+            if matches!(node.role, Role::Mirror) && !self.faithful {
+                let stores: Vec<_> = process
+                    .following
+                    .iter()
+                    .filter_map(|following| {
+                        let server = &self.nodes[following.server];
+                        let ahead = i64::from(server.clock.wall(self.now).0) - i64::from(node.clock.wall(self.now).0);
+                        Some((&server.process.as_ref()?.store, ahead))
+                    })
+                    .collect();
+                compare_configured(&process.store, &stores, never_leased())
+                    .map_err(|problem| format!("node {number} (mirror of {:?}): {problem}", node.upstreams))?;
             }
             let copy = match &node.role {
                 Role::Watcher { reader, .. } => reader.known.clone(),
