@@ -12,9 +12,8 @@ pub(crate) const TOLERANCE: i64 = 5;
 /// The same where nobody asks anew: a reader that stopped when it first heard of a server takes its clock for late.
 pub(crate) const COARSE: i64 = 100;
 
-/// Seconds by which one time has to be later than another so that it decides which record is better, whatever was lost by
-/// rounding.
-const CLEARLY: i64 = 8;
+/// Seconds by which, besides, one time has to be later than another so that it decides which record is better.
+const ROUNDING: i64 = 3;
 
 /// What a server says about each address that is not free.
 pub(crate) fn view(store: &Store<V4Key>, there: bool) -> BTreeMap<Name, Seen> {
@@ -84,15 +83,19 @@ pub(crate) fn compare(
             .iter()
             .map(|(server, ahead)| server.get(name).filter(|seen| !is_ended(seen.state)).map(|seen| (seen, *ahead)))
             .collect();
-        let best = best(name, servers);
+        let best = best(name, servers, tolerance.unwrap_or(COARSE));
         let equal = match (mine, best) {
             // One of them has the better record, and it is a lease.
             (_, Some((best, ahead))) if !is_ended(best.state) => {
                 mine.is_some_and(|mine| agrees(mine, best, ahead, tolerance))
             }
-            // What the copy knows to be over may be over there and forgotten; what it has never heard of is not there.
+            // What the copy knows to be over may be over there and forgotten, and what one of the servers knows to be over
+            // may be over here and forgotten.
             (None, None) if copy.contains_key(name) => theirs.iter().any(Option::is_none),
-            (None, None) => servers.iter().filter_map(|(server, _)| server.get(name)).all(|seen| is_ended(seen.state)),
+            (None, None) => {
+                let said: Vec<_> = servers.iter().filter_map(|(server, _)| server.get(name)).collect();
+                said.is_empty() || said.iter().any(|seen| is_ended(seen.state))
+            }
             (None, Some(_)) => true,
             (Some(mine), _) => theirs.iter().flatten().any(|(seen, ahead)| agrees(mine, seen, *ahead, tolerance)),
         };
@@ -105,7 +108,7 @@ pub(crate) fn compare(
 
 /// The record that has to be believed, with the seconds by which its server's clock is ahead: that of the only server, or
 /// the one by which the client was heard later. `None` if somebody has none, or times do not decide it.
-fn best<'a>(name: &Name, servers: &'a [(BTreeMap<Name, Seen>, i64)]) -> Option<(&'a Seen, i64)> {
+fn best<'a>(name: &Name, servers: &'a [(BTreeMap<Name, Seen>, i64)], tolerance: i64) -> Option<(&'a Seen, i64)> {
     let said: Vec<_> =
         servers.iter().map(|(server, ahead)| Some((server.get(name)?, *ahead))).collect::<Option<_>>()?;
     let heard = |&(seen, ahead): &(&Seen, i64)| {
@@ -114,7 +117,8 @@ fn best<'a>(name: &Name, servers: &'a [(BTreeMap<Name, Seen>, i64)]) -> Option<(
     };
     let best = said.iter().copied().max_by_key(heard)?;
     let others = said.iter().filter(|other| !std::ptr::eq(other.0, best.0));
-    let clear = others.clone().all(|other| heard(other).is_some_and(|time| Some(time + CLEARLY) < heard(&best)));
+    let clear =
+        others.clone().all(|other| heard(other).is_some_and(|time| Some(time + tolerance + ROUNDING) < heard(&best)));
     clear.then_some(best)
 }
 

@@ -1,6 +1,7 @@
 //! Runs seeds until one fails, the time is over, or all have been run.
 //!
-//! `leasequery-simulation SEEDS|SECONDSs [FIRST]`, or `leasequery-simulation replay SEED [MUTATION]` to see what happens.
+//! `leasequery-simulation SEEDS|SECONDSs [FIRST]`, or `leasequery-simulation replay SEED [MUTATION]` to see what happens,
+//! or `leasequery-simulation mutations [SEEDS]` to see how often each fault put in on purpose is noticed.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +13,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("replay") => replay(&arguments[1..]),
+        Some("mutations") => mutations(arguments.get(1).and_then(|seeds| seeds.parse().ok()).unwrap_or(100)),
         Some(amount) => soak(amount, arguments.get(1).and_then(|first| first.parse().ok()).unwrap_or(0)),
         None => {
-            eprintln!("usage: leasequery-simulation SEEDS|SECONDSs [FIRST] | replay SEED [MUTATION]");
+            eprintln!(
+                "usage: leasequery-simulation SEEDS|SECONDSs [FIRST] | replay SEED [MUTATION] | mutations [SEEDS]"
+            );
             ExitCode::from(2)
         }
     }
@@ -33,6 +37,15 @@ fn replay(arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn mutations(seeds: u64) -> ExitCode {
+    for mutation in Mutation::ALL {
+        let options = Options { mutation: Some(mutation), ..Options::default() };
+        let noticed: Vec<u64> = (0..seeds).filter(|seed| run(*seed, options).is_err()).collect();
+        println!("{mutation:?}: noticed by {} of {seeds} seeds, first by {:?}", noticed.len(), noticed.first());
+    }
+    ExitCode::SUCCESS
 }
 
 fn soak(amount: &str, first: u64) -> ExitCode {

@@ -29,6 +29,8 @@ pub(crate) struct Node {
     pub(crate) process: Option<Process>,
     /// When the process is started, if it does not run.
     pub(crate) start_at: Option<Duration>,
+    /// Positions in memory when the process was killed, for a mutation.
+    pub(crate) kept: Vec<Option<Position>>,
     /// Whether it answers active queries.
     pub(crate) active: bool,
     /// Its clock was set back: nobody could tell afterwards what it lost in a crash.
@@ -144,12 +146,14 @@ impl Node {
                 }
             }
         }
+        let mut kept = std::mem::take(&mut self.kept).into_iter();
         for upstream in &self.upstreams {
             let source = store.source(&format!("upstream {upstream}")).ok_or("too many sources")?;
             let (source, position) = match &self.role {
                 Role::Watcher { reader, .. } => (LOCAL, reader.position),
                 _ => (source, store.position(source).and_then(Position::from_bytes)),
             };
+            let position = kept.next().flatten().filter(|_| position.is_some()).or(position);
             let settings = settings(!faithful && mutation != Some(Mutation::NoSweeps), !watches);
             following.push(Following {
                 follower: Follower::new(

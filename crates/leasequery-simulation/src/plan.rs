@@ -59,6 +59,7 @@ fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
         history: if random.bool() { random.u32(5..60) } else { 100_000 },
         process: None,
         start_at: Some(Duration::from_millis(random.u64(0..3000))),
+        kept: Vec::new(),
         active: random.u8(..) >= 24,
         spared: false,
         wake: Duration::ZERO,

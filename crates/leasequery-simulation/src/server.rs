@@ -12,6 +12,7 @@ use leasequery_wire::{Framing, split_frame};
 
 use crate::Mutation;
 use crate::leases::address;
+use crate::mutation::Clients;
 use crate::network::Tcp;
 
 /// Timeouts of every server.
@@ -39,6 +40,8 @@ pub(crate) struct Serving {
     resume: Option<Time>,
     latest: Option<Time>,
     closing: bool,
+    /// For a mutation.
+    clients: Clients,
 }
 
 impl Serving {
@@ -56,6 +59,7 @@ impl Serving {
             resume: None,
             latest: None,
             closing: false,
+            clients: Clients::default(),
         }
     }
 
@@ -152,7 +156,7 @@ impl Serving {
                 self.out.splice(0..0, first);
             }
         }
-        mutation.on_server_output(&mut self.out, active, now, random);
+        mutation.on_server_output(&mut self.out, active, now, &mut self.clients, random);
     }
 
     /// What was said must not promise more than was told: whatever changed and has not been told changed at the resume

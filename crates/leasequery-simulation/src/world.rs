@@ -476,8 +476,9 @@ impl World {
 
     /// Kills a process: what was not on disk is gone.
     fn kill(&mut self, number: usize) {
-        if self.nodes[number].process.take().is_none() {
-            return;
+        let Some(process) = self.nodes[number].process.take() else { return };
+        if self.options.mutation == Some(Mutation::PositionBeforeCommits) {
+            self.nodes[number].kept = process.following.iter().map(|following| following.follower.position()).collect();
         }
         self.trace(|| format!("node {number} is killed"));
         // Its machine may have gone with it, and then nobody is told.
@@ -501,9 +502,9 @@ impl World {
         }
         if let Some(disk) = &self.nodes[number].disk {
             // It may have been the process alone, or the power of the machine.
-            let survivors = match self.random.u8(0..3) {
-                0 => 0,
-                1 => self.random.usize(0..=disk.unsynced()),
+            let survivors = match self.random.u8(0..8) {
+                0..=5 => 0,
+                6 => self.random.usize(0..=disk.unsynced()),
                 _ => usize::MAX,
             };
             disk.crash_after(survivors);
