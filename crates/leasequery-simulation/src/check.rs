@@ -63,19 +63,28 @@ fn since(store: &Store<V4Key>, key: V4Key) -> Option<i64> {
     }
 }
 
-/// Compares a copy with what its servers say, each with the seconds by which its clock is ahead of the copy's; times may differ
-/// by `tolerance`, or as they like.
+/// How much a copy may differ from its servers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Leeway {
+    /// Seconds by which times may differ; `None` is as they like.
+    pub(crate) times: Option<i64>,
+    /// Seconds from the end of a lease until the copy has to know of it.
+    pub(crate) ends: i64,
+}
+
+/// Compares a copy with what its servers say, each with the seconds by which its clock is ahead of the copy's.
 pub(crate) fn compare(
     copy: &BTreeMap<Name, Seen>,
     servers: &[(BTreeMap<Name, Seen>, i64)],
     wall: Time,
-    tolerance: Option<i64>,
+    leeway: Leeway,
 ) -> Result<(), String> {
+    let tolerance = leeway.times;
     let names: BTreeSet<&Name> = copy.keys().chain(servers.iter().flat_map(|(server, _)| server.keys())).collect();
     for name in names {
         let here = copy.get(name).map(|seen| (seen, 0));
         let there = servers.iter().filter_map(|(server, ahead)| Some((server.get(name)?, *ahead)));
-        if here.into_iter().chain(there).any(|(seen, ahead)| is_ending(seen, wall, ahead)) {
+        if here.into_iter().chain(there).any(|(seen, ahead)| is_ending(seen, wall, ahead, leeway.ends)) {
             continue;
         }
         let mine = copy.get(name).filter(|seen| !is_ended(seen.state));
@@ -122,9 +131,10 @@ fn best<'a>(name: &Name, servers: &'a [(BTreeMap<Name, Seen>, i64)], tolerance: 
     clear.then_some(best)
 }
 
-/// Whether it ends about now, which one clock says a moment before the other.
-fn is_ending(seen: &Seen, wall: Time, ahead: i64) -> bool {
-    seen.times[2].is_some_and(|ends| (i64::from(ends.0) - ahead - i64::from(wall.0)).abs() <= TOLERANCE)
+/// Whether it ends about now, which one clock says a moment before the other, or ended so lately that it may not have been
+/// told yet.
+fn is_ending(seen: &Seen, wall: Time, ahead: i64, late: i64) -> bool {
+    seen.times[2].is_some_and(|ends| (-late..=TOLERANCE).contains(&(i64::from(ends.0) - ahead - i64::from(wall.0))))
 }
 
 fn agrees(mine: &Seen, theirs: &Seen, ahead: i64, tolerance: Option<i64>) -> bool {
