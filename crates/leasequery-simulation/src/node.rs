@@ -85,6 +85,8 @@ pub(crate) struct Process {
     /// Connections are accepted.
     pub(crate) ready: bool,
     pub(crate) networks: Vec<Network<V4Key>>,
+    /// The last run may have told of what is not in the store.
+    pub(crate) unclean: bool,
 }
 
 /// The source of what the DHCP server beside a root says.
@@ -177,6 +179,7 @@ impl Node {
             serving: Vec::new(),
             ready: false,
             networks: Vec::new(),
+            unclean: lost && mutation != Some(Mutation::NoLostHistory),
         });
         self.wake = now;
         Ok(())

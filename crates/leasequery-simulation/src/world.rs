@@ -235,6 +235,10 @@ impl World {
                 let read = process.file_position();
                 let known = read.filter(|(known, _)| known == generation);
                 if known.is_none() {
+                    if std::mem::take(&mut process.unclean) {
+                        // What was told last may have been cleaned away since.
+                        process.store.lose_history();
+                    }
                     process.store.begin_sweep(LOCAL);
                 }
                 for row in rows.iter().skip(known.map_or(0, |(_, rows)| usize::try_from(rows).unwrap_or(0))) {
@@ -243,6 +247,7 @@ impl World {
                 if known.is_none() {
                     process.store.end_sweep(LOCAL);
                 }
+                process.unclean = false;
                 process.set_file_position(*generation, rows.len() as u64);
             }
             Local::Push { rows } => {
@@ -436,7 +441,15 @@ impl World {
 
     /// The DHCP server writes its file anew.
     fn clean_up(&mut self, number: usize) {
-        let Role::Root(Local::File { rows, generation }) = &mut self.nodes[number].role else { return };
+        let node = &mut self.nodes[number];
+        let Role::Root(Local::File { rows, generation }) = &mut node.role else { return };
+        if self.faithful {
+            // What is lost in a crash stands in the file, unless that has been cleaned up.
+            if node.process.is_none() {
+                return;
+            }
+            node.spared = true;
+        }
         Row::clean_up(rows);
         *generation += 1;
         self.trace(|| format!("node {number}: the file is cleaned up"));

@@ -1,3 +1,4 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::requestor::wall_clock;
 #[derive(Debug)]
 pub struct SharedStore<K: Key> {
     store: RwLock<Store<K>>,
+    /// The last run may have told of commits that are not in the store.
+    unclean: AtomicBool,
     /// The latest revision that is on disk; the latest of all if there is no disk.
     durable: watch::Sender<Option<Revision>>,
     /// Something was committed.
@@ -26,6 +29,7 @@ impl<K: Key> SharedStore<K> {
         store.advance(wall_clock());
         Self {
             store: RwLock::new(store),
+            unclean: AtomicBool::new(false),
             durable: watch::Sender::new(None),
             committed: Notify::new(),
             pulse: watch::Sender::new(()),
@@ -78,6 +82,21 @@ impl<K: Key> SharedStore<K> {
     /// Beats whenever something has been committed, soon after it.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.pulse.subscribe()
+    }
+
+    /// Says that the last run ended without writing everything.
+    pub fn set_unclean(&self) {
+        self.unclean.store(true, Ordering::Relaxed);
+    }
+
+    /// Begins the history anew if the last run ended without writing everything: for a source that cannot repeat what it
+    /// said then. Says whether it did.
+    pub fn lose_unwritten(&self) -> bool {
+        let unclean = self.unclean.load(Ordering::Relaxed);
+        if unclean {
+            self.write(Store::lose_history);
+        }
+        unclean
     }
 
     /// Tells that everything up to a revision is on disk.

@@ -14,8 +14,8 @@ use tracing::{error, info, warn};
 
 use super::SharedStore;
 
-/// Opens the store of a protocol, from disk if there is a directory for it, which is kept up to date from now on. With `repeats` every
-/// source tells again of what was lost in a crash.
+/// Opens the store of a protocol, from disk if there is a directory for it, which is kept up to date from now on. With
+/// `repeats` every source tells again of what was lost in a crash, or finds that it cannot.
 pub(super) fn open<K: Key>(
     directory: Option<&Path>,
     protocol: &str,
@@ -32,6 +32,9 @@ pub(super) fn open<K: Key>(
     }
     // Its clock is set now: the history is lost up to this moment.
     let shared = Arc::new(SharedStore::new(store));
+    if !durable.was_closed() {
+        shared.set_unclean();
+    }
     if !durable.was_closed() && !repeats {
         // Requestors may have been told of commits that nobody will repeat.
         warn!("{}: the last run ended without writing everything, the history begins anew", in_directory());

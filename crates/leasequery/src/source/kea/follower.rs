@@ -33,6 +33,8 @@ pub struct Follower {
     /// Since when there has been no file of the name.
     absent: Option<Instant>,
     settled: Duration,
+    /// It has been tried to go on where a former run stopped.
+    begun: bool,
 }
 
 /// Rows put into the store at a time: it is locked for a tenth of a millisecond.
@@ -64,6 +66,7 @@ impl Follower {
             current: None,
             absent: None,
             settled: SETTLED,
+            begun: false,
         }
     }
 
@@ -133,7 +136,14 @@ impl Follower {
         if self.absent.is_some() && Identity::at(&self.path)?.is_none() {
             return Ok(());
         }
-        if self.resume()? {
+        let resumed = self.resume();
+        // What the last run told of last may have been cleaned away since, and with it every trace of what became of it.
+        // That is known before anybody is served.
+        let repeats = std::mem::replace(&mut self.begun, true) || matches!(resumed, Ok(true));
+        if !repeats && self.shared.lose_unwritten() {
+            warn!("{}: cannot repeat what the last run did not write, the history begins anew", self.path.display());
+        }
+        if resumed? {
             return Ok(());
         }
         self.read_all()

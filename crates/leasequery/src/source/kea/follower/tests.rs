@@ -235,6 +235,31 @@ fn rotations_that_were_missed_are_made_up_for_without_flapping() {
 }
 
 #[test]
+fn a_history_is_vouched_for_if_the_file_repeats_what_a_crash_took() {
+    for (unclean, cleaned, kept) in [(true, false, true), (true, true, false), (false, true, true)] {
+        let mut kea = Kea::new();
+        kea.lease(1, 1);
+        let shared = shared();
+        follower(&kea, &shared).step().expect("readable");
+        // A crash takes this lease, of which requestors were told, and a cleanup its end.
+        kea.lease(2, 2);
+        kea.lease(2, 0);
+        if cleaned {
+            kea.rotate();
+            kea.clean_up(3);
+        }
+        if unclean {
+            shared.set_unclean();
+        }
+        shared.write(|store| store.advance(store.now().plus(100)));
+        let floor = shared.read(Store::history_floor);
+        follower(&kea, &shared).step().expect("readable");
+        assert_eq!(active(&shared), kea.leases);
+        assert_eq!(shared.read(Store::history_floor) == floor, kept, "unclean: {unclean}, cleaned: {cleaned}");
+    }
+}
+
+#[test]
 fn a_row_counts_once_it_is_whole() {
     let mut kea = Kea::new();
     let shared = shared();
