@@ -408,7 +408,8 @@ impl World {
                     tcp.to_client.stop_until(until);
                 }
             }
-            6..=8 if !self.nodes[number].spared => self.kill(number),
+            6..=7 if !self.nodes[number].spared => self.kill(number),
+            8 if !self.nodes[number].spared => self.cut_power(),
             6..=9 => self.stop(number)?,
             10 => self.clean_up(number),
             11 => self.permit(number)?,
@@ -487,6 +488,15 @@ impl World {
         }
         let upstreams = self.nodes[number].upstreams.clone();
         self.trace(|| format!("node {number} will follow {upstreams:?}"));
+    }
+
+    /// Kills all that may be killed at once.
+    fn cut_power(&mut self) {
+        for number in 0..self.nodes.len() {
+            if !self.nodes[number].spared {
+                self.kill(number);
+            }
+        }
     }
 
     /// Kills a process: what was not on disk is gone.
