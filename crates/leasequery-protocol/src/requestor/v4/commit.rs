@@ -60,9 +60,10 @@ pub(super) fn vpn_name(vpn: Vpn<'_>) -> Option<VpnName> {
     }
 }
 
-/// Ends the lease of an address that its own source calls free, which is no word against what others say.
+/// Ends the lease of an address that its own source calls free, which is no word against what others say; nor is any more
+/// what it said of an earlier end.
 fn end(key: V4Key, source: SourceId, store: &mut Store<V4Key>) -> Change {
-    if store.lookup(key).is_none_or(|old| old.source() != source || old.state().is_ended()) {
+    if store.lookup(key).is_none_or(|old| old.source() != source) {
         return Change::None;
     }
     match store.end_lease(SourceId::NOBODY, key, State::Available) {

@@ -364,6 +364,18 @@ fn what_is_over_anyway_stays_as_it_ended() {
 }
 
 #[test]
+fn an_end_that_its_source_says_no_more_is_no_word_against_another_source() {
+    let mut store = store();
+    let ended = Said { began: Some(10), heard: None, ..FREE };
+    say(&mut store, FIRST, ended);
+    assert_eq!(say(&mut store, SECOND, LEASE), Change::None, "it ended later");
+    // The first server lost that in a crash.
+    assert_eq!(say_ahead(&mut store, FIRST, Said { began: Some(900), ..ended }, Origin::Sweep, 0), Change::None);
+    assert_eq!(say_ahead(&mut store, SECOND, LEASE, Origin::Sweep, 0), Change::Lease);
+    assert_eq!(store.lookup(KEY).unwrap().state(), State::Active);
+}
+
+#[test]
 fn an_address_without_a_client_that_is_not_free_is_told_of() {
     for state in [State::Abandoned, State::Remote, State::Transitioning] {
         let mut store = store();
