@@ -43,8 +43,8 @@ pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
         {
             node.disk = Some(Memory::new());
             node.history = 100_000;
-            // A mirror that is killed begins its history anew.
-            node.spared = matches!(node.role, Role::Mirror) && followed.contains(&number);
+            // A mirror that is killed begins its history anew, and knows no more which of two servers it believed.
+            node.spared = matches!(node.role, Role::Mirror) && (followed.contains(&number) || node.upstreams.len() > 1);
         }
     }
     nodes

@@ -539,6 +539,10 @@ impl World {
 
     /// Ends a process as it should be ended.
     fn stop(&mut self, number: usize) -> Result<(), String> {
+        if self.faithful && self.nodes[number].upstreams.len() > 1 {
+            // Which of two servers that say the same is the one to be believed is known only after the next sweep.
+            return Ok(());
+        }
         let Some(mut process) = self.nodes[number].process.take() else { return Ok(()) };
         self.trace(|| format!("node {number} ends"));
         for serving in &mut process.serving {
