@@ -10,7 +10,7 @@ pub trait Followed: Protocol {
     /// What its bindings are about.
     type Key: Key;
     /// Which bindings, and what about them.
-    type Wanted: Debug + Clone;
+    type Wanted: Debug + Clone + Send + 'static;
 
     /// Whether a bulk answer also tells which addresses are merely configured.
     const TELLS_CONFIGURED: bool;

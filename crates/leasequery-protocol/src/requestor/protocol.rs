@@ -11,7 +11,7 @@ pub trait Protocol {
     /// Why a query cannot be asked.
     type QueryError;
     /// What is remembered of a query while it is outstanding.
-    type Memory: std::fmt::Debug;
+    type Memory: std::fmt::Debug + Send + 'static;
     /// Knowledge about one binding, borrowed from the message.
     type Record<'a>;
 
