@@ -1,6 +1,19 @@
 //! A client on a link: what OPTION_CLIENT_DATA is about (RFC 5007 section 4.1.2.2).
 
-use leasequery_store::{Binding, Revision, Store, V6Key};
+use leasequery_store::{Binding, Entry, Revision, Selector, Store, V6Key, VpnRange};
+
+/// The bindings of a client, of whatever state, in key order. An identifier that is made of a hardware address, as in
+/// DHCPv4, is not listed for those bindings that have this address.
+fn of_client<'s>(duid: &[u8], store: &'s Store<V6Key>) -> impl Iterator<Item = Binding<'s, V6Key>> + use<'s> {
+    let of_hardware = matches!(duid, [1, mac @ ..] if mac.len() == 6);
+    let listed = (!of_hardware).then(|| store.of_client(duid));
+    let found = of_hardware.then(|| store.scan(Selector::ClientId(duid), VpnRange::All, None));
+    let found = found.into_iter().flatten().filter_map(|entry| match entry {
+        Entry::Bound(binding) => Some(binding),
+        Entry::Free { .. } => None,
+    });
+    listed.into_iter().flatten().chain(found)
+}
 
 /// The leases of the client of a binding on the link of the binding, itself included, in key order.
 pub(super) fn on_link<'s>(
@@ -9,8 +22,8 @@ pub(super) fn on_link<'s>(
 ) -> impl Iterator<Item = Binding<'s, V6Key>> {
     let link = store.link_of(binding);
     let key = binding.key();
-    let of_client = store.of_client(binding.client_id().unwrap_or_default());
-    of_client.filter(move |other| other.key() == key || store.link_of(other) == link)
+    of_client(binding.client_id().unwrap_or_default(), store)
+        .filter(move |other| other.key() == key || store.link_of(other) == link)
 }
 
 /// With which of a client's bindings a bulk response tells of it.
@@ -41,7 +54,7 @@ pub(super) fn turn(
         return Turn::All;
     }
     let link = store.link_of(binding);
-    let mut before = store.of_client(binding.client_id().unwrap_or_default());
+    let mut before = of_client(binding.client_id().unwrap_or_default(), store);
     for _ in 0..MANY {
         match before.next().filter(|other| other.key() < binding.key()) {
             None => return Turn::All,
