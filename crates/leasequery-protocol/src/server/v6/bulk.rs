@@ -1,3 +1,5 @@
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use leasequery_store::{Binding, Key, Revision, Store, V6Key, VpnRange};
@@ -24,6 +26,10 @@ pub struct BulkQuery {
     /// The store's latest change when it began, and how its links were.
     began: Revision,
     links: u64,
+    /// The clients on their links, hashed, some of whose many bindings were told of alone: nobody can rely on having been
+    /// told with them. There are at most as many as there are bindings by the dozen.
+    crowds: HashSet<u64>,
+    hasher: RandomState,
     pub(super) response: Response,
 }
 
@@ -50,6 +56,8 @@ impl BulkQuery {
             after: None,
             began: store.revision(),
             links: store.links_generation(),
+            crowds: HashSet::new(),
+            hasher: RandomState::new(),
             response: Response::new(message, server_id, policy)?,
         })
     }
@@ -88,16 +96,11 @@ impl BulkQuery {
     /// Tells of a client, if it is the turn of this binding.
     #[inline]
     fn tell(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>, out: &mut Vec<u8>) -> Result<(), TooLong> {
-        if !self.looks_at(binding, store) {
+        // What is on several legs is told on the first one.
+        if !self.looks_at(binding, store) || self.leg_of(binding) != Some(self.leg) {
             return Ok(());
         }
-        let turn = if store.links_generation() == self.links {
-            turn(binding, self.began, store, |other| self.looks_at(other, store))
-        } else {
-            // Who belongs together is no longer what it was.
-            Turn::Alone
-        };
-        match turn {
+        match self.turn(binding, store) {
             Turn::Other => Ok(()),
             Turn::Alone => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
             Turn::All => {
@@ -111,6 +114,39 @@ impl BulkQuery {
                 }
             }
         }
+    }
+
+    /// With which of its client's bindings a binding is told of.
+    #[inline]
+    fn turn(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> Turn {
+        if store.links_generation() != self.links {
+            // Who belongs together is no longer what it was.
+            return Turn::Alone;
+        }
+        let place = (self.leg, binding.key());
+        let in_order = !matches!(self.legs.get(self.leg), Some(Leg::Named(_)));
+        let turn = turn(binding, self.began, store, in_order, |other| {
+            self.looks_at(other, store) && self.leg_of(other).is_some_and(|leg| (leg, other.key()) < place)
+        });
+        match turn {
+            Turn::All => turn,
+            Turn::Alone if binding.revision() > self.began => turn,
+            Turn::Other if self.crowds.is_empty() => turn,
+            Turn::Alone | Turn::Other => {
+                let group = self.hasher.hash_one((binding.client_id(), store.link_of(binding)));
+                if turn == Turn::Alone {
+                    self.crowds.insert(group);
+                }
+                // Those that it would be told with may have been told alone.
+                if self.crowds.contains(&group) { Turn::Alone } else { Turn::Other }
+            }
+        }
+    }
+
+    /// The leg on which a binding is looked at.
+    #[inline]
+    fn leg_of(&self, binding: &Binding<'_, V6Key>) -> Option<usize> {
+        self.legs.iter().position(|leg| leg.has(binding))
     }
 
     /// Whether a binding is one that the query is about.

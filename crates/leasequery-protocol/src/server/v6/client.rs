@@ -41,24 +41,27 @@ pub(super) enum Turn {
 /// where it is not clear at once that it was told of already: or each of many would take a look at all.
 const MANY: usize = 64;
 
-/// With which of its client's bindings a bulk response that began at a revision tells of a binding: with that of the
-/// least key, of those that are looked at at all. But one that has changed meanwhile may have come from a place that was
-/// looked at already, or is still to come: it does not count, and is told of itself.
+/// With which of its client's bindings a bulk response that began at a revision tells of a binding: with the one that it
+/// comes to first. `is_earlier` says of another one whether it comes to that before, if it looks at it at all. But one
+/// that has changed meanwhile may have come from a place that was looked at already, or is still to come: it does not
+/// count, and is told of itself. `in_order` says that only bindings of lesser keys can be earlier.
 pub(super) fn turn(
     binding: &Binding<'_, V6Key>,
     began: Revision,
     store: &Store<V6Key>,
-    looked_at: impl Fn(&Binding<'_, V6Key>) -> bool,
+    in_order: bool,
+    is_earlier: impl Fn(&Binding<'_, V6Key>) -> bool,
 ) -> Turn {
+    let mut others = of_client(binding.client_id().unwrap_or_default(), store);
     if binding.revision() > began {
-        return Turn::All;
+        // Where there are many, each of many changes would tell of all.
+        return if others.nth(MANY).is_none() { Turn::All } else { Turn::Alone };
     }
     let link = store.link_of(binding);
-    let mut before = of_client(binding.client_id().unwrap_or_default(), store);
     for _ in 0..MANY {
-        match before.next().filter(|other| other.key() < binding.key()) {
+        match others.next().filter(|other| !in_order || other.key() < binding.key()) {
             None => return Turn::All,
-            Some(other) if other.revision() <= began && store.link_of(&other) == link && looked_at(&other) => {
+            Some(other) if other.revision() <= began && store.link_of(&other) == link && is_earlier(&other) => {
                 return Turn::Other;
             }
             Some(_) => {}

@@ -112,7 +112,14 @@ impl Selection {
             (By::ClientId(_) | By::RelayId(_) | By::RemoteId(_), _) => vec![Leg::Identified],
             (By::Link, None) => vec![Leg::Everything],
             (By::Link, Some(link)) => {
-                let spans = store.spans_of(link).into_iter().map(|(first, last)| Leg::Span(first, last));
+                let mut spans = store.spans_of(link);
+                // What is in no network is on the link of its first 64 bits, which may be called as this one is.
+                let usual = (V6Key::first_in(link, 64), V6Key::last_in(link, 64));
+                spans.extend((usual.0.address() == link).then_some(usual));
+                // The longer one first of those that begin at the same place: the others are inside of it.
+                spans.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
+                spans.dedup_by(|next, before| next.1 <= before.1);
+                let spans = spans.into_iter().map(|(first, last)| Leg::Span(first, last));
                 spans.chain([Leg::Named(link)]).collect()
             }
         }
@@ -141,6 +148,17 @@ pub(super) enum Leg {
     Identified,
     /// Those that were named to be on a link.
     Named(Ipv6Addr),
+}
+
+impl Leg {
+    /// Whether a binding is looked at on it.
+    pub(super) fn has(self, binding: &Binding<'_, V6Key>) -> bool {
+        match self {
+            Self::Everything | Self::Identified => true,
+            Self::Span(first, last) => (first..=last).contains(&binding.key()),
+            Self::Named(link) => binding.named_link() == Some(link),
+        }
+    }
 }
 
 /// Whether there is a lease to tell of: the client is known and the lease has not ended.
