@@ -1,0 +1,8 @@
+//! The server's side of DHCPv6 Bulk and Active Leasequery: octets in, octets out, with a fake clock and a real store.
+
+mod changing;
+mod framing;
+mod grouping;
+mod links;
+mod selectors;
+mod support;
