@@ -26,8 +26,12 @@ pub(super) fn asks_base_time(message: &Message<'_>) -> bool {
 /// What is asked for about each client: by the list inside of OPTION_LQ_QUERY (RFC 5007 section 4.1.2.1), or, in an
 /// active query that has none, by that of the message.
 pub(super) fn requested(message: &Message<'_>, query: Option<&Query<'_>>) -> Result<Vec<OptionCode>, Refusal> {
-    let options = query.map_or(message.options(), |query| query.options);
-    Ok(options.requested().map_err(malformed)?.collect())
+    // Malformed is malformed, even if the list of the message is not what matters.
+    let of_message = message.options().requested().map_err(malformed)?;
+    match query {
+        Some(query) => Ok(query.options.requested().map_err(malformed)?.collect()),
+        None => Ok(of_message.collect()),
+    }
 }
 
 impl ReplyPlan {
