@@ -160,6 +160,7 @@ impl<K: Key> Update<'_, K> {
 /// The present knowledge about one address, read from the store.
 #[derive(Debug, Clone, Copy)]
 pub struct Binding<'s, K> {
+    number: u32,
     record: &'s Record<K>,
     attributes: Attributes<'s>,
     packed: &'s [u8],
@@ -167,9 +168,9 @@ pub struct Binding<'s, K> {
 
 impl<'s, K: Key> Binding<'s, K> {
     #[inline]
-    pub(crate) fn new(record: &'s Record<K>, packed: &'s [u8]) -> Self {
+    pub(crate) fn new(number: u32, record: &'s Record<K>, packed: &'s [u8]) -> Self {
         // A stored part is sound: it was packed here, or checked when it was restored.
-        Self { record, attributes: crate::attributes::unpack(packed).unwrap_or_default(), packed }
+        Self { number, record, attributes: crate::attributes::unpack(packed).unwrap_or_default(), packed }
     }
 
     /// Which address.
@@ -301,6 +302,12 @@ impl<'s, K: Key> Binding<'s, K> {
     #[inline]
     pub fn is_remote_there(&self) -> bool {
         self.record.flags & Record::<K>::REMOTE_THERE != 0
+    }
+
+    /// Number of the record.
+    #[inline]
+    pub(crate) fn number(&self) -> u32 {
+        self.number
     }
 
     pub(crate) fn record(&self) -> &'s Record<K> {

@@ -1,9 +1,10 @@
 //! How the store changes: one binding at a time, in all its orders at once.
 
 use crate::attributes::{Attributes, Identity, Ids, RELAYS, Relay, find, pack, unpack};
-use crate::index::{Identifier, Index, Lookup};
+use crate::index::{FEW, Identifier, Index, Lookup, Members};
 use crate::records::{Record, Records};
 use crate::scan::List;
+use crate::siblings::Siblings;
 use crate::{Hardware, Key, KeyMap, Outcome, Revision, SourceId, Start, State, Store, Time, Update};
 
 /// The indexes by identifier. Bindings of every state are in them, for as long as they are kept.
@@ -86,6 +87,24 @@ impl<'a, K: Key> Lookup<'a, K> for Known<'a, K> {
     #[inline]
     fn record(&self, key: K) -> Option<u32> {
         self.map.find(key)
+    }
+}
+
+/// Lets the bindings of a client find each other, after one has come or gone.
+fn regroup<K: Key>(siblings: &mut Siblings, mut members: Members<'_, K>, added: Option<u32>, map: &K::Map) {
+    let mut few = [0; FEW + 1];
+    let mut count = 0;
+    while count < few.len()
+        && let Some(number) = members.next(|key| map.find(key))
+    {
+        few[count] = number;
+        count += 1;
+    }
+    match added {
+        _ if !matches!(members, Members::Many(_)) => siblings.join(&few[..count]),
+        // The others have all been marked before.
+        Some(added) if members.is_some() => siblings.set_many(added),
+        _ => few[..count].iter().for_each(|number| siblings.set_many(*number)),
     }
 }
 
@@ -254,7 +273,8 @@ impl<K: Key> Store<K> {
             packed_hardware = None;
         }
         let mut packed_client_id = update.client_id;
-        if flags & Record::<K>::HARDWARE != 0 && hardware[0] == 1 && update.client_id == Some(&hardware) {
+        if !K::TOGETHER && flags & Record::<K>::HARDWARE != 0 && hardware[0] == 1 && update.client_id == Some(&hardware)
+        {
             flags |= Record::<K>::CLIENT_ID;
             packed_client_id = None;
         }
@@ -338,6 +358,10 @@ impl<K: Key> Store<K> {
             let lookup = Known { records: &self.records, map: &self.map, which: *which };
             for (nth, value) in (0..).map_while(|nth| Some((nth, lookup.identifier(number, nth.into())?))) {
                 self.indexes.0[*which as usize].insert(value, number, nth, &lookup);
+                if K::TOGETHER && *which == Indexed::ClientId {
+                    let members = self.indexes.0[*which as usize].members(value, None, &lookup);
+                    regroup(&mut self.siblings, members, Some(number), &self.map);
+                }
             }
         }
     }
@@ -347,6 +371,11 @@ impl<K: Key> Store<K> {
             let lookup = Known { records: &self.records, map: &self.map, which: *which };
             for value in (0..).map_while(|nth| lookup.identifier(number, nth)) {
                 self.indexes.0[*which as usize].remove(value, number, &lookup);
+                if K::TOGETHER && *which == Indexed::ClientId {
+                    self.siblings.join(&[number]);
+                    let members = self.indexes.0[*which as usize].members(value, None, &lookup);
+                    regroup(&mut self.siblings, members, None, &self.map);
+                }
             }
         }
     }

@@ -33,7 +33,8 @@ pub(crate) struct Index<K> {
 /// Growing a table re-reads all its records, so there are many small ones.
 const SHARDS: usize = 128;
 const GROUP: u32 = 1 << 31;
-const FEW: usize = 3;
+/// Records that a group holds by their numbers.
+pub(crate) const FEW: usize = 3;
 
 /// Records with one identifier. Sixteen octets, because many subscribers have two or three leases.
 #[derive(Debug)]

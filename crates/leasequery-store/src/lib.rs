@@ -21,6 +21,7 @@ mod network;
 mod recency;
 mod records;
 mod scan;
+mod siblings;
 mod store;
 mod time;
 mod timers;

@@ -9,6 +9,7 @@ use crate::KeyMap;
 use crate::attributes::link_octets;
 use crate::commit::{Indexed, identifier};
 use crate::key::first_of;
+use crate::siblings::Next;
 use crate::{Binding, SourceId, Store, V6Key};
 
 /// A link as it is configured.
@@ -26,7 +27,7 @@ pub struct Link {
 pub(crate) struct Links {
     owners: Vec<(Option<SourceId>, Vec<Link>)>,
     /// The link of each network.
-    networks: HashMap<(Ipv6Addr, u8), Ipv6Addr, RandomState>,
+    networks: HashMap<(u128, u8), Ipv6Addr, RandomState>,
     /// The lengths that occur, the longest first.
     lengths: Vec<u8>,
     /// Counts changes.
@@ -45,8 +46,9 @@ impl Links {
             None => self.owners.push((owner, links)),
         }
         let all = self.owners.iter().flat_map(|(_, links)| links);
-        let network =
-            |link: &Link, (address, length): (Ipv6Addr, u8)| ((first_of(address, length), length), link.address);
+        let network = |link: &Link, (address, length): (Ipv6Addr, u8)| {
+            ((first_of(address, length).to_bits(), length), link.address)
+        };
         self.networks =
             all.flat_map(|link| link.networks.iter().map(move |network_| network(link, *network_))).collect();
         self.lengths = self.networks.keys().map(|(_, length)| *length).collect();
@@ -59,7 +61,7 @@ impl Links {
     #[inline]
     fn around(&self, address: Ipv6Addr, length: u8) -> Option<Ipv6Addr> {
         let lengths = self.lengths.iter().filter(|candidate| **candidate <= length);
-        lengths.copied().find_map(|length| self.networks.get(&(first_of(address, length), length)).copied())
+        lengths.copied().find_map(|length| self.networks.get(&(first_of(address, length).to_bits(), length)).copied())
     }
 
     /// The link that a key is on by its own value.
@@ -114,8 +116,10 @@ impl Store<V6Key> {
     /// ends included, in key order.
     pub fn spans_of(&self, link: Ipv6Addr) -> Vec<(V6Key, V6Key)> {
         let of_link = self.links.networks.iter().filter(|(_, address)| **address == link);
-        let mut spans: Vec<_> =
-            of_link.map(|((net, length), _)| (V6Key::first_in(*net, *length), V6Key::last_in(*net, *length))).collect();
+        let mut spans: Vec<_> = of_link
+            .map(|((net, length), _)| (Ipv6Addr::from_bits(*net), *length))
+            .map(|(net, length)| (V6Key::first_in(net, length), V6Key::last_in(net, length)))
+            .collect();
         if spans.is_empty() {
             spans.push((V6Key::first_in(link, USUAL_LENGTH), V6Key::last_in(link, USUAL_LENGTH)));
         }
@@ -131,6 +135,32 @@ impl Store<V6Key> {
         let mut numbers = self.members(Indexed::ClientId, identifier(duid), None);
         std::iter::from_fn(move || {
             numbers.members.next(|key| self.map.find(key)).map(|number| self.records.binding(number))
+        })
+    }
+
+    /// Whether a client has so many bindings that its [siblings](Self::siblings) come in key order.
+    pub fn is_one_of_many(&self, binding: &Binding<'_, V6Key>) -> bool {
+        self.siblings.next(binding.number()) == Next::Many
+    }
+
+    /// The other bindings of the client of a binding, of whatever state. Those of a few come in no order.
+    #[inline]
+    pub fn siblings<'s>(&'s self, binding: &Binding<'s, V6Key>) -> impl Iterator<Item = Binding<'s, V6Key>> + use<'s> {
+        let own = binding.number();
+        let mut ring = own;
+        let mut many = match self.siblings.next(own) {
+            Next::Record(_) => None,
+            Next::Many => Some(self.of_client(binding.client_id().unwrap_or_default())),
+        };
+        std::iter::from_fn(move || {
+            if let Some(many) = &mut many {
+                return many.find(|other| other.number() != own);
+            }
+            ring = match self.siblings.next(ring) {
+                Next::Record(next) if next != own => next,
+                Next::Record(_) | Next::Many => return None,
+            };
+            Some(self.records.binding(ring))
         })
     }
 

@@ -128,7 +128,7 @@ impl<K: Key> Records<K> {
     #[inline]
     pub(crate) fn binding(&self, number: u32) -> Binding<'_, K> {
         let record = self.get(number);
-        Binding::new(record, self.arena.get(record.packed))
+        Binding::new(number, record, self.arena.get(record.packed))
     }
 
     pub(crate) fn attributes(&self, number: u32) -> Attributes<'_> {

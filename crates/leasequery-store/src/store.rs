@@ -8,6 +8,7 @@ use crate::network::Networks;
 use crate::recency::Recency;
 use crate::records::Records;
 use crate::scan::{Changes, List};
+use crate::siblings::Siblings;
 use crate::timers::Timers;
 use crate::vpn::Vpns;
 use crate::{
@@ -90,6 +91,7 @@ pub struct Store<K: Key> {
     pub(crate) networks: Networks<K>,
     /// Of DHCPv6; there are none otherwise.
     pub(crate) links: Links,
+    pub(crate) siblings: Siblings,
     pub(crate) vpns: Vpns,
     pub(crate) sources: Vec<Source>,
     /// Keys of bindings that were forgotten, for the durable copy.
@@ -125,6 +127,7 @@ impl<K: Key> Store<K> {
             ended: VecDeque::new(),
             networks: Networks::new(),
             links: Links::default(),
+            siblings: Siblings::default(),
             vpns: Vpns::default(),
             sources: Vec::new(),
             forgotten: Vec::new(),
@@ -346,7 +349,7 @@ impl<K: Key> Store<K> {
                 let listed = self.members(Indexed::ClientId, identifier(id), after);
                 match id {
                     // Made of a hardware address: not listed under its own name.
-                    [1, mac @ ..] if mac.len() == 6 => {
+                    [1, mac @ ..] if mac.len() == 6 && !K::TOGETHER => {
                         let value = Identifier { kind: 1, bytes: mac };
                         [listed, self.members(Indexed::Hardware, value, after).made_of_hardware()]
                     }

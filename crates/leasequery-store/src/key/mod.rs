@@ -15,6 +15,9 @@ pub trait Key: Copy + Ord + Eq + Hash + Debug + Display + Send + Sync + 'static 
     /// Finds the record of a key, and the keys behind a key in their order.
     type Map: KeyMap<Self>;
 
+    /// Whether a client's bindings are told of together, so that each has to be found from the others.
+    const TOGETHER: bool;
+
     /// The VPN it belongs to.
     fn vpn(self) -> VpnIndex;
     /// The least key of a VPN.

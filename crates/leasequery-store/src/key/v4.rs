@@ -33,6 +33,8 @@ impl std::fmt::Display for V4Key {
 impl Key for V4Key {
     type Map = Pages;
 
+    const TOGETHER: bool = false;
+
     fn vpn(self) -> VpnIndex {
         self.vpn
     }

@@ -78,6 +78,8 @@ impl std::fmt::Display for V6Key {
 impl Key for V6Key {
     type Map = Tree;
 
+    const TOGETHER: bool = true;
+
     fn vpn(self) -> VpnIndex {
         VpnIndex::DEFAULT
     }

@@ -6,7 +6,7 @@ use leasequery_store::{Binding, Key, Revision, Store, V6Key, VpnRange};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, OptionCode, Query};
 
-use super::client::{Turn, on_link, turn};
+use super::client::{Turn, others_on_link, together, turn};
 use super::response::Response;
 use super::selection::{Leg, Selection, Told};
 use super::{Policy, Refusal, malformed, store_time};
@@ -104,14 +104,9 @@ impl BulkQuery {
             Turn::Other => Ok(()),
             Turn::Alone => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
             Turn::All => {
-                let mut leases = on_link(binding, store).filter(|other| self.told.includes(other));
-                match (leases.next(), leases.next()) {
-                    (Some(first), Some(second)) => {
-                        let leases: Vec<_> = [first, second].into_iter().chain(leases).collect();
-                        self.response.client(&leases, None, store.now(), out)
-                    }
-                    _ => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
-                }
+                let (told, response) = (self.told, &mut self.response);
+                let others = others_on_link(binding, store).filter(|other| told.includes(other));
+                together(binding, others, |leases| response.client(leases, None, store.now(), out))
             }
         }
     }

@@ -1,29 +1,36 @@
 //! A client on a link: what OPTION_CLIENT_DATA is about (RFC 5007 section 4.1.2.2).
 
-use leasequery_store::{Binding, Entry, Revision, Selector, Store, V6Key, VpnRange};
+use leasequery_store::{Binding, Revision, Store, V6Key};
 
-/// The bindings of a client, of whatever state, in key order. An identifier that is made of a hardware address, as in
-/// DHCPv4, is not listed for those bindings that have this address.
-fn of_client<'s>(duid: &[u8], store: &'s Store<V6Key>) -> impl Iterator<Item = Binding<'s, V6Key>> + use<'s> {
-    let of_hardware = matches!(duid, [1, mac @ ..] if mac.len() == 6);
-    let listed = (!of_hardware).then(|| store.of_client(duid));
-    let found = of_hardware.then(|| store.scan(Selector::ClientId(duid), VpnRange::All, None));
-    let found = found.into_iter().flatten().filter_map(|entry| match entry {
-        Entry::Bound(binding) => Some(binding),
-        Entry::Free { .. } => None,
-    });
-    listed.into_iter().flatten().chain(found)
-}
-
-/// The leases of the client of a binding on the link of the binding, itself included, in key order.
-pub(super) fn on_link<'s>(
+/// The other bindings of the client of a binding that are on the same link, of whatever state.
+#[inline]
+pub(super) fn others_on_link<'s>(
     binding: &Binding<'s, V6Key>,
     store: &'s Store<V6Key>,
 ) -> impl Iterator<Item = Binding<'s, V6Key>> {
-    let link = store.link_of(binding);
-    let key = binding.key();
-    of_client(binding.client_id().unwrap_or_default(), store)
-        .filter(move |other| other.key() == key || store.link_of(other) == link)
+    let (own, mut link) = (*binding, None);
+    store.siblings(binding).filter(move |other| {
+        // Most clients have one binding, and where that is need not be known.
+        let link = *link.get_or_insert_with(|| store.link_of(&own));
+        store.link_of(other) == link
+    })
+}
+
+/// A binding, and those that are told of with it, in key order.
+#[inline]
+pub(super) fn together<'s, T>(
+    binding: &Binding<'s, V6Key>,
+    mut others: impl Iterator<Item = Binding<'s, V6Key>>,
+    tell: impl FnOnce(&[Binding<'s, V6Key>]) -> T,
+) -> T {
+    match others.next() {
+        None => tell(std::slice::from_ref(binding)),
+        Some(other) => {
+            let mut all: Vec<_> = [*binding, other].into_iter().chain(others).collect();
+            all.sort_unstable_by_key(Binding::key);
+            tell(&all)
+        }
+    }
 }
 
 /// With which of a client's bindings a bulk response tells of it.
@@ -52,19 +59,20 @@ pub(super) fn turn(
     in_order: bool,
     is_earlier: impl Fn(&Binding<'_, V6Key>) -> bool,
 ) -> Turn {
-    let mut others = of_client(binding.client_id().unwrap_or_default(), store);
+    let mut others = store.siblings(binding);
     if binding.revision() > began {
         // Where there are many, each of many changes would tell of all.
         return if others.nth(MANY).is_none() { Turn::All } else { Turn::Alone };
     }
-    let link = store.link_of(binding);
+    let ordered = in_order && store.is_one_of_many(binding);
+    let mut link = None;
     for _ in 0..MANY {
-        match others.next().filter(|other| !in_order || other.key() < binding.key()) {
-            None => return Turn::All,
-            Some(other) if other.revision() <= began && store.link_of(&other) == link && is_earlier(&other) => {
-                return Turn::Other;
-            }
-            Some(_) => {}
+        let Some(other) = others.next().filter(|other| !ordered || other.key() < binding.key()) else {
+            return Turn::All;
+        };
+        let link = *link.get_or_insert_with(|| store.link_of(binding));
+        if other.revision() <= began && store.link_of(&other) == link && is_earlier(&other) {
+            return Turn::Other;
         }
     }
     Turn::Alone

@@ -41,10 +41,10 @@ impl ReplyPlan {
         for code in requested.iter().copied().filter(|code| !withhold.contains(&code.0)) {
             match code {
                 OptionCode::RELAY_DATA => plan.relay_data = true,
-                // Identity associations: what is in them is told without them (RFC 5007 section 4.4.2).
-                OptionCode(3 | 4 | 25) => {}
-                // They are there anyway, belong to the message, or are never part of an answer.
-                OptionCode::CLIENT_ID
+                // They are there anyway, belong to the message, or are never part of an answer. Identity associations (3, 4
+                // and 25) are not: what is in them is told without them (RFC 5007 section 4.4.2).
+                OptionCode(3 | 4 | 25)
+                | OptionCode::CLIENT_ID
                 | OptionCode::SERVER_ID
                 | OptionCode::IA_ADDRESS
                 | OptionCode::REQUEST

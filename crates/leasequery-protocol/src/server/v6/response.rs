@@ -5,7 +5,7 @@ use leasequery_store::{Binding, Revision, Store, Time, V6Key};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 
-use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, on_link};
+use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, others_on_link, together};
 use super::reply::{ReplyPlan, asks_base_time, is_over, requested};
 use super::selection::{Selection, is_live};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
@@ -146,7 +146,7 @@ impl ActiveResponse {
 
     /// The leases of the client of a binding on its link, but for itself. Their changes have been told with it.
     fn siblings<'s>(&mut self, binding: &Binding<'s, V6Key>, store: &'s Store<V6Key>) -> Vec<Binding<'s, V6Key>> {
-        let others = on_link(binding, store).filter(|other| other.key() != binding.key() && is_live(other));
+        let others = others_on_link(binding, store).filter(is_live);
         // How many there are is found out by looking at not many more.
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
@@ -187,12 +187,13 @@ impl Wording<V6Key> for ActiveResponse {
             return Ok(());
         }
         let base_time = self.origin(base_time, store);
-        let mut leases = self.siblings(&binding, store);
-        if !over {
-            leases.push(binding);
-            leases.sort_by_key(Binding::key);
-        }
-        let told = self.response.client(&leases, over.then_some(&binding), base_time, out);
+        let siblings = self.siblings(&binding, store);
+        let response = &mut self.response;
+        let told = if over {
+            response.client(&siblings, Some(&binding), base_time, out)
+        } else {
+            together(&binding, siblings.into_iter(), |leases| response.client(leases, None, base_time, out))
+        };
         told.map_err(|error| format!("{}: {error}", binding.key()))
     }
 

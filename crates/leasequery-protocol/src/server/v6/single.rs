@@ -5,7 +5,7 @@ use std::sync::Arc;
 use leasequery_store::{Binding, Store, V6Key};
 use leasequery_wire::v6::{MAX_HOPS, Message, MessageType, MessageWriter, OptionCode, QueryType, Relay, StatusCode};
 
-use super::client::on_link;
+use super::client::{others_on_link, together};
 use super::reply::{ReplyPlan, requested};
 use super::selection::{By, Selection, is_live};
 use super::{Policy, Refusal, finish, identify, malformed};
@@ -151,7 +151,10 @@ fn find<'s>(message: &Message<'_>, policy: &Policy, store: &'s Store<V6Key>) -> 
     let plan = ReplyPlan::new(&requested(message, Some(&query))?, false, &policy.withhold);
     let leases = match &selection.by {
         By::Address(address) => match selection.holder(*address, store) {
-            Some(holder) => on_link(&holder, store).filter(is_live).collect(),
+            Some(holder) => {
+                let others = others_on_link(&holder, store).filter(is_live);
+                together(&holder, others, <[_]>::to_vec)
+            }
             None => Vec::new(),
         },
         By::ClientId(id) => {
