@@ -9,7 +9,9 @@ use leasequery_store::{Binding, Entry, Revision, Selector, Settings, State, Stor
 use proptest::prelude::*;
 use tempfile::TempDir;
 
+use super::super::v4::Follower;
 use super::*;
+use crate::serve::SharedStore;
 
 const HEADER: &str =
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n";
