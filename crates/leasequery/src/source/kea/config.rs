@@ -71,13 +71,17 @@ impl<F: Family> Config<F> {
         };
         // Kea before 2.6 counts the subnets that have no number, those of shared networks first.
         let mut number = 0;
+        // A link is a shared network, or else a subnet.
+        let mut link = 0;
         for network in objects(global.get("shared-networks")) {
             for subnet in objects(network.get(F::SUBNETS)) {
-                config.add_subnet(&[subnet, network, global], &mut number);
+                config.add_subnet(&[subnet, network, global], &mut number, link);
             }
+            link += 1;
         }
         for subnet in objects(global.get(F::SUBNETS)) {
-            config.add_subnet(&[subnet, global], &mut number);
+            config.add_subnet(&[subnet, global], &mut number, link);
+            link += 1;
         }
         F::global(&mut config.subnets, global, &mut config.warnings);
         Some(config)
@@ -110,14 +114,14 @@ impl<F: Family> Config<F> {
         }
     }
 
-    fn add_subnet(&mut self, scopes: &Scopes<'_>, number: &mut u32) {
+    fn add_subnet(&mut self, scopes: &Scopes<'_>, number: &mut u32, link: usize) {
         let Some(subnet) = scopes.first() else { return };
         let id = subnet.get("id").and_then(Value::as_u64).and_then(|id| u32::try_from(id).ok()).filter(|id| *id != 0);
         let id = id.unwrap_or_else(|| {
             *number += 1;
             *number
         });
-        F::subnet(&mut self.subnets, scopes, id, &mut self.warnings);
+        F::subnet(&mut self.subnets, scopes, id, link, &mut self.warnings);
         self.count += 1;
         if !find(scopes, "store-extended-info").and_then(Value::as_bool).unwrap_or(false) {
             self.without_extended_info.push(id);

@@ -80,9 +80,9 @@ pub trait Family: Sized + Copy + Debug + Eq + Send + Sync + 'static {
         config: Option<&Config<Self>>,
     );
 
-    /// Takes a subnet from Kea's configuration: the scopes from the subnet to the global one, and its number. What cannot
-    /// be taken is added to `warnings`.
-    fn subnet(subnets: &mut Self::Subnets, scopes: &Scopes<'_>, id: u32, warnings: &mut Vec<String>);
+    /// Takes a subnet from Kea's configuration: the scopes from the subnet to the global one, its number, and which link
+    /// it is on. The subnets of a link come one after the other. What cannot be taken is added to `warnings`.
+    fn subnet(subnets: &mut Self::Subnets, scopes: &Scopes<'_>, id: u32, link: usize, warnings: &mut Vec<String>);
     /// Takes what is configured outside of the subnets.
     fn global(_subnets: &mut Self::Subnets, _scope: &Map<String, Value>, _warnings: &mut Vec<String>) {}
 }

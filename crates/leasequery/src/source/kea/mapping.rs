@@ -92,17 +92,17 @@ impl<'a> Lists<'a> {
         }
     }
 
-    /// Adds a Remote ID to the row at hand, if there are octets: none identify nobody.
+    /// Adds a Remote ID to the row at hand, before those it has, if there are octets: none identify nobody.
     pub fn add_remote_id(&mut self, id: &'a [u8]) {
         if !id.is_empty() {
-            self.remote_ids.push(id);
+            self.remote_ids.insert(self.ends.last().map_or(0, |ends| ends.remote_ids), id);
         }
     }
 
-    /// Adds a Relay-ID to the row at hand, if there are octets: none identify nobody.
+    /// Adds a Relay-ID to the row at hand, before those it has, if there are octets: none identify nobody.
     pub fn add_relay_id(&mut self, id: &'a [u8]) {
         if !id.is_empty() {
-            self.relay_ids.push(id);
+            self.relay_ids.insert(self.ends.last().map_or(0, |ends| ends.relay_ids), id);
         }
     }
 

@@ -3,7 +3,8 @@
 //! Kea appends a row for each change, before it answers its client, and now and then rotates the file and has a process
 //! of its own clean up what has become superfluous. [`Follower`] reads every row once through all of that.
 //!
-//! How files are followed, read and compared is the same for DHCPv4 and DHCPv6. [`Family`] is what differs.
+//! How files are followed, read and compared is the same for DHCPv4 and DHCPv6. [`Family`] is what differs, and there is
+//! one implementation of it in [`v4`] and one in [`v6`].
 
 mod columns;
 mod config;
@@ -19,6 +20,7 @@ mod shared;
 mod snapshot;
 mod status;
 pub mod v4;
+pub mod v6;
 mod watch;
 
 pub use config::LeaseFile;

@@ -124,7 +124,7 @@ impl Family for V4 {
         }
     }
 
-    fn subnet(subnets: &mut config::Subnets, scopes: &Scopes<'_>, id: u32, warnings: &mut Vec<String>) {
+    fn subnet(subnets: &mut config::Subnets, scopes: &Scopes<'_>, id: u32, _link: usize, warnings: &mut Vec<String>) {
         subnets.add(scopes, id, warnings);
     }
 
