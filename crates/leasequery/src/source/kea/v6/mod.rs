@@ -1,5 +1,6 @@
 //! The lease files of DHCPv6.
 
+mod address;
 mod config;
 mod fqdn;
 mod relay;
@@ -13,7 +14,7 @@ use leasequery_wire::v6::{OptionCode, Relay, is_duid};
 
 use super::columns::{self, Fields, Places};
 use super::config::Scopes;
-use super::family::{Family, Seen, Unreadable};
+use super::family::{Family, Unreadable};
 use super::mapping::{self, INFINITE, Lists};
 use super::row::{self, KeaState, RowError, number, octets, wrong};
 use super::{config as kea, follower};
@@ -99,7 +100,7 @@ impl Family for V6 {
     }
 
     fn address(text: &[u8]) -> Option<Ipv6Addr> {
-        str::from_utf8(text).ok()?.parse().ok()
+        address::address(text)
     }
 
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
@@ -200,17 +201,6 @@ fn link_layer(fields: &Fields<'_>, columns: &Columns, bytes: &mut Vec<u8>) -> Re
     bytes.extend_from_slice(&htype.to_be_bytes());
     let address = octets("hwaddr", text, bytes)?;
     if address.len() > MAX_HARDWARE { Err(wrong("hwaddr", text)) } else { Ok(start..address.end) }
-}
-
-/// Addresses are too far apart for anything else.
-impl Seen<Ipv6Addr> for HashSet<Ipv6Addr> {
-    fn contains(&mut self, address: Ipv6Addr) -> bool {
-        HashSet::contains(self, &address)
-    }
-
-    fn insert(&mut self, address: Ipv6Addr) {
-        HashSet::insert(self, address);
-    }
 }
 
 #[cfg(test)]
