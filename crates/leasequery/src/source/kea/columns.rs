@@ -91,31 +91,32 @@ impl<F: Family> Header<F> {
         columns >= self.columns && read().is_ok_and(|row| !row.relay_unreadable)
     }
 
-    /// The fields of a line. Rows need not be as wide as the header: a Kea of another version may have appended them.
-    pub(super) fn split<'a>(&self, line: &'a [u8]) -> Result<Fields<'a>, RowError> {
-        let mut columns = [&[][..]; COLUMNS];
+    /// Finds the fields of a line. Rows need not be as wide as the header: a Kea of another version may have appended
+    /// them.
+    #[inline]
+    pub(super) fn split<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Result<(), RowError> {
         let (mut count, mut start) = (0, 0);
         let ends = memchr_iter(b',', line).chain(std::iter::once(line.len()));
-        for (column, end) in columns.iter_mut().zip(ends).take(self.columns) {
+        for (column, end) in fields.columns.iter_mut().zip(ends).take(self.columns) {
             *column = &line[start..end];
             (count, start) = (count + 1, end + 1);
         }
         if count <= self.hostname {
             return Err(RowError::Columns(count, self.hostname + 1));
         }
-        let fields = Fields { columns, count };
+        fields.count = count;
         for (column, place) in [("fqdn_fwd", self.fqdn_fwd), ("fqdn_rev", self.fqdn_rev)] {
             // They tell nothing of interest, except whether this is one row and not parts of several.
             if !matches!(fields.get(place), b"0" | b"1") {
                 return Err(wrong(column, fields.get(place)));
             }
         }
-        Ok(fields)
+        Ok(())
     }
 }
 
 /// The fields of a line, as they stand there.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Fields<'a> {
     columns: [&'a [u8]; COLUMNS],
     count: usize,

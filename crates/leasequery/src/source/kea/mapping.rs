@@ -75,7 +75,12 @@ const WINDOW: usize = 32;
 
 impl<'a> Lists<'a> {
     fn of<F: Family>(rows: &[Row<F>], bytes: &'a [u8]) -> Self {
-        let mut lists = Self { ends: Vec::with_capacity(rows.len()), ..Self::default() };
+        let mut lists = Self {
+            options: Vec::with_capacity(rows.len()),
+            remote_ids: Vec::with_capacity(rows.len()),
+            relay_ids: Vec::with_capacity(rows.len()),
+            ends: Vec::with_capacity(rows.len()),
+        };
         for row in rows {
             F::lists(row, bytes, &mut lists);
             let Self { options, remote_ids, relay_ids, .. } = &lists;
@@ -86,6 +91,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Adds an option to the row at hand, if there are octets.
+    #[inline]
     pub fn add_option(&mut self, code: u16, value: &'a [u8]) {
         if !value.is_empty() {
             self.options.push((code, value));
@@ -93,6 +99,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Adds a Remote ID to the row at hand, before those it has, if there are octets: none identify nobody.
+    #[inline]
     pub fn add_remote_id(&mut self, id: &'a [u8]) {
         if !id.is_empty() {
             self.remote_ids.insert(self.ends.last().map_or(0, |ends| ends.remote_ids), id);
@@ -100,6 +107,7 @@ impl<'a> Lists<'a> {
     }
 
     /// Adds a Relay-ID to the row at hand, before those it has, if there are octets: none identify nobody.
+    #[inline]
     pub fn add_relay_id(&mut self, id: &'a [u8]) {
         if !id.is_empty() {
             self.relay_ids.insert(self.ends.last().map_or(0, |ends| ends.relay_ids), id);
@@ -212,6 +220,7 @@ impl<F: Family> Batch<F> {
 }
 
 /// What a row says.
+#[inline]
 fn update<'a, F: Family>(
     row: &Row<F>,
     bytes: &'a [u8],

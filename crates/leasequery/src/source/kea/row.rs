@@ -5,7 +5,7 @@ use std::ops::Range;
 use memchr::memchr;
 use thiserror::Error;
 
-use super::columns::Header;
+use super::columns::{Fields, Header};
 use super::family::{Family, Unreadable};
 
 /// Why a row was not taken.
@@ -77,13 +77,16 @@ pub enum KeaState {
 
 impl<F: Family> Row<F> {
     /// Reads a line, without its newline. Octets are appended to `bytes`.
+    #[inline]
     pub fn read(
         line: &[u8],
         header: &Header<F>,
         bytes: &mut Vec<u8>,
         scratch: &mut F::Scratch,
     ) -> Result<Self, RowError> {
-        let fields = header.split(line)?;
+        // Too large to be handed over.
+        let mut fields = Fields::default();
+        header.split(line, &mut fields)?;
         let text = fields.get(header.address);
         let address = F::address(text).ok_or_else(|| wrong("address", text))?;
         let text = fields.get(header.client_id);
@@ -126,6 +129,7 @@ pub(super) fn wrong(column: &'static str, value: &[u8]) -> RowError {
     RowError::Value { column, value }
 }
 
+#[inline]
 fn state<F: Family>(text: &[u8]) -> Result<KeaState, RowError> {
     let known = match text {
         [digit] => F::STATES.get(usize::from(digit.wrapping_sub(b'0'))),
@@ -134,6 +138,7 @@ fn state<F: Family>(text: &[u8]) -> Result<KeaState, RowError> {
     known.copied().ok_or_else(|| wrong("state", text))
 }
 
+#[inline]
 pub(super) fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowError> {
     let (digits, negative) = match text {
         [b'-', digits @ ..] => (digits, true),
@@ -152,6 +157,7 @@ pub(super) fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Resu
 }
 
 /// Two hex digits an octet, joined by colons.
+#[inline]
 pub(super) fn octets(column: &'static str, text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
     let start = bytes.len();
     if text.is_empty() {
@@ -195,6 +201,7 @@ pub(super) fn decode(hex: &[u8], bytes: &mut Vec<u8>) -> bool {
 }
 
 /// Kea escapes a byte as `&#x` and two hex digits; anything else stands for itself.
+#[inline]
 pub(super) fn unescape(text: &[u8], bytes: &mut Vec<u8>) -> Range<usize> {
     let start = bytes.len();
     let mut rest = text;

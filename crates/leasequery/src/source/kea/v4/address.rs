@@ -6,6 +6,7 @@ use std::net::Ipv4Addr;
 use super::super::family::Seen;
 
 /// Four numbers and three dots.
+#[inline]
 pub(super) fn address(text: &[u8]) -> Option<Ipv4Addr> {
     let mut octets = [0; 4];
     let mut rest = text;

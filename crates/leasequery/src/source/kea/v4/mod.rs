@@ -74,14 +74,17 @@ impl Family for V4 {
         places.need("hwaddr")
     }
 
+    #[inline]
     fn address(text: &[u8]) -> Option<Ipv4Addr> {
         address::address(text)
     }
 
+    #[inline]
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
         octets(Self::CLIENT_ID, text, bytes)
     }
 
+    #[inline]
     fn own(fields: &Fields<'_>, hwaddr: &usize, _hostname: Range<usize>, bytes: &mut Vec<u8>) -> Result<Own, RowError> {
         let text = fields.get(*hwaddr);
         let hwaddr = octets("hwaddr", text, bytes)?;
@@ -91,22 +94,26 @@ impl Family for V4 {
         Ok(Own { hwaddr, remote_id: 0..0, relay_id: 0..0 })
     }
 
+    #[inline]
     fn relay(context: &[u8], bytes: &mut Vec<u8>, own: &mut Own, (): &mut ()) -> Result<Range<usize>, Unreadable> {
         let found = relay::read(context, bytes)?;
         (own.remote_id, own.relay_id) = (found.remote_id, found.relay_id);
         Ok(found.sub_options)
     }
 
+    #[inline]
     fn key(row: &Row, vpn: VpnIndex) -> V4Key {
         V4Key { vpn, address: row.address }
     }
 
+    #[inline]
     fn lists<'a>(row: &Row, bytes: &'a [u8], lists: &mut Lists<'a>) {
         lists.add_option(OptionCode::HOST_NAME.0.into(), &bytes[row.hostname.clone()]);
         lists.add_remote_id(&bytes[row.own.remote_id.clone()]);
         lists.add_relay_id(&bytes[row.own.relay_id.clone()]);
     }
 
+    #[inline]
     fn complete<'a>(
         update: &mut Update<'a, V4Key>,
         row: &Row,
@@ -135,6 +142,7 @@ impl Family for V4 {
 
 impl Row {
     /// Reads a line, without its newline. Octets are appended to `bytes`.
+    #[inline]
     pub fn parse(line: &[u8], header: &Header, bytes: &mut Vec<u8>) -> Result<Self, RowError> {
         Self::read(line, header, bytes, &mut ())
     }
