@@ -28,7 +28,7 @@ impl Shared<V6Key> for Locked {
 /// Every other one is a prefix. The client is part of the relay data too, which differs in the two layouts.
 fn row(address: u8, client: u8, lifetime: u32, expire: u64) -> String {
     let (kind, length) = if address.is_multiple_of(2) { (0, 128) } else { (2, 56) };
-    let name = if expire.is_multiple_of(2) { "relays" } else { "relay-info" };
+    let name = if client.is_multiple_of(2) { "relays" } else { "relay-info" };
     let context = format!(
         r#"{{ "ISC": {{ "{name}": [ {{ "hop": 0, "link": "fd77::2", "options": "0x0025000500000009{client:02X}", "peer": "fe80::1" }} ] }} }}"#
     );
