@@ -5,6 +5,7 @@
 //! wheel of input, output, events and timer, and every cut, delay and slow reader is a plain unit test.
 
 pub mod clock;
+pub mod code;
 pub mod follower;
 pub mod requestor;
 pub mod server;

@@ -161,7 +161,7 @@ fn row(record: &Record<'_>) -> (Place, Row) {
 /// What came of each query, and how the connection ended if it did.
 struct Outcome {
     copies: Vec<Copy>,
-    done: Vec<Option<StatusCode>>,
+    done: Vec<Option<leasequery_protocol::code::StatusCode>>,
     failure: Option<Failure>,
     /// Octets that the server sent.
     sent: usize,
@@ -250,7 +250,7 @@ fn each_query_finds_what_the_store_has() {
     for query in queries() {
         let outcome = run(&store, std::slice::from_ref(&query), 1, usize::MAX);
         assert_eq!(outcome.failure, None);
-        assert_eq!(outcome.done, [Some(StatusCode::SUCCESS)]);
+        assert_eq!(outcome.done, [Some(StatusCode::SUCCESS.into())]);
         assert_eq!(outcome.copies[0], expected(&store, &query), "{query:?}");
     }
 }
@@ -264,7 +264,7 @@ proptest! {
         let outcome = run(&store, &which, seed, usize::MAX);
         prop_assert_eq!(outcome.failure, None);
         for (query, (copy, done)) in which.iter().zip(outcome.copies.iter().zip(&outcome.done)) {
-            prop_assert_eq!(*done, Some(StatusCode::SUCCESS));
+            prop_assert_eq!(*done, Some(StatusCode::SUCCESS.into()));
             prop_assert_eq!(copy, &expected(&store, query));
         }
     }

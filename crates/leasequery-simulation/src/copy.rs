@@ -87,12 +87,17 @@ pub(crate) enum Connecting {
     Open(usize),
 }
 
+/// How often a server that answers no active queries is asked for changes.
+pub(crate) const POLL: Duration = Duration::from_secs(15);
+/// How often everything is asked for.
+pub(crate) const SWEEP: Duration = Duration::from_secs(150);
+
 /// How every server is followed.
 pub(crate) fn settings(sweeps: bool, kept: bool) -> Settings {
     Settings {
         retry: Duration::from_secs(10),
-        poll: Duration::from_secs(15),
-        sweep: sweeps.then_some(Duration::from_secs(150)),
+        poll: POLL,
+        sweep: sweeps.then_some(SWEEP),
         initial: true,
         kept,
         timeouts: Timeouts { data: Duration::from_mins(1), active_receive: Duration::from_secs(20) },

@@ -1,5 +1,7 @@
 //! What happens on the DHCP server beside a root: leases that come and go.
 
+use std::collections::BTreeSet;
+
 use fastrand::Rng;
 use leasequery_store::{Hardware, Network, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex, VpnName};
 use std::net::Ipv4Addr;
@@ -30,6 +32,11 @@ pub(crate) fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(FIRST + number)
 }
 
+/// Addresses that are configured now and then, and never leased.
+pub(crate) fn never_leased() -> impl Iterator<Item = V4Key> {
+    (ADDRESSES..ADDRESSES + 8).map(|number| V4Key::new(address(number)))
+}
+
 impl Row {
     pub(crate) fn random(at: Time, random: &mut Rng) -> Self {
         let what = match random.u8(0..20) {
@@ -45,6 +52,16 @@ impl Row {
             },
         };
         Self { address: random.u32(0..ADDRESSES), vpn: if random.u8(..) < 40 { random.u8(1..3) } else { 0 }, at, what }
+    }
+
+    /// What remains of a file when it is cleaned up: the last word about each address, if that is a lease.
+    pub(crate) fn clean_up(rows: &mut Vec<Self>) {
+        let mut known = BTreeSet::new();
+        rows.reverse();
+        rows.retain(|row| {
+            known.insert((row.vpn, row.address)) && matches!(row.what, What::Grant { .. } | What::Decline { .. })
+        });
+        rows.reverse();
     }
 
     /// Puts it into the store as a follower of a lease file does.

@@ -1,6 +1,7 @@
 //! Runs seeds until one fails, the time is over, or all have been run.
 //!
-//! `leasequery-simulation SEEDS|SECONDSs [FIRST]`, or `leasequery-simulation replay SEED [MUTATION]` to see what happens.
+//! `leasequery-simulation SEEDS|SECONDSs [FIRST]`, or `leasequery-simulation replay SEED [MUTATION]` to see what happens,
+//! or `leasequery-simulation mutations [SEEDS [MUTATION]]` to see how often each fault put in on purpose is noticed.
 
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,9 +13,12 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     match arguments.first().map(String::as_str) {
         Some("replay") => replay(&arguments[1..]),
+        Some("mutations") => mutations(&arguments[1..]),
         Some(amount) => soak(amount, arguments.get(1).and_then(|first| first.parse().ok()).unwrap_or(0)),
         None => {
-            eprintln!("usage: leasequery-simulation SEEDS|SECONDSs [FIRST] | replay SEED [MUTATION]");
+            eprintln!(
+                "usage: leasequery-simulation SEEDS|SECONDSs [FIRST] | replay SEED [MUTATION] | mutations [SEEDS [MUTATION]]"
+            );
             ExitCode::from(2)
         }
     }
@@ -22,7 +26,7 @@ fn main() -> ExitCode {
 
 fn replay(arguments: &[String]) -> ExitCode {
     let Some(seed) = arguments.first().and_then(|seed| seed.parse().ok()) else { return ExitCode::from(2) };
-    let mutation = arguments.get(1).and_then(|name| Mutation::ALL.into_iter().find(|m| format!("{m:?}") == *name));
+    let mutation = arguments.get(1).and_then(|name| mutation(name));
     match run(seed, Options { mutation, trace: true }) {
         Ok(report) => {
             println!("{report:?}");
@@ -33,6 +37,21 @@ fn replay(arguments: &[String]) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn mutation(name: &str) -> Option<Mutation> {
+    Mutation::ALL.into_iter().find(|mutation| format!("{mutation:?}") == name)
+}
+
+fn mutations(arguments: &[String]) -> ExitCode {
+    let seeds = arguments.first().and_then(|seeds| seeds.parse().ok()).unwrap_or(100);
+    let wanted = arguments.get(1).and_then(|name| mutation(name));
+    for mutation in Mutation::ALL.into_iter().filter(|mutation| wanted.is_none_or(|wanted| wanted == *mutation)) {
+        let options = Options { mutation: Some(mutation), ..Options::default() };
+        let noticed: Vec<u64> = (0..seeds).filter(|seed| run(*seed, options).is_err()).collect();
+        println!("{mutation:?}: noticed by {} of {seeds} seeds, first by {:?}", noticed.len(), noticed.first());
+    }
+    ExitCode::SUCCESS
 }
 
 fn soak(amount: &str, first: u64) -> ExitCode {

@@ -1,5 +1,8 @@
 //! Faults put in on purpose, between the parts, to see that the simulation notices.
 
+use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
+
 use leasequery_store::Time;
 use leasequery_wire::v4::{
     BOOT_REPLY, Header, MIN_MESSAGE, Message, MessageType, MessageWriter, OptionCode, StatusCode,
@@ -23,17 +26,25 @@ pub enum Mutation {
     NoDataMissing,
     /// The requestor never asks for everything again.
     NoSweeps,
-    /// The requestor asks for what changed some seconds after its resume point.
+    /// The requestor asks for what changed a second after its resume point.
     ResumeLate,
     /// A message in a hundred gets lost.
     LostMessages,
     /// The server forgets that it may have forgotten.
     NoLostHistory,
+    /// The server does not tell of a lease that has the same client as the last time.
+    DroppedRenewals,
+    /// The server says that leases last half a minute longer.
+    LongerLeases,
+    /// The server does not tell of addresses that are merely configured.
+    NoFreeAddresses,
+    /// A mirror's position is on disk before what was told up to there.
+    PositionBeforeCommits,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -44,10 +55,21 @@ impl Mutation {
         Self::ResumeLate,
         Self::LostMessages,
         Self::NoLostHistory,
+        Self::DroppedRenewals,
+        Self::LongerLeases,
+        Self::NoFreeAddresses,
+        Self::PositionBeforeCommits,
     ];
 
     /// Changes what a server is about to send. Only whole messages are in `out`.
-    pub(crate) fn on_server_output(self, out: &mut Vec<u8>, active: bool, now: Time, random: &mut fastrand::Rng) {
+    pub(crate) fn on_server_output(
+        self,
+        out: &mut Vec<u8>,
+        active: bool,
+        now: Time,
+        clients: &mut Clients,
+        random: &mut fastrand::Rng,
+    ) {
         let mut changed = Vec::with_capacity(out.len());
         let mut rest = out.as_slice();
         while let Ok(Framing::Frame { body, rest: behind }) = split_frame(rest, MIN_MESSAGE) {
@@ -65,6 +87,17 @@ impl Mutation {
                         && random.u8(0..100) == 0 => {}
                 Self::NoDataMissing if status == Some(StatusCode::DATA_MISSING) => {
                     complete(&mut changed, message.xid(), now);
+                }
+                Self::DroppedRenewals if active && is_renewal(&message, clients) => {}
+                Self::NoFreeAddresses
+                    if kind == MessageType::LEASE_UNASSIGNED
+                        && message.chaddr().is_empty()
+                        && message.client_identifier().is_none() => {}
+                Self::LongerLeases => {
+                    changed.extend_from_slice(frame);
+                    if let Ok(Some(seconds)) = message.lease_time() {
+                        put_time(&mut changed[at..], OptionCode::LEASE_TIME, Time(seconds).plus(30));
+                    }
                 }
                 Self::BaseTimeOfNow if active => {
                     changed.extend_from_slice(frame);
@@ -92,11 +125,30 @@ impl Mutation {
         }
         let Ok(Some(since)) = message.query_start_time() else { return };
         let changed = match (self, bulk) {
-            (Self::ResumeLate, _) => Time(since).plus(4),
+            (Self::ResumeLate, _) => Time(since).plus(1),
             (Self::ResumeFromLastBulk, Some(bulk)) => Time(since).max(bulk),
             _ => return,
         };
         put_time(out, OptionCode::QUERY_START_TIME, changed);
+    }
+}
+
+/// Who had which address when it was last told of.
+pub(crate) type Clients = BTreeMap<(Vec<u8>, Ipv4Addr), (Vec<u8>, Vec<u8>)>;
+
+/// Whether the last message about an address had the same client.
+fn is_renewal(message: &Message<'_>, clients: &mut Clients) -> bool {
+    let vpn = message.option(OptionCode::VPN_SELECTION).unwrap_or_default().to_vec();
+    let client = (message.chaddr().to_vec(), message.client_identifier().unwrap_or_default().to_vec());
+    match message.message_type() {
+        MessageType::LEASE_ACTIVE => {
+            clients.insert((vpn, message.ciaddr()), client.clone()).is_some_and(|before| before == client)
+        }
+        MessageType::LEASE_UNASSIGNED => {
+            clients.remove(&(vpn, message.ciaddr()));
+            false
+        }
+        _ => false,
     }
 }
 

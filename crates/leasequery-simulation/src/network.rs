@@ -15,6 +15,9 @@ pub(crate) struct Pipe {
     /// Octets that may be under way or unread: the buffers of both sockets.
     capacity: usize,
     delay: Duration,
+    /// How long an octet takes, and until when the line is busy.
+    octet: Duration,
+    busy_until: Duration,
     /// When the end arrives, if there is one.
     end: Option<Duration>,
     /// The reader takes nothing before this time.
@@ -31,6 +34,8 @@ impl Pipe {
             arrived: Vec::new(),
             capacity: if random.u8(..) < 64 { random.usize(300..3000) } else { 65_536 },
             delay: Duration::from_micros(random.u64(10..=slowest)),
+            octet: if random.u8(..) < 32 { Duration::from_nanos(random.u64(1000..1_000_000)) } else { Duration::ZERO },
+            busy_until: Duration::ZERO,
             end: None,
             stopped_until: Duration::ZERO,
             lost: false,
@@ -51,7 +56,9 @@ impl Pipe {
             let (piece, behind) = rest.split_at(length);
             let last = self.flight.back().map_or(Duration::ZERO, |(at, _)| *at);
             let jitter = self.delay.mul_f64(random.f64() / 2.0);
-            self.flight.push_back(((now + self.delay + jitter).max(last), piece.to_vec()));
+            let took = self.octet.saturating_mul(u32::try_from(length).unwrap_or(u32::MAX));
+            self.busy_until = self.busy_until.max(now) + took;
+            self.flight.push_back(((self.busy_until + self.delay + jitter).max(last), piece.to_vec()));
             rest = behind;
         }
         taken

@@ -29,6 +29,10 @@ pub(crate) struct Node {
     pub(crate) process: Option<Process>,
     /// When the process is started, if it does not run.
     pub(crate) start_at: Option<Duration>,
+    /// Positions in memory when the process was killed, for a mutation.
+    pub(crate) kept: Vec<Option<Position>>,
+    /// Whether it answers active queries.
+    pub(crate) active: bool,
     /// Its clock was set back: nobody could tell afterwards what it lost in a crash.
     pub(crate) spared: bool,
     /// When it has something to do.
@@ -56,8 +60,10 @@ pub(crate) enum Role {
 pub(crate) enum Local {
     /// A file that outlives the process, read from a position.
     File {
-        /// All that ever stood in it.
+        /// All that stands in it.
         rows: Vec<Row>,
+        /// Changes when it is written anew.
+        generation: u64,
     },
     /// A client that says everything once.
     Push {
@@ -79,6 +85,8 @@ pub(crate) struct Process {
     /// Connections are accepted.
     pub(crate) ready: bool,
     pub(crate) networks: Vec<Network<V4Key>>,
+    /// The last run may have told of what is not in the store.
+    pub(crate) unclean: bool,
 }
 
 /// The source of what the DHCP server beside a root says.
@@ -131,14 +139,23 @@ impl Node {
                 reader.begin();
                 store.source("server");
             }
-            Role::Mirror => {}
+            Role::Mirror => {
+                // Another server may have been configured.
+                let names: Vec<_> = self.upstreams.iter().map(|upstream| format!("upstream {upstream}")).collect();
+                let departed = store.sources().filter(|(_, name)| names.iter().all(|configured| configured != name));
+                for source in departed.map(|(source, _)| source).collect::<Vec<_>>() {
+                    store.end_source(source);
+                }
+            }
         }
+        let mut kept = std::mem::take(&mut self.kept).into_iter();
         for upstream in &self.upstreams {
             let source = store.source(&format!("upstream {upstream}")).ok_or("too many sources")?;
             let (source, position) = match &self.role {
                 Role::Watcher { reader, .. } => (LOCAL, reader.position),
                 _ => (source, store.position(source).and_then(Position::from_bytes)),
             };
+            let position = kept.next().flatten().filter(|_| position.is_some()).or(position);
             let settings = settings(!faithful && mutation != Some(Mutation::NoSweeps), !watches);
             following.push(Following {
                 follower: Follower::new(
@@ -162,6 +179,7 @@ impl Node {
             serving: Vec::new(),
             ready: false,
             networks: Vec::new(),
+            unclean: lost && mutation != Some(Mutation::NoLostHistory),
         });
         self.wake = now;
         Ok(())
@@ -174,7 +192,9 @@ impl Node {
             return true;
         }
         let loaded = match &self.role {
-            Role::Root(Local::File { rows }) => process.file_position() == rows.len(),
+            Role::Root(Local::File { rows, generation }) => {
+                process.file_position() == Some((*generation, rows.len() as u64))
+            }
             Role::Root(Local::Push { .. }) => true,
             Role::Mirror => process.following.iter().all(|following| following.follower.position().is_some()),
             Role::Watcher { .. } => false,
@@ -185,10 +205,14 @@ impl Node {
 }
 
 impl Process {
-    /// How many rows of the file have been read.
-    pub(crate) fn file_position(&self) -> usize {
-        let bytes = self.store.position(LOCAL).and_then(|bytes| <[u8; 8]>::try_from(bytes).ok());
-        bytes.and_then(|bytes| usize::try_from(u64::from_be_bytes(bytes)).ok()).unwrap_or(0)
+    /// Of which generation of the file how many rows have been read.
+    pub(crate) fn file_position(&self) -> Option<(u64, u64)> {
+        let (generation, rows) = self.store.position(LOCAL)?.split_first_chunk()?;
+        Some((u64::from_be_bytes(*generation), u64::from_be_bytes(rows.try_into().ok()?)))
+    }
+
+    pub(crate) fn set_file_position(&mut self, generation: u64, rows: u64) {
+        self.store.set_position(LOCAL, [generation.to_be_bytes(), rows.to_be_bytes()].concat());
     }
 
     /// Writes what changed to the disk, and now and then makes sure that it survives.

@@ -1,5 +1,6 @@
 //! Who follows whom.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -14,8 +15,11 @@ use crate::node::{Local, Node, Role};
 pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
     let mut nodes: Vec<Node> = Vec::new();
     for _ in 0..random.usize(1..=2) {
-        let local =
-            if faithful || random.bool() { Local::File { rows: Vec::new() } } else { Local::Push { rows: Vec::new() } };
+        let local = if faithful || random.bool() {
+            Local::File { rows: Vec::new(), generation: 0 }
+        } else {
+            Local::Push { rows: Vec::new() }
+        };
         nodes.push(node(Role::Root(local), Vec::new(), random));
     }
     for _ in 0..random.usize(0..=3) {
@@ -33,10 +37,14 @@ pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
         nodes.push(node(Role::Watcher { reader: Box::new(Reader::default()), keeps }, vec![upstream], random));
     }
     if faithful {
-        for node in nodes.iter_mut().filter(|node| !matches!(node.role, Role::Watcher { .. })) {
+        let followed: BTreeSet<_> = nodes.iter().flat_map(|node| node.upstreams.clone()).collect();
+        for (number, node) in
+            nodes.iter_mut().enumerate().filter(|(_, node)| !matches!(node.role, Role::Watcher { .. }))
+        {
             node.disk = Some(Memory::new());
             node.history = 100_000;
-            node.spared = matches!(node.role, Role::Mirror);
+            // A mirror that is killed begins its history anew, and knows no more which of two servers it believed.
+            node.spared = matches!(node.role, Role::Mirror) && (followed.contains(&number) || node.upstreams.len() > 1);
         }
     }
     nodes
@@ -52,10 +60,12 @@ fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
             drift: random.i64(-50..50),
         },
         disk: durable.then(Memory::new),
-        diligence: random.u8(5..250),
+        diligence: if random.bool() { random.u8(1..8) } else { random.u8(8..250) },
         history: if random.bool() { random.u32(5..60) } else { 100_000 },
         process: None,
         start_at: Some(Duration::from_millis(random.u64(0..3000))),
+        kept: Vec::new(),
+        active: random.u8(..) >= 24,
         spared: false,
         wake: Duration::ZERO,
     }

@@ -12,6 +12,7 @@ use leasequery_wire::{Framing, split_frame};
 
 use crate::Mutation;
 use crate::leases::address;
+use crate::mutation::Clients;
 use crate::network::Tcp;
 
 /// Timeouts of every server.
@@ -39,12 +40,13 @@ pub(crate) struct Serving {
     resume: Option<Time>,
     latest: Option<Time>,
     closing: bool,
+    /// For a mutation.
+    clients: Clients,
 }
 
 impl Serving {
-    pub(crate) fn new(tcp: usize, now: Duration, random: &mut Rng) -> Self {
-        let policy = Policy { allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
-        let protocol = V4::new(address(0), Arc::new(policy), true);
+    pub(crate) fn new(tcp: usize, now: Duration, active: bool, random: &mut Rng) -> Self {
+        let protocol = V4::new(address(0), policy(active), true);
         Self {
             tcp,
             connection: Connection::new(protocol, LIMITS, Duration::ZERO),
@@ -57,6 +59,7 @@ impl Serving {
             resume: None,
             latest: None,
             closing: false,
+            clients: Clients::default(),
         }
     }
 
@@ -95,7 +98,7 @@ impl Serving {
                 let was_active = self.connection.is_active();
                 turn = self.connection.poll_transmit(mine, store, &mut self.out, self.room);
                 self.mutate(was_active, store.now(), mutation, random);
-                self.check(store)?;
+                self.check(0, store)?;
                 if self.out.len() > self.room + 2 * 65_536 {
                     return Err(format!("the server made {} octets at once", self.out.len()));
                 }
@@ -129,6 +132,13 @@ impl Serving {
         }
     }
 
+    /// Whether active queries are permitted changes.
+    pub(crate) fn permit(&mut self, active: bool, store: &Store<V4Key>) -> Result<(), String> {
+        let unchecked = self.out.len();
+        self.connection.set_policy(&policy(active), store, &mut self.out);
+        self.check(unchecked, store)
+    }
+
     /// The process ends: the last words are said as far as they fit.
     pub(crate) fn terminate(&mut self, now: Duration, store: &Store<V4Key>, tcp: &mut Tcp, random: &mut Rng) {
         self.connection.terminate(store, &mut self.out, "over");
@@ -146,13 +156,13 @@ impl Serving {
                 self.out.splice(0..0, first);
             }
         }
-        mutation.on_server_output(&mut self.out, active, now, random);
+        mutation.on_server_output(&mut self.out, active, now, &mut self.clients, random);
     }
 
     /// What was said must not promise more than was told: whatever changed and has not been told changed at the resume
     /// point or later. And base-times never decrease.
-    fn check(&mut self, store: &Store<V4Key>) -> Result<(), String> {
-        let mut rest = self.out.as_slice();
+    fn check(&mut self, from: usize, store: &Store<V4Key>) -> Result<(), String> {
+        let mut rest = &self.out[from..];
         while let Ok(Framing::Frame { body, rest: behind }) = split_frame(rest, MIN_MESSAGE) {
             rest = behind;
             let Ok(message) = Message::parse(body) else { return Err("the server sent no message".to_owned()) };
@@ -172,7 +182,7 @@ impl Serving {
             }
         }
         if let (Some(resume), true) = (self.resume, self.connection.is_active()) {
-            let active = self.connection.queries_mut().next().and_then(|query| query.told_up_to());
+            let active = self.connection.told_up_to();
             let untold = active.and_then(|cursor| store.changes(cursor).next());
             if let Some(untold) = untold.filter(|untold| untold.changed() < resume) {
                 let (key, changed) = (untold.key().address, untold.changed());
@@ -181,6 +191,10 @@ impl Serving {
         }
         Ok(())
     }
+}
+
+fn policy(active: bool) -> Arc<Policy> {
+    Arc::new(Policy { allow: Allow { active, ..Allow::default() }, ..Policy::default() })
 }
 
 fn xid(out: &[u8]) -> Option<u32> {

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 
+use crate::KeyMap;
 use crate::attributes::link_octets;
 use crate::commit::{Indexed, identifier};
 use crate::key::first_of;
@@ -122,6 +123,15 @@ impl Store<V6Key> {
         // Of two networks one is inside the other, or they have nothing in common.
         spans.dedup_by(|next, before| next.1 <= before.1);
         spans
+    }
+
+    /// The bindings of a client, of whatever state, in key order.
+    #[inline]
+    pub fn of_client(&self, duid: &[u8]) -> impl Iterator<Item = Binding<'_, V6Key>> + use<'_> {
+        let mut numbers = self.members(Indexed::ClientId, identifier(duid), None);
+        std::iter::from_fn(move || {
+            numbers.members.next(|key| self.map.find(key)).map(|number| self.records.binding(number))
+        })
     }
 
     /// The delegated prefixes that an address is inside of, the longest first.

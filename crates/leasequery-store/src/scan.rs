@@ -75,7 +75,7 @@ enum Walk<'s, K: Key> {
 /// The records of one identifier, or those of them that also have the right client-identifier.
 #[derive(Debug)]
 pub(crate) struct List<'s, K> {
-    members: Members<'s, K>,
+    pub(crate) members: Members<'s, K>,
     /// Only records whose client-identifier is made of their hardware address.
     made_of_hardware: bool,
 }

@@ -1,4 +1,4 @@
-//! dhcproto, an independent implementation, agrees on well-formed messages in both directions.
+//! dhcproto, an independent implementation, agrees on well-formed DHCPv4 messages in both directions.
 
 #![allow(missing_docs)]
 

@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Listener, SharedStore, keep_pulse, keep_time};
+use leasequery::serve::{Control, Listener, SharedStore, Stores};
 use leasequery::source::kea::Follower;
-use leasequery::source::push::Socket;
+use leasequery::source::push::{Socket, Sources};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::{Hardware, Settings, SourceId, State, Store, Time, Update, V4Key, VpnIndex};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
@@ -32,7 +32,7 @@ fn address(number: u32) -> Ipv4Addr {
 /// A server in this process.
 struct Server {
     runtime: Runtime,
-    shared: Arc<SharedStore>,
+    shared: Arc<SharedStore<V4Key>>,
     address: SocketAddr,
     control: tokio::sync::watch::Sender<Control>,
 }
@@ -53,14 +53,18 @@ impl Server {
             Requestor { addresses: vec!["127.0.0.0/8".parse().expect("a prefix")], policy: Arc::new(policy) };
         let control = Control { requestors: Arc::new(Requestors(vec![everybody])), shutdown: false };
         let (control, receiver) = tokio::sync::watch::channel(control);
-        let listener =
-            config::Listener { address: "127.0.0.1:0".parse().expect("an address"), server_id: None, active: true };
+        let listener = config::Listener {
+            address: "127.0.0.1:0".parse().expect("an address"),
+            transport: config::Transport::Tcp,
+            service: config::Service::V4 { server_id: None },
+            active: true,
+        };
         let address = runtime.block_on(async {
             let listener = Listener::bind(&listener).expect("a port");
             let address = listener.address();
-            tokio::spawn(keep_time(Arc::clone(&shared), receiver.clone()));
-            tokio::spawn(keep_pulse(Arc::clone(&shared), receiver.clone()));
-            tokio::spawn(listener.run(Arc::clone(&shared), receiver, Limits::default(), 5000));
+            shared.keep(&receiver);
+            let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
+            tokio::spawn(listener.run(stores, receiver, Limits::default(), 5000));
             address
         });
         Self { runtime, shared, address, control }
@@ -91,7 +95,7 @@ impl Server {
 }
 
 /// Commits leases for `count` addresses from `first` on.
-fn change(shared: &SharedStore, first: u32, count: u32, round: u32) {
+fn change(shared: &SharedStore<V4Key>, first: u32, count: u32, round: u32) {
     shared.write(|store| {
         for number in first..first + count {
             let [_, a, b, c] = number.to_be_bytes();
@@ -183,10 +187,11 @@ fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
     } else {
         let path = directory.path().join("push.sock");
         let control = server.control.subscribe();
-        let shared = Arc::clone(&server.shared);
+        let stores = Stores { v4: Arc::clone(&server.shared), ..Stores::new(Settings::default()) };
+        let sources = Sources { v4: SourceId(0), v6: SourceId(0) };
         let bound = path.clone();
         server.runtime.spawn(async move {
-            Socket::bind(&bound).expect("a socket").run(SourceId(0), shared, control).await;
+            Socket::bind(&bound).expect("a socket").run(sources, stores, control).await;
         });
         while !path.exists() {
             std::thread::sleep(Duration::from_millis(5));

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use leasequery::config::{self, Requestor, Requestors};
 use leasequery::record::hex_text;
-use leasequery::serve::{Control, Listener, SharedStore};
+use leasequery::serve::{Control, Listener, SharedStore, Stores};
 use leasequery::source::kea::Follower;
 use leasequery_protocol::requestor::v4::{BulkQuery, V4 as Asking};
 use leasequery_protocol::requestor::{Connection as Requesting, Timeouts};
@@ -181,12 +181,17 @@ fn main() {
         Requestor { addresses: vec!["127.0.0.0/8".parse().expect("a prefix")], policy: Arc::new(Policy::default()) };
     let control = Control { requestors: Arc::new(Requestors(vec![everybody])), shutdown: false };
     let (_sender, control) = tokio::sync::watch::channel(control);
-    let listener =
-        config::Listener { address: "127.0.0.1:0".parse().expect("an address"), server_id: None, active: false };
+    let listener = config::Listener {
+        address: "127.0.0.1:0".parse().expect("an address"),
+        transport: config::Transport::Tcp,
+        service: config::Service::V4 { server_id: None },
+        active: false,
+    };
     let address = runtime.block_on(async {
         let listener = Listener::bind(&listener).expect("a port");
         let address = listener.address();
-        tokio::spawn(listener.run(Arc::clone(&shared), control, Limits::default(), 10));
+        let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
+        tokio::spawn(listener.run(stores, control, Limits::default(), 10));
         address
     });
     let serve = repeat(|| {

@@ -5,16 +5,15 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use leasequery_protocol::follower::{Followed, Follower, LINKS, Link, Observer};
-use leasequery_protocol::requestor::v4::V4;
 use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::serve::SharedStore;
 
 /// Who takes part in following a server.
-pub trait Companion: Observer<V4> {
+pub trait Companion<P: Followed>: Observer<P> {
     /// Is called between turns, when nobody holds the store. An error ends the following.
-    fn pause(&mut self, follower: &Follower<V4>) -> io::Result<()>;
+    fn pause(&mut self, follower: &Follower<P>) -> io::Result<()>;
 }
 
 /// Octets read at a time.
@@ -35,11 +34,11 @@ enum Socket {
 }
 
 /// Follows the server at `HOST:PORT` until `stop` is ready.
-pub async fn follow(
+pub async fn follow<P: Followed>(
     server: &str,
-    follower: &mut Follower<V4>,
-    shared: &SharedStore,
-    companion: &mut impl Companion,
+    follower: &mut Follower<P>,
+    shared: &SharedStore<P::Key>,
+    companion: &mut impl Companion<P>,
     stop: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let start = Instant::now();
@@ -100,7 +99,7 @@ async fn connect(server: String) -> io::Result<TcpStream> {
 }
 
 /// Sends what is to be sent and takes what has come, as far as that goes without waiting.
-fn carry(stream: &TcpStream, link: Link, follower: &mut Follower<V4>, start: Instant, input: &mut [u8]) {
+fn carry<P: Followed>(stream: &TcpStream, link: Link, follower: &mut Follower<P>, start: Instant, input: &mut [u8]) {
     let unsent = follower.poll_transmit(link);
     let sent = if unsent.is_empty() { Ok(0) } else { stream.try_write(unsent) };
     match sent {
@@ -135,19 +134,18 @@ async fn ready(socket: &mut Socket, sent: bool) -> Option<io::Result<TcpStream>>
     }
 }
 
-fn finish_connecting(
+fn finish_connecting<P: Followed>(
     link: Link,
     connected: Option<io::Result<TcpStream>>,
     socket: &mut Socket,
-    follower: &mut Follower<V4>,
+    follower: &mut Follower<P>,
     start: Instant,
-    shared: &SharedStore,
+    shared: &SharedStore<P::Key>,
 ) {
     let Some(connected) = connected else { return };
     match connected.and_then(|stream| Ok((stream.peer_addr()?, stream))) {
         Ok((peer, stream)) => {
-            let protocol = V4::with_peer(peer.ip());
-            shared.write(|store| follower.handle_connected(link, start.elapsed(), protocol, store));
+            shared.write(|store| follower.handle_connected(link, start.elapsed(), peer.ip(), store));
             *socket = Socket::Open(stream);
         }
         Err(error) => {

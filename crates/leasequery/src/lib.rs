@@ -4,6 +4,9 @@
 pub mod cli;
 pub mod config;
 mod demo;
+mod duid;
+mod exchange;
+pub mod family;
 pub mod follow;
 pub mod output;
 pub mod record;

@@ -1,11 +1,10 @@
 //! The shell of a requestor: a TCP connection around the state machine of `leasequery_protocol::requestor`.
 
 use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, SocketAddr, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use leasequery_protocol::requestor::v4::{BulkQuery, QueryError, Record, V4};
-use leasequery_protocol::requestor::{Connection, Done, Event, Failure, Protocol, Timeouts};
+use leasequery_protocol::requestor::{Connection, Done, Event, Failure, Protocol, QueryError, Timeouts};
 use leasequery_store::Time;
 use thiserror::Error;
 
@@ -30,9 +29,9 @@ pub enum FetchError {
 }
 
 /// Who takes what comes.
-pub trait Sink {
+pub trait Sink<P: Protocol> {
     /// Takes what the server says about one address.
-    fn record(&mut self, record: &Record<'_>) -> io::Result<()>;
+    fn record(&mut self, record: &P::Record<'_>) -> io::Result<()>;
 
     /// Is told that the server could not tell about one address.
     fn failed(&mut self, _text: String) {}
@@ -48,23 +47,21 @@ const INPUT: usize = 256 * 1024;
 
 /// Asks the first of the addresses that answers, and gives each record to `sink`, until the final message. `timeout`
 /// bounds each wait for the server.
-pub fn fetch(
+pub fn fetch<P: Protocol<QueryError = QueryError>>(
     addresses: &[SocketAddr],
-    query: &BulkQuery,
+    protocol: impl Fn(IpAddr) -> P,
+    query: &P::Query,
     timeout: Duration,
-    sink: &mut impl Sink,
+    sink: &mut impl Sink<P>,
 ) -> Result<Done, FetchError> {
     // What cannot be said is found out before anybody is bothered.
-    V4::new(None).write(&query.into(), 0, &mut Vec::new())?;
+    protocol(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).write(query, 0, &mut Vec::new())?;
     let mut stream = connect(addresses, timeout)?;
-    let peer = match stream.peer_addr().map_err(FetchError::Socket)?.ip() {
-        IpAddr::V4(address) => Some(address),
-        IpAddr::V6(_) => None,
-    };
+    let peer = stream.peer_addr().map_err(FetchError::Socket)?.ip();
     let start = Instant::now();
-    let mut connection =
-        Connection::new(V4::new(peer), Timeouts { data: timeout, ..Timeouts::default() }, fastrand::u32(..));
-    connection.ask(start.elapsed(), query)?;
+    let timeouts = Timeouts { data: timeout, ..Timeouts::default() };
+    let mut connection = Connection::new(protocol(peer), timeouts, fastrand::u32(..));
+    connection.ask(start.elapsed(), query.clone())?;
     let mut input = vec![0; INPUT];
     loop {
         let arrival = wall_clock();
@@ -72,8 +69,8 @@ pub fn fetch(
             match event {
                 Event::Record { record, .. } => sink.record(&record).map_err(FetchError::Output)?,
                 Event::Failed { about, status, text, .. } => sink.failed(format!("{about}: {status}: {text}")),
-                // Only an active query has one.
-                Event::Status { .. } => {}
+                // Only an active query has a status.
+                Event::Status { .. } | Event::Discarded { .. } => {}
                 Event::Done { done, .. } => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
                     let _ = stream.shutdown(Shutdown::Write);

@@ -206,11 +206,12 @@ fn csv_has_a_header_and_quotes_what_needs_it() {
     assert_eq!(lines.len(), 2, "{text}");
     assert_eq!(
         lines[0],
-        "protocol,address,vpn,state,htype,mac,client-id,start-time-of-state,client-last-transaction-time,expires,renews,\
-         rebinds,relay-agent-information,remote-id,relay-id,options,data-source,server,base-time"
+        "protocol,address,prefix,vpn,state,htype,mac,client-id,duid,start-time-of-state,client-last-transaction-time,\
+         expires,renews,rebinds,preferred-until,relay-agent-information,relay-peer,relay-message,remote-id,relay-id,\
+         options,data-source,server,base-time"
     );
-    let start = "v4,10.0.0.10,\"a,\"\"b\",active,1,02:00:00:00:00:0a,ff0a0b,2026-01-01T00:00:00Z,2026-01-02T00:00:00Z,\
-                 2100-01-01T00:00:00Z,2099-01-01T00:00:00Z,2099-06-01T00:00:00Z,010161020272310c026531,7231,6531,\
+    let start = "v4,10.0.0.10,,\"a,\"\"b\",active,1,02:00:00:00:00:0a,ff0a0b,,2026-01-01T00:00:00Z,2026-01-02T00:00:00Z,\
+                 2100-01-01T00:00:00Z,2099-01-01T00:00:00Z,2099-06-01T00:00:00Z,,010161020272310c026531,,,7231,6531,\
                  12=686f7374;60=2c220a,remote,127.0.0.1,";
     assert!(lines[1].starts_with(start), "{text}\n{start}");
 
@@ -290,7 +291,8 @@ fn wrong_usage_is_told_before_anything_is_sent() {
     assert!(run(&["--address", "10.0.0.1"]).contains("no query by address"));
     assert!(run(&["--duid", "0001"]).contains("DHCPv6"));
     assert!(run(&["--link", "2001:db8::"]).contains("DHCPv6"));
-    assert!(run(&["--v6"]).contains("DHCPv6"));
+    assert!(run(&["--v6", "--mac", "020000000001"]).contains("DHCPv4"));
+    assert!(run(&["--v6", "--duid", "00"]).contains("DUID"));
     assert!(run(&["--v4", "--v6"]).contains("cannot be used with"));
     for wrong in [
         ["--mac", "02:zz"],
@@ -315,7 +317,7 @@ fn wrong_usage_is_told_before_anything_is_sent() {
     }
     let long = "00".repeat(256);
     assert!(run(&["--relay-id", &long]).starts_with("error: "));
-    for server in ["", "[::1", "127.0.0.1:x", "[::1]:67"] {
+    for server in ["", "[::1", "127.0.0.1:x", "[::1]:x"] {
         assert_eq!(bulk(server, &[]).status.code(), Some(2), "{server:?}");
     }
     assert_eq!(leasequery().arg("bulk").output().expect("it runs").status.code(), Some(2));

@@ -2,7 +2,6 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use leasequery_store::{Store, Time};
-use leasequery_wire::v4::StatusCode;
 
 use super::ranges::Ranges;
 use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
@@ -65,6 +64,13 @@ impl<P: Followed> Bulk<P> {
     /// The active response has told of a binding.
     pub(super) fn heard(&mut self, key: P::Key) {
         self.heard.insert(key);
+    }
+}
+
+/// Notes that an address is configured on the server, if that is what its answer means.
+fn configure<P: Followed>(configured: &mut Ranges<P::Key>, key: P::Key, since: Option<Time>) {
+    if P::TELLS_CONFIGURED {
+        configured.add(key, since);
     }
 }
 
@@ -147,12 +153,12 @@ impl<P: Followed> Follower<P> {
             Ok(Some(Message::Record { record, .. })) => {
                 if let Some(key) = P::key(&record, store).filter(|key| bulk.heard.contains(key)) {
                     // It is configured all the same.
-                    bulk.configured.add(key, None);
+                    configure::<P>(&mut bulk.configured, key, None);
                     return Step::Taken;
                 }
                 match P::commit(&record, bulk.job.origin(), self.source, store) {
                     Some(told) => {
-                        bulk.configured.add(told.key, told.free_since);
+                        configure::<P>(&mut bulk.configured, told.key, told.free_since);
                         observer.record(&record, told, bulk.job.origin());
                     }
                     None => self.events.push_back(Event::Warning("a binding was refused by the store".to_owned())),
@@ -164,7 +170,7 @@ impl<P: Followed> Follower<P> {
                 let text = format!("the server cannot tell of {about}: {status}: {text}");
                 self.events.push_back(Event::Warning(text));
             }
-            Ok(Some(Message::Status { .. })) => {}
+            Ok(Some(Message::Status { .. } | Message::Discarded { .. })) => {}
             Ok(Some(Message::Done { done, .. })) => return Step::Done(done),
         }
         Step::Taken
@@ -179,8 +185,8 @@ impl<P: Followed> Follower<P> {
         observer: &mut impl Observer<P>,
     ) {
         match done.status {
-            StatusCode::SUCCESS => {}
-            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY if self.all_vpns => {
+            status if status.is_success() => {}
+            status if status.is_refusal() && self.all_vpns => {
                 // It may be that it knows no VPNs.
                 self.all_vpns = false;
                 self.bulk.pace.clear(now);

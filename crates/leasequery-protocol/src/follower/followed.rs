@@ -10,10 +10,13 @@ pub trait Followed: Protocol {
     /// What its bindings are about.
     type Key: Key;
     /// Which bindings, and what about them.
-    type Wanted: Debug + Clone;
+    type Wanted: Debug + Clone + Send + 'static;
+
+    /// Whether a bulk answer also tells which addresses are merely configured.
+    const TELLS_CONFIGURED: bool;
 
     /// The protocol on a connection with a server at this address.
-    fn with_peer(peer: IpAddr) -> Self;
+    fn with_peer(wanted: &Self::Wanted, peer: IpAddr) -> Self;
 
     /// A query for all that is wanted, or for what changed in a span of time. `all_vpns` is whether the server knows what
     /// it means to ask for all VPNs.

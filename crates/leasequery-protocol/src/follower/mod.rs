@@ -16,6 +16,7 @@ mod ranges;
 mod session;
 
 use std::collections::VecDeque;
+use std::net::IpAddr;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -257,8 +258,9 @@ impl<P: Followed> Follower<P> {
         None
     }
 
-    /// A connection has been opened.
-    pub fn handle_connected(&mut self, link: Link, now: Duration, protocol: P, store: &mut Store<P::Key>) {
+    /// A connection has been opened, to a server at this address.
+    pub fn handle_connected(&mut self, link: Link, now: Duration, peer: IpAddr, store: &mut Store<P::Key>) {
+        let protocol = P::with_peer(&self.wanted, peer);
         let mut connection = Connection::new(protocol, self.settings.timeouts, self.random.u32(..));
         connection.set_skew(self.skew);
         match link {

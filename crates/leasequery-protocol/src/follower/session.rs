@@ -1,7 +1,6 @@
 use std::time::Duration;
 
 use leasequery_store::{Store, Time};
-use leasequery_wire::v4::StatusCode;
 
 use super::{Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, State};
 use crate::follower::Followed;
@@ -127,16 +126,14 @@ impl<P: Followed> Follower<P> {
                             self.told_until(base_time);
                         }
                         let reason = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
-                        return Err(match code {
-                            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY => Ending::Unsupported(reason),
-                            _ => Ending::Broken(reason),
-                        });
+                        let ending = if code.is_refusal() { Ending::Unsupported } else { Ending::Broken };
+                        return Err(ending(reason));
                     }
                 }
                 base_time
             }
             // The protocol tells of the end of an active response by its status.
-            Ok(Some(Message::Done { .. })) => None,
+            Ok(Some(Message::Done { .. } | Message::Discarded { .. })) => None,
         };
         if !std::mem::replace(&mut session.answered, true) {
             if self.polling.take().is_some() {

@@ -46,6 +46,8 @@ pub struct Connection<P: Protocol> {
     outstanding: Outstanding<P::Memory>,
     output: Vec<u8>,
     input: Input,
+    /// The message that was read last, if it tells of more bindings, and of how many it has told.
+    unread: Option<(Range<usize>, usize)>,
     /// The server has closed its sending side.
     ended: bool,
     failure: Option<Failure>,
@@ -74,11 +76,12 @@ impl<P: Protocol> Connection<P> {
             protocol,
             timeouts,
             skew: Skew::default(),
-            next_xid: first_xid,
+            next_xid: first_xid & P::MAX_TRANSACTION_ID,
             asked: None,
             outstanding: Outstanding::default(),
             output: Vec::new(),
             input: Input::default(),
+            unread: None,
             ended: false,
             failure: None,
             sending_since: None,
@@ -92,7 +95,7 @@ impl<P: Protocol> Connection<P> {
     pub fn ask(&mut self, now: Duration, query: impl Into<P::Query>) -> Result<u32, P::QueryError> {
         let (xid, query) = (self.next_xid, query.into());
         let memory = self.protocol.write(&query, xid, &mut self.output)?;
-        self.next_xid = self.next_xid.wrapping_add(1);
+        self.next_xid = self.next_xid.wrapping_add(1) & P::MAX_TRANSACTION_ID;
         self.asked = Some(if P::is_active(&query) { Kind::Active } else { Kind::Bulk });
         if self.outstanding.is_empty() {
             self.waiting_since = now;
@@ -119,7 +122,10 @@ impl<P: Protocol> Connection<P> {
     /// Takes octets from the server.
     pub fn handle_bytes(&mut self, bytes: &[u8]) {
         if self.failure.is_none() && !bytes.is_empty() {
-            self.input.add(bytes);
+            let dropped = self.input.add(bytes, self.unread.as_ref().map(|(range, _)| range.start));
+            if let Some((range, _)) = &mut self.unread {
+                *range = range.start - dropped..range.end - dropped;
+            }
             self.busy = true;
         }
     }
@@ -135,11 +141,18 @@ impl<P: Protocol> Connection<P> {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let fault = match self.input.next(P::MIN_MESSAGE) {
-            Ok(Some(range)) => {
-                let message = &self.input.bytes[range];
-                match self.protocol.read(message, &mut self.outstanding, &mut self.skew, wall) {
-                    Ok(event) => return Ok(Some(event)),
+        let next = match self.unread.take() {
+            Some(unread) => Ok(Some(unread)),
+            None => self.input.next(P::MIN_MESSAGE).map(|next| next.map(|range| (range, 0))),
+        };
+        let fault = match next {
+            Ok(Some((range, nth))) => {
+                let message = &self.input.bytes[range.clone()];
+                match self.protocol.read(message, nth, &mut self.outstanding, &mut self.skew, wall) {
+                    Ok((event, more)) => {
+                        self.unread = more.then_some((range, nth + 1));
+                        return Ok(Some(event));
+                    }
                     Err(fault) => fault,
                 }
             }
@@ -228,10 +241,14 @@ struct Input {
 }
 
 impl Input {
-    fn add(&mut self, bytes: &[u8]) {
-        self.bytes.drain(..self.taken);
-        self.taken = 0;
+    /// Adds octets and drops those that have been taken, unless they are still `needed` from some place on. Says how many
+    /// were dropped.
+    fn add(&mut self, bytes: &[u8], needed: Option<usize>) -> usize {
+        let dropped = needed.unwrap_or(self.taken);
+        self.bytes.drain(..dropped);
+        self.taken -= dropped;
         self.bytes.extend_from_slice(bytes);
+        dropped
     }
 
     /// Takes the next message, if there is a whole one: where it is in `bytes`.

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
-use leasequery_wire::v4::MessageType;
-use leasequery_wire::{DecodeError, FrameFault};
+use leasequery_wire::{DecodeError, FrameFault, TooLong};
 use thiserror::Error;
+
+use crate::code::MessageType;
 
 /// Why a connection is of no more use. All queries that are outstanding on it fail with it.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -54,6 +55,12 @@ pub enum Violation {
     /// A type that is no answer to the query (RFC 6926 section 7.3, RFC 7724 section 7.4).
     #[error("{0} is no answer to the query")]
     UnexpectedType(MessageType),
+    /// The first message of a response that comes again, or another one before it (RFC 5460 section 5.2).
+    #[error("{0} out of turn")]
+    OutOfTurn(MessageType),
+    /// A reply that is not for us, or from nobody (RFC 5007 section 4.2.2).
+    #[error("LEASEQUERY-REPLY {0}")]
+    Unaddressed(&'static str),
     /// A reply about no address (RFC 6926 section 7.3).
     #[error("{0} with zero ciaddr")]
     NoAddress(MessageType),
@@ -66,4 +73,39 @@ pub enum Violation {
         /// The VPN of the query.
         asked: String,
     },
+}
+
+/// Why a query cannot be asked.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum QueryError {
+    /// The primary selector has no octets, or more than its place in the message.
+    #[error("a {what} has {least} to {most} octets, not {length}")]
+    Length {
+        /// Which one.
+        what: &'static str,
+        /// Octets given.
+        length: usize,
+        /// The fewest that it can have.
+        least: usize,
+        /// The most that it can have.
+        most: usize,
+    },
+    /// A name of a VPN that is no ASCII text (RFC 6607 section 3.5).
+    #[error("'{0}' is no name of a VPN: it has to be ASCII text without NUL")]
+    VpnName(String),
+    /// All VPNs, which only a query over TCP can ask for (RFC 6926 section 6.2.9).
+    #[error("a single query is about one VPN, not about all")]
+    AllVpns,
+    /// No address where one has to be.
+    #[error("{0} cannot be 0.0.0.0")]
+    Unspecified(&'static str),
+    /// Something else than an address or a DUID (RFC 5460 section 3).
+    #[error("over UDP there are queries by address and by DUID; all others need TCP")]
+    OnlyTcp,
+    /// A code that no option has.
+    #[error("{0} is no code of an option")]
+    OptionCode(u16),
+    /// The message does not fit its frame.
+    #[error(transparent)]
+    TooLong(#[from] TooLong),
 }

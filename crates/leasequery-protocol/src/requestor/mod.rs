@@ -1,13 +1,17 @@
-//! The requestor's side: one [`Connection`] for each TCP connection.
+//! The requestor's side: one [`Connection`] for each TCP connection, one [`Exchange`] for each query over UDP.
 //!
 //! What DHCPv4 and DHCPv6 share is in [`connection`](Connection): framing, several queries side by side, timers, and
 //! what makes a connection useless. What they differ in is behind [`Protocol`].
 
 mod connection;
+mod exchange;
 mod failure;
 mod protocol;
+mod reconcile;
 pub mod v4;
+pub mod v6;
 
 pub use connection::{Connection, Timeouts};
-pub use failure::{Failure, Fault, Violation};
+pub use exchange::{Exchange, Poll, Schedule};
+pub use failure::{Failure, Fault, QueryError, Violation};
 pub use protocol::{ActiveStatus, Done, Event, Outstanding, Protocol};

@@ -1,22 +1,24 @@
 use leasequery_store::Time;
-use leasequery_wire::v4::{MessageType, StatusCode};
 
 use super::{Fault, Violation};
 use crate::clock::Skew;
+use crate::code::{MessageType, StatusCode};
 
 /// The messages of one protocol, seen from the requestor.
 pub trait Protocol {
     /// A query, as the caller describes it.
-    type Query;
+    type Query: Clone;
     /// Why a query cannot be asked.
     type QueryError;
     /// What is remembered of a query while it is outstanding.
-    type Memory: std::fmt::Debug;
+    type Memory: std::fmt::Debug + Send + 'static;
     /// Knowledge about one binding, borrowed from the message.
     type Record<'a>;
 
     /// The least octets a message has; a frame that announces fewer is a fault.
     const MIN_MESSAGE: usize;
+    /// The highest transaction id.
+    const MAX_TRANSACTION_ID: u32 = u32::MAX;
 
     /// Whether a query goes on for ever, alone on its connection.
     fn is_active(query: &Self::Query) -> bool;
@@ -25,14 +27,16 @@ pub trait Protocol {
     fn write(&self, query: &Self::Query, xid: u32, out: &mut Vec<u8>) -> Result<Self::Memory, Self::QueryError>;
 
     /// Reads a message, finds its query and, if it ends the response, takes the query out. A base-time goes into the
-    /// skew before times are converted. `arrival` is local time.
+    /// skew before times are converted. `arrival` is local time. A message about several bindings is read again for each
+    /// of them: this is the `nth` time, and the answer says whether there is another.
     fn read<'a>(
         &self,
         message: &'a [u8],
+        nth: usize,
         outstanding: &mut Outstanding<Self::Memory>,
         skew: &mut Skew,
         arrival: Time,
-    ) -> Result<Event<Self::Record<'a>>, Fault>;
+    ) -> Result<(Event<Self::Record<'a>>, bool), Fault>;
 }
 
 /// What has come.
@@ -56,6 +60,12 @@ pub enum Event<R> {
         status: StatusCode,
         /// The server's text for people.
         text: String,
+    },
+    /// A message that tells of nothing, or not enough: it is as if it had not come (RFC 5460 section 6.3, RFC 5007 section
+    /// 4.3.3).
+    Discarded {
+        /// Transaction id of the query.
+        xid: u32,
     },
     /// What the server says about an active response.
     Status {
@@ -112,15 +122,15 @@ pub struct Outstanding<M>(Vec<(u32, M)>);
 impl<M> Outstanding<M> {
     /// The query that a message of this type answers (RFC 6926 section 7.3).
     #[inline]
-    pub fn find(&mut self, xid: u32, kind: MessageType) -> Result<&mut M, Violation> {
+    pub fn find(&mut self, xid: u32, kind: impl Into<MessageType>) -> Result<&mut M, Violation> {
         let found = self.0.iter_mut().find(|(other, _)| *other == xid);
-        found.map(|(_, memory)| memory).ok_or(Violation::UnknownXid { kind, xid })
+        found.map(|(_, memory)| memory).ok_or_else(|| Violation::UnknownXid { kind: kind.into(), xid })
     }
 
     /// Takes out the query that a message of this type ends.
-    pub fn end(&mut self, xid: u32, kind: MessageType) -> Result<M, Violation> {
+    pub fn end(&mut self, xid: u32, kind: impl Into<MessageType>) -> Result<M, Violation> {
         let place = self.0.iter().position(|(other, _)| *other == xid);
-        place.map(|place| self.0.swap_remove(place).1).ok_or(Violation::UnknownXid { kind, xid })
+        place.map(|place| self.0.swap_remove(place).1).ok_or_else(|| Violation::UnknownXid { kind: kind.into(), xid })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -1,6 +1,8 @@
+use std::sync::Arc;
+
 use leasequery_store::{Binding, Key, Revision, Store, Time};
 
-use super::{Progress, Query};
+use super::{Policy, Progress, Query};
 
 /// What is said in an active response besides the bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,8 +32,14 @@ pub trait Wording<K: Key> {
         out: &mut Vec<u8>,
     ) -> Result<(), String>;
 
+    /// Appends what begins the response, if it has not begun: there is nothing to tell yet.
+    fn begin(&mut self, _base_time: Time, _out: &mut Vec<u8>) {}
+
     /// Appends a notice. `text` is for people, and may be empty.
     fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>);
+
+    /// See [`Query::set_policy`].
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str>;
 
     /// How many bindings have been told of.
     fn replies(&self) -> u64;
@@ -77,16 +85,6 @@ impl<W> Active<W> {
             Some(since) => (store.revision_at(since).max(store.forgotten_up_to()), CatchUp::Until(store.revision())),
         };
         Self { wording, cursor, catch_up, base_time: since.map_or(now, |since| since.min(now)) }
-    }
-
-    /// Up to which change everything has been told.
-    pub fn told_up_to(&self) -> Revision {
-        self.cursor
-    }
-
-    /// How the response is worded, to change what holds for the rest of it.
-    pub fn wording_mut(&mut self) -> &mut W {
-        &mut self.wording
     }
 
     fn notice<K: Key>(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>)
@@ -156,6 +154,7 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             self.catch_up = CatchUp::Over;
             self.notice(Notice::CatchUpComplete, store.now(), "", out);
         }
+        self.wording.begin(store.now(), out);
         Progress::Waiting
     }
 
@@ -167,6 +166,14 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
     fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str) {
         let base_time = self.told_until(store);
         self.notice(Notice::QueryTerminated, base_time, reason, out);
+    }
+
+    fn told_up_to(&self) -> Option<Revision> {
+        Some(self.cursor)
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        self.wording.set_policy(policy)
     }
 
     fn replies(&self) -> u64 {

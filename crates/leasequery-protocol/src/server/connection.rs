@@ -1,12 +1,14 @@
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
-use leasequery_store::Store;
-use leasequery_wire::v4::{MessageType, StatusCode};
+use leasequery_store::{Revision, Store};
 use leasequery_wire::{DecodeError, FrameFault, Framing, split_frame};
 use thiserror::Error;
 
-use super::{Admission, Beside, Place, Progress, Protocol, Query};
+use crate::code::{MessageType, StatusCode};
+
+use super::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +61,9 @@ pub enum CloseReason {
     /// A type that has no place on a TCP connection (RFC 7724 section 8.1.1), or not at this point of it.
     #[error("{0} has no place here")]
     Unsupported(MessageType),
+    /// A query that no answer could be made sense of (RFC 5007 section 4.2.1).
+    #[error("{0}")]
+    Unusable(&'static str),
     /// A second query with the xid of one that is being answered.
     #[error("xid {0:#010x} is in use by another query")]
     RepeatedXid(u32),
@@ -353,14 +358,21 @@ impl<P: Protocol> Connection<P> {
         self.events.pop_front()
     }
 
-    /// The protocol, to change what holds for queries to come.
-    pub fn protocol_mut(&mut self) -> &mut P {
-        &mut self.protocol
+    /// Changes what holds for queries to come, and for those being answered. If one of them cannot go on, the connection
+    /// ends.
+    pub fn set_policy(&mut self, policy: &Arc<Policy>, store: &Store<P::Key>, out: &mut Vec<u8>) {
+        if !self.protocol.set_policy(policy) {
+            return;
+        }
+        let problem = self.queries.iter_mut().find_map(|query| query.set_policy(policy).err());
+        if let Some(reason) = problem {
+            self.terminate(store, out, reason);
+        }
     }
 
-    /// The queries being answered, to change what holds for the rest of them.
-    pub fn queries_mut(&mut self) -> impl Iterator<Item = &mut P::Query> {
-        self.queries.iter_mut()
+    /// Up to which change everything has been told, if an active query is being answered.
+    pub fn told_up_to(&self) -> Option<Revision> {
+        self.queries.front().and_then(Query::told_up_to)
     }
 
     /// How many queries are being answered.

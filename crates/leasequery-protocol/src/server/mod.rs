@@ -1,4 +1,4 @@
-//! The server's side: one [`Connection`] for each TCP connection.
+//! The server's side: one [`Connection`] for each TCP connection, one [`Verdict`] for each datagram.
 //!
 //! What DHCPv4 and DHCPv6 share is in [`connection`](Connection): framing, several queries side by side, limits,
 //! timers, closing. What they differ in is behind [`Protocol`].
@@ -6,13 +6,21 @@
 mod active;
 mod connection;
 mod policy;
+mod single;
 pub mod v4;
+pub mod v6;
+mod window;
 
-use leasequery_store::{Key, Store};
+use std::sync::Arc;
+
+use leasequery_store::{Key, Revision, Store};
+
+use crate::code::StatusCode;
 
 pub use active::{Active, Notice, Wording};
 pub use connection::{CloseReason, Connection, Event, Limits, Turn};
 pub use policy::{Allow, Policy};
+pub use single::{Silence, Verdict};
 
 /// What a protocol makes of a message on a TCP connection.
 #[derive(Debug)]
@@ -24,7 +32,7 @@ pub enum Admission<Q> {
         /// Transaction id of the query.
         xid: u32,
         /// The status it was answered with.
-        status: leasequery_wire::v4::StatusCode,
+        status: StatusCode,
         /// What is wrong, for people.
         text: String,
         /// Whether the connection has to be closed.
@@ -72,6 +80,9 @@ pub trait Protocol {
         store: &Store<Self::Key>,
         out: &mut Vec<u8>,
     ) -> Admission<Self::Query>;
+
+    /// Changes what holds for queries to come; says whether that is anything new.
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> bool;
 }
 
 /// How far the answer to a query has come.
@@ -104,6 +115,14 @@ pub trait Query<K: Key> {
 
     /// Appends the final message of a response that is broken off (QueryTerminated).
     fn terminate(&mut self, store: &Store<K>, out: &mut Vec<u8>, reason: &str);
+
+    /// Up to which change everything has been told, if it is an active query.
+    fn told_up_to(&self) -> Option<Revision> {
+        None
+    }
+
+    /// Changes what holds for the rest of the response, or says why it cannot go on.
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str>;
 
     /// How many bindings have been told of.
     fn replies(&self) -> u64;

@@ -3,11 +3,11 @@ use leasequery_store::VpnName;
 /// Which kinds of query a requestor may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Allow {
-    /// Single queries over UDP (RFC 4388).
+    /// Single queries over UDP (RFC 4388, RFC 5007).
     pub udp: bool,
-    /// Bulk queries over TCP (RFC 6926).
+    /// Bulk queries over TCP (RFC 6926, RFC 5460).
     pub bulk: bool,
-    /// Active queries over TCP (RFC 7724).
+    /// Active queries over TCP (RFC 7724, RFC 7653).
     pub active: bool,
 }
 
@@ -18,6 +18,9 @@ impl Default for Allow {
     }
 }
 
+/// Why a response ends that must not go on.
+pub(super) const NO_LONGER: &str = "no longer permitted";
+
 /// What one requestor may ask for and be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
@@ -25,8 +28,8 @@ pub struct Policy {
     pub name: String,
     /// Which kinds of query.
     pub allow: Allow,
-    /// Codes of options that are never sent to it (RFC 4388 section 6.4.2).
-    pub withhold: Vec<u8>,
+    /// Codes of options that are never sent to it (RFC 4388 section 6.4.2, RFC 5007 section 4.4.2).
+    pub withhold: Vec<u16>,
     /// The VPNs it may see besides the default one; `None` is all (RFC 6607 section 9).
     pub vpns: Option<Vec<VpnName>>,
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use leasequery_protocol::follower::{Followed, Follower, LINKS, Link, Position, Settings};
+use leasequery_protocol::follower::{Follower, LINKS, Link, Position, Settings};
 use leasequery_protocol::requestor::v4::{V4, Wanted};
 use leasequery_store::{SourceId, Store, Time, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, MessageType, MessageWriter, OptionCode, StatusCode};
@@ -169,7 +169,7 @@ impl World {
                 self.follower.handle_unreachable(link, "refused");
                 continue;
             }
-            self.follower.handle_connected(link, self.now, V4::with_peer(PEER.into()), &mut self.store);
+            self.follower.handle_connected(link, self.now, PEER.into(), &mut self.store);
             let query = self.follower.poll_transmit(link);
             if let Some(xid) = query.get(6..10) {
                 self.xids[place(link)] = u32::from_be_bytes(xid.try_into().unwrap());

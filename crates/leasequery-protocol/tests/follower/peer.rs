@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
-use leasequery_protocol::follower::{Event, Followed, Follower, Link, Observer, Origin, Position, Settings, Told};
+use leasequery_protocol::follower::{Event, Follower, Link, Observer, Origin, Position, Settings, Told};
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
 use leasequery_store::{Binding, SourceId, State, Store, Time, V4Key};
@@ -131,7 +131,7 @@ impl Scene {
     /// Opens a connection, and reads the query.
     #[track_caller]
     pub(crate) fn accept(&mut self, link: Link) -> Asked {
-        self.follower.handle_connected(link, self.now, V4::with_peer(PEER.into()), &mut self.store);
+        self.follower.handle_connected(link, self.now, PEER.into(), &mut self.store);
         let octets = self.follower.poll_transmit(link).to_vec();
         self.follower.handle_sent(link, self.now, octets.len());
         self.work();

@@ -1,6 +1,5 @@
 //! Several servers that tell of the same addresses.
 
-use leasequery_protocol::follower::Followed;
 use leasequery_protocol::follower::{Follower, Link};
 use leasequery_protocol::requestor::v4::{V4, Wanted};
 
@@ -15,7 +14,7 @@ fn two_servers_are_followed_into_one_store() {
     let mut second: Follower<V4> = Follower::new(Wanted::default(), other, None, settings(), 8);
     let mut log = Log::default();
     assert_eq!(second.poll_connect(scene.now), Some(Link::Bulk));
-    second.handle_connected(Link::Bulk, scene.now, V4::with_peer(PEER.into()), &mut scene.store);
+    second.handle_connected(Link::Bulk, scene.now, PEER.into(), &mut scene.store);
     let octets = second.poll_transmit(Link::Bulk).to_vec();
     let xid = u32::from_be_bytes([octets[6], octets[7], octets[8], octets[9]]);
     second.handle_sent(Link::Bulk, scene.now, octets.len());

@@ -4,7 +4,8 @@ use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use leasequery_protocol::clock::Skew;
-use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, QueryError, VpnChoice};
+use leasequery_protocol::requestor::QueryError;
+use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, VpnChoice};
 use leasequery_protocol::requestor::{ActiveStatus, Failure, Fault, Violation};
 use leasequery_store::Time;
 use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, StatusCode};
@@ -99,7 +100,7 @@ fn what_cannot_be_said_is_not_asked() {
     assert!(matches!(requestor.connection.ask(requestor.now, query), Err(QueryError::VpnName(_))));
     for code in [0, 255] {
         let query = ActiveQuery { options: vec![code], ..ActiveQuery::default() };
-        assert_eq!(requestor.connection.ask(requestor.now, query), Err(QueryError::OptionCode(code)));
+        assert_eq!(requestor.connection.ask(requestor.now, query), Err(QueryError::OptionCode(code.into())));
     }
     assert_eq!(requestor.connection.poll_transmit(), [0; 0]);
     assert!(!requestor.connection.wants_close());
@@ -125,8 +126,8 @@ fn each_status_has_its_meaning_and_most_end_nothing() {
         (StatusCode::CONNECTION_ACTIVE, ActiveStatus::Alive),
         (StatusCode::CATCH_UP_COMPLETE, ActiveStatus::CatchUpComplete),
         (StatusCode::DATA_MISSING, ActiveStatus::DataMissing),
-        (StatusCode(9), ActiveStatus::Other(StatusCode(9))),
-        (StatusCode(77), ActiveStatus::Other(StatusCode(77))),
+        (StatusCode(9), ActiveStatus::Other(StatusCode(9).into())),
+        (StatusCode(77), ActiveStatus::Other(StatusCode(77).into())),
     ];
     let mut requestor = following(Some(START));
     for (code, meaning) in meanings {
@@ -148,10 +149,10 @@ fn a_status_that_ends_the_response_is_the_last_message() {
         let mut requestor = following(None);
         let events = requestor.events(&status_at(code, START.plus(9)));
         let time = Some(START.plus(9));
-        assert_eq!(events, [Seen::Status(XID, ActiveStatus::Ended(code), time, String::new())]);
+        assert_eq!(events, [Seen::Status(XID, ActiveStatus::Ended(code.into()), time, String::new())]);
         assert!(requestor.connection.wants_close());
         assert_eq!(requestor.connection.poll_timeout(), None);
-        let unknown = Violation::UnknownXid { kind: MessageType::LEASE_ACTIVE, xid: XID };
+        let unknown = Violation::UnknownXid { kind: MessageType::LEASE_ACTIVE.into(), xid: XID };
         assert_eq!(requestor.fault(&active(XID, 1)), Fault::Violation(unknown));
     }
 }
@@ -162,7 +163,7 @@ fn a_final_message_means_the_end_whatever_it_says() {
     for code in [0, 1, 2, 3, 4, 5, 8, 99] {
         let mut requestor = following(Some(START));
         let events = requestor.events(&done_with(XID, &[code]));
-        assert_eq!(events, [Seen::Status(XID, ActiveStatus::Ended(StatusCode(code)), None, String::new())]);
+        assert_eq!(events, [Seen::Status(XID, ActiveStatus::Ended(StatusCode(code).into()), None, String::new())]);
         assert!(requestor.connection.wants_close());
     }
 }
@@ -180,7 +181,7 @@ fn a_status_about_one_binding_does_not_end_the_response() {
     for code in [StatusCode::UNSPEC_FAIL, StatusCode::QUERY_TERMINATED, StatusCode::NOT_ALLOWED] {
         let failed = message(MessageType::LEASE_ACTIVE, XID, address(2), |writer| writer.status(code, "locked"));
         let events = requestor.events(&failed);
-        assert_eq!(events, [Seen::Failed(XID, "10.0.0.2".to_owned(), code, "locked".to_owned())]);
+        assert_eq!(events, [Seen::Failed(XID, "10.0.0.2".to_owned(), code.into(), "locked".to_owned())]);
     }
     requestor.record(&active(XID, 3));
 }
@@ -195,12 +196,12 @@ fn a_message_about_nothing_is_a_keep_alive_and_one_about_somebody_without_an_add
         let client = message(kind, XID, Ipv4Addr::UNSPECIFIED, |writer| {
             writer.option(OptionCode::CLIENT_IDENTIFIER, &[1, 2, 3]);
         });
-        assert_eq!(requestor.fault(&client), Fault::Violation(Violation::NoAddress(kind)));
+        assert_eq!(requestor.fault(&client), Fault::Violation(Violation::NoAddress(kind.into())));
 
         let mut out = Vec::new();
         let header = Header { htype: 1, chaddr: &[2, 0, 0, 0, 0, 1], ..Header::new(BOOT_REPLY, XID) };
         MessageWriter::frame(&mut out, &header, kind).finish().unwrap();
-        assert_eq!(following(None).fault(&out), Fault::Violation(Violation::NoAddress(kind)));
+        assert_eq!(following(None).fault(&out), Fault::Violation(Violation::NoAddress(kind.into())));
     }
 }
 
@@ -208,7 +209,7 @@ fn a_message_about_nothing_is_a_keep_alive_and_one_about_somebody_without_an_add
 fn types_that_are_no_answer_to_an_active_query_end_the_connection() {
     for kind in (0..=255).map(MessageType).filter(|kind| ![11, 13, 15, 17].contains(&kind.0)) {
         let frame = message(kind, XID, address(1), |_| {});
-        assert_eq!(following(None).fault(&frame), Fault::Violation(Violation::UnexpectedType(kind)));
+        assert_eq!(following(None).fault(&frame), Fault::Violation(Violation::UnexpectedType(kind.into())));
     }
 }
 

@@ -1,12 +1,14 @@
-//! The requestor's side of DHCPv4 Bulk Leasequery, driven by scripted servers and a fake clock.
+//! The requestor's side of DHCPv4 Leasequery, single, bulk and active, driven by scripted servers and a fake clock.
 
 mod active;
+mod exchange;
 mod limits;
 mod peer;
 mod query;
 mod replies;
 mod selectors;
 mod several;
+mod single;
 mod status;
 mod stream;
 mod time;

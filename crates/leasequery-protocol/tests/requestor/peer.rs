@@ -6,7 +6,7 @@ use std::time::Duration;
 use leasequery_protocol::requestor::v4::{BulkQuery, Record, Times, V4};
 use leasequery_protocol::requestor::{ActiveStatus, Connection, Done, Event, Failure, Fault, Timeouts};
 use leasequery_store::Time;
-use leasequery_wire::v4::{BOOT_REPLY, Header, MessageType, MessageWriter, OptionCode, State, StatusCode, Vpn};
+use leasequery_wire::v4::{BOOT_REPLY, Header, MessageType, MessageWriter, OptionCode, State, Vpn};
 
 /// Local time at the start of each test, 2025-01-01T00:00:00Z.
 pub(crate) const START: Time = Time(1_735_689_600);
@@ -26,7 +26,7 @@ pub(crate) struct Requestor {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Seen {
     Record(u32, Row),
-    Failed(u32, String, StatusCode, String),
+    Failed(u32, String, leasequery_protocol::code::StatusCode, String),
     Status(u32, ActiveStatus, Option<Time>, String),
     Done(u32, Done),
 }
@@ -50,7 +50,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(record: &Record<'_>) -> Self {
+    pub(crate) fn new(record: &Record<'_>) -> Self {
         let relay = record.relay_agent_information();
         Self {
             address: record.address(),
@@ -118,6 +118,7 @@ impl Requestor {
             Event::Record { xid, record } => Seen::Record(xid, Row::new(&record)),
             Event::Failed { xid, about, status, text } => Seen::Failed(xid, about, status, text),
             Event::Status { xid, status, base_time, text } => Seen::Status(xid, status, base_time, text),
+            Event::Discarded { xid } => panic!("query {xid} was told of nothing"),
             Event::Done { xid, done } => Seen::Done(xid, done),
         }))
     }

@@ -1,6 +1,7 @@
 //! The octets of queries, whatever they ask for (RFC 6926 section 7.2).
 
-use leasequery_protocol::requestor::v4::{BulkQuery, Primary, QueryError, VpnChoice};
+use leasequery_protocol::requestor::QueryError;
+use leasequery_protocol::requestor::v4::{BulkQuery, Primary, VpnChoice};
 use leasequery_store::Time;
 use leasequery_wire::v4::{Message, MessageType, OptionCode};
 
@@ -79,7 +80,7 @@ fn codes_that_no_option_has_are_refused() {
     for code in [0, 255] {
         let query = BulkQuery { options: vec![12, code], ..BulkQuery::default() };
         let mut requestor = Requestor::new();
-        assert_eq!(requestor.connection.ask(requestor.now, &query), Err(QueryError::OptionCode(code)));
+        assert_eq!(requestor.connection.ask(requestor.now, &query), Err(QueryError::OptionCode(code.into())));
         assert!(requestor.connection.poll_transmit().is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! What each primary selector looks like on the wire (RFC 6926 section 7.2).
 
-use leasequery_protocol::requestor::v4::{BulkQuery, Primary, QueryError};
+use leasequery_protocol::requestor::QueryError;
+use leasequery_protocol::requestor::v4::{BulkQuery, Primary};
 use leasequery_wire::v4::Message;
 
 use crate::peer::{Requestor, body, raw_options};

@@ -12,7 +12,7 @@ use crate::peer::{Requestor, Seen, XID, active, active_with, address, addresses,
 fn an_end_without_status_or_data_is_success() {
     let mut requestor = Requestor::asking();
     let end = requestor.done(&done(XID));
-    assert_eq!((end.status, end.text.as_str()), (StatusCode::SUCCESS, ""));
+    assert_eq!((end.status, end.text.as_str()), (StatusCode::SUCCESS.into(), ""));
     assert!(requestor.connection.wants_close());
 }
 
@@ -58,7 +58,10 @@ fn texts_are_utf_8_and_what_is_not_is_replaced() {
     let events = requestor.events(&active_with(XID, 9, |writer| {
         writer.option(OptionCode::STATUS_CODE, &[1, b'a', 0xff, b'b']);
     }));
-    assert_eq!(events, [Seen::Failed(XID, "10.0.0.9".to_owned(), StatusCode::UNSPEC_FAIL, "a\u{fffd}b".to_owned())]);
+    assert_eq!(
+        events,
+        [Seen::Failed(XID, "10.0.0.9".to_owned(), StatusCode::UNSPEC_FAIL.into(), "a\u{fffd}b".to_owned())]
+    );
     requestor.record(&active(XID, 10));
 }
 
@@ -66,7 +69,7 @@ fn texts_are_utf_8_and_what_is_not_is_replaced() {
 #[test]
 fn nuls_in_a_text_are_removed_and_the_session_goes_on() {
     let end = Requestor::asking().done(&done_with(XID, b"\x03\0n\0o\0"));
-    assert_eq!((end.status, end.text.as_str()), (StatusCode::MALFORMED_QUERY, "no"));
+    assert_eq!((end.status, end.text.as_str()), (StatusCode::MALFORMED_QUERY.into(), "no"));
 }
 
 //= rfc6926-6.2.2-05
@@ -76,7 +79,10 @@ fn a_bad_status_in_a_reply_costs_that_reply_and_one_at_the_end_the_query() {
     let mut requestor = Requestor::asking();
     let events = requestor.events(&[active(XID, 1), bad, active(XID, 3)].concat());
     assert_eq!(addresses(&events), [(XID, address(1)), (XID, address(3))]);
-    assert_eq!(events[1], Seen::Failed(XID, "10.0.0.2".to_owned(), StatusCode::UNSPEC_FAIL, "locked".to_owned()));
+    assert_eq!(
+        events[1],
+        Seen::Failed(XID, "10.0.0.2".to_owned(), StatusCode::UNSPEC_FAIL.into(), "locked".to_owned())
+    );
     assert_eq!(requestor.done(&done(XID)).status, StatusCode::SUCCESS);
 
     let mut requestor = Requestor::asking();

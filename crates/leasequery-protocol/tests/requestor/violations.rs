@@ -10,7 +10,7 @@ use leasequery_wire::{FrameFault, Problem};
 use crate::peer::{Requestor, XID, active, address, addresses, body, done, framed, message};
 
 fn unknown(kind: MessageType, xid: u32) -> Fault {
-    Fault::Violation(Violation::UnknownXid { kind, xid })
+    Fault::Violation(Violation::UnknownXid { kind: kind.into(), xid })
 }
 
 //= rfc6926-7.3-04
@@ -60,7 +60,7 @@ fn a_message_on_a_connection_without_queries_is_one_too_many() {
 fn types_that_are_no_answer_to_a_bulk_query_end_the_connection() {
     for kind in (0..=255).map(MessageType).filter(|kind| ![11, 13, 15].contains(&kind.0)) {
         let frame = message(kind, XID, address(1), |_| {});
-        assert_eq!(Requestor::asking().fault(&frame), Fault::Violation(Violation::UnexpectedType(kind)));
+        assert_eq!(Requestor::asking().fault(&frame), Fault::Violation(Violation::UnexpectedType(kind.into())));
     }
 }
 
@@ -69,7 +69,7 @@ fn types_that_are_no_answer_to_a_bulk_query_end_the_connection() {
 fn a_reply_has_to_name_its_address() {
     for kind in [MessageType::LEASE_ACTIVE, MessageType::LEASE_UNASSIGNED] {
         let frame = message(kind, XID, Ipv4Addr::UNSPECIFIED, |_| {});
-        assert_eq!(Requestor::asking().fault(&frame), Fault::Violation(Violation::NoAddress(kind)));
+        assert_eq!(Requestor::asking().fault(&frame), Fault::Violation(Violation::NoAddress(kind.into())));
     }
 }
 

@@ -1,6 +1,7 @@
 //! VPNs in queries and replies (RFC 6607, RFC 6926 section 6.2.9).
 
-use leasequery_protocol::requestor::v4::{BulkQuery, QueryError, VpnChoice};
+use leasequery_protocol::requestor::QueryError;
+use leasequery_protocol::requestor::v4::{BulkQuery, VpnChoice};
 use leasequery_protocol::requestor::{Fault, Violation};
 use leasequery_wire::Problem;
 use leasequery_wire::v4::OptionCode;

@@ -1,9 +1,12 @@
 //! The requestor comes back with the highest base-time it saw and expects everything since (RFC 7724 section 7.3). So no
 //! message may have a later one than the oldest change that has not been told.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use leasequery_protocol::server::{Active, Notice, Progress, Query, Wording};
+use leasequery_protocol::server::{Active, Notice, Policy, Progress, Query, Wording};
 use leasequery_store::{Binding, Revision, Settings, SourceId, State, Store, Time, Update, V4Key};
 use proptest::prelude::*;
 
@@ -23,13 +26,13 @@ enum What {
 }
 
 /// Writes down what is said; each message takes ten octets.
-#[derive(Debug, Default)]
-struct Recorder(Vec<Word>);
+#[derive(Debug, Default, Clone)]
+struct Recorder(Rc<RefCell<Vec<Word>>>);
 
 impl Recorder {
     fn say(&mut self, base_time: Time, what: What, out: &mut Vec<u8>) {
         out.extend_from_slice(&[0; 10]);
-        self.0.push(Word { base_time, what });
+        self.0.borrow_mut().push(Word { base_time, what });
     }
 }
 
@@ -53,6 +56,10 @@ impl Wording<V4Key> for Recorder {
         self.say(base_time, What::Notice(notice), out);
     }
 
+    fn set_policy(&mut self, _: &Arc<Policy>) -> Result<(), &'static str> {
+        Ok(())
+    }
+
     fn replies(&self) -> u64 {
         0
     }
@@ -69,6 +76,7 @@ struct Change {
 struct Pair {
     store: Store<V4Key>,
     source: SourceId,
+    words: Recorder,
     query: Active<Recorder>,
     /// The latest change of each binding, forgotten ones included.
     latest: BTreeMap<V4Key, Change>,
@@ -88,10 +96,12 @@ impl Pair {
         let mut store = Store::new(Settings { history, ..Settings::default() });
         store.advance(NOW);
         let source = store.source("test").unwrap();
-        let query = Active::new(Recorder::default(), None, &store);
+        let words = Recorder::default();
+        let query = Active::new(words.clone(), None, &store);
         Self {
             store,
             source,
+            words,
             query,
             latest: BTreeMap::new(),
             seen: Revision::default(),
@@ -126,7 +136,7 @@ impl Pair {
 
     /// The requestor receives what was said, or its beginning, and may lose the rest with the connection.
     fn receive(&mut self, limit: usize) -> Result<(), TestCaseError> {
-        let words = std::mem::take(&mut self.query.wording_mut().0);
+        let words = self.words.0.take();
         for word in words.into_iter().take(limit) {
             prop_assert!(word.base_time >= self.highest, "base-times never decrease: {word:?}");
             prop_assert!(word.base_time <= self.store.now());
@@ -182,7 +192,8 @@ impl Pair {
     }
 
     fn come_back(&mut self) {
-        self.query = Active::new(Recorder::default(), Some(self.resume), &self.store);
+        self.words = Recorder::default();
+        self.query = Active::new(self.words.clone(), Some(self.resume), &self.store);
         self.catching_up = true;
         self.highest = Time::default();
     }

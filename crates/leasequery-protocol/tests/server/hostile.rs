@@ -69,7 +69,7 @@ enum Happening {
     /// A lease begins or ends.
     Change(u32, bool),
     /// What the requestor may do.
-    Policy(Allow, Vec<u8>),
+    Policy(Allow, Vec<u16>),
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
@@ -94,7 +94,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         1 => Just(Happening::Eof),
         1 => Just(Happening::Terminate),
         3 => (0_u32..60, any::<bool>()).prop_map(|(number, begins)| Happening::Change(number, begins)),
-        1 => (prop::bool::weighted(0.8), prop::bool::weighted(0.8), prop::collection::vec(any::<u8>(), 0..3))
+        1 => (prop::bool::weighted(0.8), prop::bool::weighted(0.8), prop::collection::vec(0_u16..256, 0..3))
             .prop_map(|(bulk, active, withhold)| Happening::Policy(Allow { udp: true, bulk, active }, withhold)),
     ]
 }

@@ -1,4 +1,4 @@
-//! The server's side of DHCPv4 Bulk and Active Leasequery: octets in, octets out, with a fake clock and a real store.
+//! The server's side of DHCPv4 Leasequery, single, bulk and active: octets in, octets out, with a fake clock and a real store.
 
 mod active;
 mod active_refusals;
@@ -13,6 +13,10 @@ mod options;
 mod parallel;
 mod refusals;
 mod selectors;
+mod single;
+mod single_hostile;
+mod single_options;
+mod single_refusals;
 mod states;
 mod support;
 mod time;

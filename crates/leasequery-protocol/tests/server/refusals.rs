@@ -117,7 +117,7 @@ fn a_requestor_without_bulk_is_told_so_and_stays_connected() {
     }
     let refused = Event::Refused {
         xid: 0x0102_0304,
-        status: StatusCode::NOT_ALLOWED,
+        status: StatusCode::NOT_ALLOWED.into(),
         text: "bng-1 may not send bulk queries".to_owned(),
     };
     assert_eq!(peer.events(), [refused.clone(), refused]);

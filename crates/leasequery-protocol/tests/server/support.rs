@@ -4,8 +4,8 @@ use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leasequery_protocol::server::v4::V4;
-use leasequery_protocol::server::{CloseReason, Connection, Event, Limits, Policy, Turn};
+use leasequery_protocol::server::v4::{V4, answer};
+use leasequery_protocol::server::{CloseReason, Connection, Event, Limits, Policy, Silence, Turn, Verdict};
 use leasequery_store::{
     Hardware, Network, Outcome, Settings, SourceId, State, Store, Time, Update, V4Key, VpnIndex, VpnName,
 };
@@ -16,6 +16,8 @@ use leasequery_wire::{Framing, split_frame};
 pub(crate) const NOW: Time = Time(1_700_000_000);
 /// The server's address.
 pub(crate) const SERVER: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+/// Where single queries come from.
+pub(crate) const REQUESTOR: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);
 /// More than any test makes.
 pub(crate) const PLENTY: usize = usize::MAX;
 pub(crate) const TIMEOUT: Duration = Duration::from_mins(5);
@@ -99,6 +101,40 @@ impl World {
     /// The answer to one query on a connection of its own.
     pub(crate) fn ask(&self, query: &Query) -> Vec<Reply> {
         self.connect().ask(query)
+    }
+
+    /// The answer to a datagram from port 67 of the requestor, who may do what these policies say, if there is one.
+    pub(crate) fn datagram(&self, datagram: &[u8], policy: &Policy) -> (Verdict, Vec<Reply>) {
+        let permit = |_| Some(Arc::new(policy.clone()));
+        let mut out = b"before".to_vec();
+        let verdict = answer(datagram, (REQUESTOR, 67).into(), SERVER, permit, &self.store, &mut out);
+        let made = out.strip_prefix(b"before").expect("the output is appended to");
+        let replies = if made.is_empty() { Vec::new() } else { vec![Reply(made.to_vec())] };
+        assert_eq!(matches!(verdict, Verdict::Answer { .. }), !replies.is_empty());
+        (verdict, replies)
+    }
+
+    /// The answer to a single query, which has to be there and has to be whole.
+    #[track_caller]
+    pub(crate) fn single(&self, query: &Query) -> Reply {
+        self.single_as(query, &Policy::default())
+    }
+
+    #[track_caller]
+    pub(crate) fn single_as(&self, query: &Query, policy: &Policy) -> Reply {
+        let (verdict, mut replies) = self.datagram(&query.datagram(), policy);
+        let to = (REQUESTOR, 67).into();
+        assert_eq!(verdict, Verdict::Answer { to, without_relay_info: false });
+        replies.remove(0)
+    }
+
+    /// Why a query is not answered.
+    #[track_caller]
+    pub(crate) fn silence(&self, query: &Query) -> Silence {
+        match self.datagram(&query.datagram(), &Policy::default()).0 {
+            Verdict::Silence(silence) => silence,
+            verdict @ Verdict::Answer { .. } => panic!("{verdict:?}"),
+        }
     }
 
     /// The addresses that one query is told of, after checking that it succeeds.
@@ -206,6 +242,24 @@ impl Query {
         Self { kind, ..Self::all() }
     }
 
+    /// A query over UDP, of a requestor at 192.0.2.9; what it is about has to be added.
+    pub(crate) fn single() -> Self {
+        let mut query = Self::of_kind(MessageType::LEASE_QUERY);
+        query.header.giaddr = REQUESTOR;
+        query
+    }
+
+    /// With this ciaddr.
+    pub(crate) fn address(mut self, address: Ipv4Addr) -> Self {
+        self.header.ciaddr = address;
+        self
+    }
+
+    pub(crate) fn giaddr(mut self, address: Ipv4Addr) -> Self {
+        self.header.giaddr = address;
+        self
+    }
+
     pub(crate) fn xid(mut self, xid: u32) -> Self {
         self.header.xid = xid;
         self
@@ -278,6 +332,11 @@ impl Query {
             frame[30..46].copy_from_slice(&chaddr);
         }
         frame
+    }
+
+    /// The message as it goes over UDP.
+    pub(crate) fn datagram(&self) -> Vec<u8> {
+        self.frame().split_off(2)
     }
 }
 

@@ -14,8 +14,8 @@ struct Contents {
     current: Values,
     /// What a crash leaves.
     synced: Values,
-    /// What `current` has and `synced` has not.
-    pending: Vec<Write>,
+    /// What `current` has and `synced` has not: what was applied together.
+    pending: Vec<Vec<Write>>,
 }
 
 type Values = BTreeMap<(Table, Vec<u8>), Vec<u8>>;
@@ -28,9 +28,21 @@ impl Memory {
 
     /// Drops what was not synced, as a power cut does. Whoever has it open does not notice, and must not go on with it.
     pub fn crash(&self) {
+        self.crash_after(0);
+    }
+
+    /// The same, but as many of the batches that were not synced as `survivors` had reached the disk.
+    pub fn crash_after(&self, survivors: usize) {
         let mut contents = self.contents();
-        contents.pending.clear();
+        for write in std::mem::take(&mut contents.pending).into_iter().take(survivors).flatten() {
+            put(&mut contents.synced, write);
+        }
         contents.current = contents.synced.clone();
+    }
+
+    /// How many batches have not been synced.
+    pub fn unsynced(&self) -> usize {
+        self.contents().pending.len()
     }
 
     fn contents(&self) -> MutexGuard<'_, Contents> {
@@ -61,7 +73,7 @@ impl Disk for Memory {
 
     fn apply(&self, writes: Vec<Write>) -> Result<(), DurableError> {
         let mut contents = self.contents();
-        contents.pending.extend(writes.iter().cloned());
+        contents.pending.push(writes.clone());
         for write in writes {
             put(&mut contents.current, write);
         }
@@ -70,7 +82,7 @@ impl Disk for Memory {
 
     fn sync(&self) -> Result<(), DurableError> {
         let mut contents = self.contents();
-        for write in std::mem::take(&mut contents.pending) {
+        for write in std::mem::take(&mut contents.pending).into_iter().flatten() {
             put(&mut contents.synced, write);
         }
         Ok(())

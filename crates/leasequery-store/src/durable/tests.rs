@@ -151,6 +151,22 @@ fn a_crash_takes_what_was_not_synced() {
 }
 
 #[test]
+fn a_crash_may_leave_some_of_what_was_not_synced() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = open_on(&disk);
+    store.advance(Time(1000));
+    for number in 1..=3 {
+        lease(&mut store, number, b"a");
+        let batch = durable.collect(&store, 1000);
+        durable.write(batch, &[]).expect("it writes");
+    }
+    assert_eq!(disk.unsynced(), 3);
+    disk.crash_after(2);
+    assert_eq!(open_on(&disk).1.counts().bindings, 2);
+    assert_eq!(disk.unsynced(), 0);
+}
+
+#[test]
 fn networks_come_back_with_their_owners() {
     let disk = Memory::new();
     let (mut durable, mut store) = open_on(&disk);

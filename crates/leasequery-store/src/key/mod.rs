@@ -1,7 +1,7 @@
 mod v4;
 mod v6;
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 use std::hash::Hash;
 
 use crate::VpnIndex;
@@ -11,7 +11,7 @@ pub use v6::V6Key;
 pub(crate) use v6::first_of;
 
 /// What a binding is about. Keys order by VPN first.
-pub trait Key: Copy + Ord + Eq + Hash + Debug + Send + Sync + 'static {
+pub trait Key: Copy + Ord + Eq + Hash + Debug + Display + Send + Sync + 'static {
     /// Finds the record of a key, and the keys behind a key in their order.
     type Map: KeyMap<Self>;
 

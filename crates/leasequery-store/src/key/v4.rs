@@ -24,6 +24,12 @@ impl V4Key {
     }
 }
 
+impl std::fmt::Display for V4Key {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.address.fmt(f)
+    }
+}
+
 impl Key for V4Key {
     type Map = Pages;
 

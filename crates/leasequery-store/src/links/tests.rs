@@ -102,7 +102,7 @@ fn every_identifier_of_a_chain_of_relays_finds_its_bindings() {
         let mut rotated = ids;
         rotated.rotate_left(n % 4);
         let key = V6Key::new(Ipv6Addr::from_bits(n as u128));
-        let relay = &rotated[..1 + n % 3];
+        let relay = &rotated[..=(n % 3)];
         store.commit(
             source,
             &Update { remote_id: Some(relay[0]), more_remote_ids: &relay[1..], ..Update::new(key, State::Active) },

@@ -86,6 +86,8 @@ code_points! {
     SERVER_IDENTIFIER = 54 "server-identifier";
     /// RFC 2132 section 9.8.
     PARAMETER_REQUEST_LIST = 55 "dhcp-parameter-request-list";
+    /// RFC 2132 section 9.10.
+    MAX_MESSAGE_SIZE = 57 "maximum-dhcp-message-size";
     /// RFC 2132 section 9.11.
     RENEWAL_TIME = 58 "renewal-time";
     /// RFC 2132 section 9.12.

@@ -239,6 +239,11 @@ impl<'a> Message<'a> {
         self.checked(OptionCode::PARAMETER_REQUEST_LIST)
     }
 
+    /// maximum-dhcp-message-size, option 57: octets of an IP datagram with the longest message that is accepted.
+    pub fn max_message_size(&self) -> Result<Option<u16>, DecodeError> {
+        Ok(self.checked(OptionCode::MAX_MESSAGE_SIZE)?.map(|value| u16::from_be_bytes(array(value, 0))))
+    }
+
     /// status-code, option 151.
     pub fn status(&self) -> Result<Option<Status<'_>>, DecodeError> {
         Ok(self.checked(OptionCode::STATUS_CODE)?.map(|value| {

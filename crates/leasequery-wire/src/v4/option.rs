@@ -18,6 +18,7 @@ const TABLE: [(OptionCode, Lengths); SLOTS] = [
     (OptionCode::LEASE_TIME, FOUR),
     (OptionCode::SERVER_IDENTIFIER, FOUR),
     (OptionCode::PARAMETER_REQUEST_LIST, Lengths::AtLeast(1, "1 or more")),
+    (OptionCode::MAX_MESSAGE_SIZE, Lengths::Exactly(2, "2")),
     (OptionCode::RENEWAL_TIME, FOUR),
     (OptionCode::REBINDING_TIME, FOUR),
     (OptionCode::CLIENT_IDENTIFIER, Lengths::AtLeast(0, "any number")),
@@ -38,7 +39,7 @@ const ONE: Lengths = Lengths::Exactly(1, "1");
 
 #[allow(clippy::cast_possible_truncation, reason = "a small constant")]
 const SLOT_COUNT: u8 = SLOTS as u8;
-pub(super) const SLOTS: usize = 18;
+pub(super) const SLOTS: usize = 19;
 
 /// Marks codes without a slot.
 const NONE: u8 = u8::MAX;

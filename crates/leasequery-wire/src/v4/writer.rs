@@ -149,6 +149,12 @@ impl<'b> MessageWriter<'b> {
         self.out.len() - self.start - if self.framed { 2 } else { 0 }
     }
 
+    /// Takes options back until the message has `length` octets, as [`len`](Self::len) counted them before these options.
+    #[inline]
+    pub fn truncate(&mut self, length: usize) {
+        self.out.truncate(self.out.len() - self.len().saturating_sub(length));
+    }
+
     /// Ends the options and fills in the length prefix. A message too long for its frame is taken out of the buffer.
     #[inline]
     pub fn finish(self) -> Result<(), TooLong> {

@@ -104,3 +104,6 @@ fn lifetimes(bytes: &[u8]) -> Option<(u32, u32, &[u8])> {
     let (valid, rest) = rest.split_first_chunk::<4>()?;
     Some((u32::from_be_bytes(*preferred), u32::from_be_bytes(*valid), rest))
 }
+
+#[cfg(test)]
+mod tests;

@@ -112,3 +112,6 @@ impl<'a> Message<'a> {
         self.options.u32(OptionCode::BASE_TIME)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -99,3 +99,6 @@ impl<'a> Options<'a> {
 pub(super) fn wrong_length(code: OptionCode, value: &[u8], offset: usize, expected: &'static str) -> DecodeError {
     DecodeError { offset, problem: Problem::Length { code: code.0, length: value.len(), expected } }
 }
+
+#[cfg(test)]
+mod tests;

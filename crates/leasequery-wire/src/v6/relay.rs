@@ -22,8 +22,8 @@ pub struct RelayData<'a> {
 impl<'a> RelayData<'a> {
     pub(super) fn parse(value: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
         match split_address(value) {
-            Some((peer, message)) => Ok(Self { peer, message }),
-            None => Err(wrong_length(OptionCode::RELAY_DATA, value, offset, "16 or more")),
+            Some((peer, message)) if message.len() >= HEADER => Ok(Self { peer, message }),
+            _ => Err(wrong_length(OptionCode::RELAY_DATA, value, offset, "50 or more")),
         }
     }
 }
@@ -64,7 +64,7 @@ impl<'a> Relay<'a> {
     }
 
     /// This relay and those behind it, the one nearest to the client last. An error comes once, at the end: from there
-    /// on the message cannot be read.
+    /// on the message cannot be read. Its offset counts from the start of the relay's own message.
     pub fn chain(bytes: &'a [u8]) -> impl Iterator<Item = Result<Self, DecodeError>> + use<'a> {
         let mut next = Some(bytes);
         let relays = std::iter::from_fn(move || {
@@ -78,8 +78,8 @@ impl<'a> Relay<'a> {
 }
 
 /// Appends a Relay-Forward without the client's message, as OPTION_LQ_RELAY_DATA has it. `relays` begins with the one
-/// nearest to the server; the first octets of each one's options that are a Relay Message option are not expected to be
-/// there. `None`, and nothing is appended, if there are no relays, or too many, or it gets longer than an option can be.
+/// nearest to the server. Their options have to come without the Relay Message option, which is added here. `None`, and
+/// nothing is appended, if there are no relays, or too many, or it gets longer than an option can be.
 pub fn write_relayed(relays: &[Relay<'_>], out: &mut Vec<u8>) -> Option<()> {
     let start = out.len();
     // The length of each Relay Message option is that of all that is inside.
@@ -107,3 +107,6 @@ pub fn write_relayed(relays: &[Relay<'_>], out: &mut Vec<u8>) -> Option<()> {
     debug_assert_eq!(out.len() - start, inside);
     Some(())
 }
+
+#[cfg(test)]
+mod tests;

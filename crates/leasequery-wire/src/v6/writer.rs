@@ -140,3 +140,6 @@ impl<'b> MessageWriter<'b> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

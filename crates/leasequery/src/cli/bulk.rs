@@ -1,15 +1,19 @@
 use std::io::{self, IsTerminal, Write};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
-use leasequery_protocol::requestor::v4::Record;
-use leasequery_wire::v4::StatusCode;
+use leasequery_protocol::follower::Followed;
+use leasequery_protocol::requestor::v4::{self, V4};
+use leasequery_protocol::requestor::v6::{self, V6};
 
 use super::selectors::Selectors;
 use super::server::Server;
 use super::{Ending, complain};
+use crate::config::Protocol;
+use crate::family::Family;
 use crate::output::{Format, Printer, Progress};
-use crate::record::View;
 use crate::requestor::{FetchError, Sink, fetch};
 
 /// One Bulk Leasequery over TCP; prints every binding.
@@ -40,33 +44,57 @@ pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
 
 impl Bulk {
     pub(super) fn run(self) -> Result<(), Ending> {
-        let query = self.selectors.bulk_query()?;
-        let addresses = self.server.resolve(self.v4, self.v6)?;
-        let timeout = Duration::from_secs_f64(self.timeout);
-
-        let stdout = io::stdout().lock();
-        let format = self.format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
-        let mut sink = Print {
-            printer: Printer::new(format, !query.options.is_empty(), stdout),
-            progress: Progress::new(),
-            count: 0,
-        };
-        let result = fetch(&addresses, &query, timeout, &mut sink);
-        sink.progress.clear();
-        let Print { printer, count, .. } = sink;
-        let flushed = if result.is_ok() || count > 0 { printer.finish() } else { Ok(()) };
-        let done = result.map_err(|error| match error {
-            FetchError::Query(error) => Ending::Usage(error.to_string()),
-            FetchError::Output(error) => Ending::from(error),
-            FetchError::Connect(..) => Ending::Peer(error.to_string()),
-            error => Ending::Peer(format!("{error} (incomplete: {count} bindings received)")),
-        })?;
-        flushed?;
-        match done.status {
-            StatusCode::SUCCESS => Ok(()),
-            status if done.text.is_empty() => Err(Ending::Status(status.to_string())),
-            status => Err(Ending::Status(format!("{status}: {}", done.text))),
+        let (protocol, addresses) = self.server.resolve(self.v4, self.v6)?;
+        let (format, timeout) = (self.format, Duration::from_secs_f64(self.timeout));
+        let options = !self.selectors.options.is_empty();
+        match protocol {
+            Protocol::V4 => {
+                let query = v4::Query::Bulk(self.selectors.v4_bulk()?);
+                print::<V4>(
+                    &addresses,
+                    |peer| V4::with_peer(&v4::Wanted::default(), peer),
+                    &query,
+                    options,
+                    timeout,
+                    format,
+                )
+            }
+            Protocol::V6 => {
+                let query = v6::Query::Bulk(self.selectors.v6_bulk()?);
+                let duid = crate::duid::own();
+                print::<V6>(&addresses, |_| V6::new(Arc::clone(&duid)), &query, options, timeout, format)
+            }
         }
+    }
+}
+
+/// Asks, and prints what comes.
+fn print<P: Family>(
+    addresses: &[SocketAddr],
+    protocol: impl Fn(IpAddr) -> P,
+    query: &P::Query,
+    options: bool,
+    timeout: Duration,
+    format: Option<Format>,
+) -> Result<(), Ending> {
+    let stdout = io::stdout().lock();
+    let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
+    let mut sink = Print { printer: Printer::new(format, options, stdout), progress: Progress::new(), count: 0 };
+    let result = fetch(addresses, protocol, query, timeout, &mut sink);
+    sink.progress.clear();
+    let Print { printer, count, .. } = sink;
+    let flushed = if result.is_ok() || count > 0 { printer.finish() } else { Ok(()) };
+    let done = result.map_err(|error| match error {
+        FetchError::Query(error) => Ending::Usage(error.to_string()),
+        FetchError::Output(error) => Ending::from(error),
+        FetchError::Connect(..) => Ending::Peer(error.to_string()),
+        error => Ending::Peer(format!("{error} (incomplete: {count} bindings received)")),
+    })?;
+    flushed?;
+    match done.status {
+        status if status.is_success() => Ok(()),
+        status if done.text.is_empty() => Err(Ending::Status(status.to_string())),
+        status => Err(Ending::Status(format!("{status}: {}", done.text))),
     }
 }
 
@@ -77,11 +105,11 @@ struct Print<W: Write> {
     count: u64,
 }
 
-impl<W: Write> Sink for Print<W> {
-    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
+impl<P: Family, W: Write> Sink<P> for Print<W> {
+    fn record(&mut self, record: &P::Record<'_>) -> io::Result<()> {
         self.count += 1;
         self.progress.set(self.count);
-        self.printer.print(&View::new(record))
+        self.printer.print(&P::view(record))
     }
 
     fn failed(&mut self, text: String) {

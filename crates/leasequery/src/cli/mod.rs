@@ -2,6 +2,7 @@
 
 mod bulk;
 mod demo;
+mod query;
 mod selectors;
 mod serve;
 mod server;
@@ -32,6 +33,8 @@ enum Command {
     Demo(demo::Demo),
     /// The daemon: follows DHCP servers and answers leasequeries about their leases.
     Serve(serve::Serve),
+    /// One leasequery over UDP; prints the leases it finds.
+    Query(Box<query::Query>),
     /// One Bulk Leasequery over TCP; prints every binding.
     Bulk(Box<bulk::Bulk>),
     /// Active Leasequery: the present state, then every change as it happens.
@@ -93,6 +96,7 @@ pub fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Query(query) => query.run(),
         Command::Bulk(bulk) => bulk.run(),
         Command::Watch(watch) => watch.run(),
         Command::Verify(verify) => verify.run(),

@@ -1,5 +1,8 @@
+use std::net::{IpAddr, Ipv6Addr};
+
 use clap::Args;
-use leasequery_protocol::requestor::v4::{BulkQuery, Primary, VpnChoice};
+use leasequery_protocol::requestor::v4::{self, VpnChoice};
+use leasequery_protocol::requestor::v6;
 use leasequery_store::{Time, VpnName};
 
 use super::Ending;
@@ -8,9 +11,9 @@ use crate::record::{parse_hex, parse_mac, parse_time, parse_vpn};
 /// What to ask for. At most one of the first group; without one everything is asked for.
 #[derive(Debug, Args)]
 pub(super) struct Selectors {
-    /// Leases of this address (not in a bulk query over DHCPv4)
+    /// The lease of this address, for DHCPv6 also of a prefix around it (not in a bulk query over DHCPv4)
     #[arg(long, group = "primary", value_name = "A")]
-    address: Option<String>,
+    address: Option<IpAddr>,
     /// Leases of this hardware address
     #[arg(long, group = "primary", value_name = "M", value_parser = parse_mac_argument)]
     mac: Option<Octets>,
@@ -21,17 +24,20 @@ pub(super) struct Selectors {
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
     client_id: Option<Octets>,
     /// Leases of this DUID (DHCPv6)
-    #[arg(long, group = "primary", value_name = "HEX")]
-    duid: Option<String>,
+    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
+    duid: Option<Octets>,
     /// Leases made under this Remote ID
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
     remote_id: Option<Octets>,
+    /// Enterprise number of the Remote-ID (DHCPv6)
+    #[arg(long, requires = "remote_id", value_name = "N")]
+    enterprise: Option<u32>,
     /// Leases made through the relay with this Relay-ID
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
     relay_id: Option<Octets>,
-    /// Leases on this link (DHCPv6)
-    #[arg(long, group = "primary", value_name = "A")]
-    link: Option<String>,
+    /// Leases on the link of this address (DHCPv6)
+    #[arg(long, value_name = "A")]
+    link: Option<Ipv6Addr>,
     /// Only what changed at this time or later (RFC 3339 or Unix seconds)
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<Time>,
@@ -42,8 +48,8 @@ pub(super) struct Selectors {
     #[arg(long, value_name = "NAME|OUI:INDEX|all", value_parser = parse_vpn_choice)]
     vpn: Option<VpnChoice>,
     /// Ask for these DHCP options besides the usual ones
-    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=254))]
-    options: Vec<u8>,
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    pub(super) options: Vec<u16>,
 }
 
 /// A value of octets. (clap takes a bare `Vec` for a repeated argument.)
@@ -63,27 +69,128 @@ fn parse_mac_argument(text: &str) -> Result<Octets, String> {
 }
 
 impl Selectors {
-    /// The bulk query that was asked for, if DHCPv4 has it.
-    pub(super) fn bulk_query(self) -> Result<BulkQuery, Ending> {
+    /// The bulk query of DHCPv4 that was asked for.
+    pub(super) fn v4_bulk(self) -> Result<v4::BulkQuery, Ending> {
         if self.address.is_some() {
-            let text = "Bulk Leasequery over DHCPv4 has no query by address (RFC 6926 section 7.2)";
+            let text =
+                "Bulk Leasequery over DHCPv4 has no query by address (RFC 6926 section 7.2); `query` asks for one";
             return Err(Ending::Usage(text.to_owned()));
         }
-        for (name, value) in [("--duid", &self.duid), ("--link", &self.link)] {
-            if value.is_some() {
-                return Err(Ending::Usage(format!("{name} is for DHCPv6, which this version does not have")));
-            }
-        }
+        refuse(
+            "DHCPv6",
+            &[
+                ("--duid", self.duid.is_some()),
+                ("--link", self.link.is_some()),
+                ("--enterprise", self.enterprise.is_some()),
+            ],
+        )?;
+        let options = v4_options(&self.options)?;
         let primary = match (self.mac, self.client_id, self.remote_id, self.relay_id) {
-            (Some(mac), ..) => Primary::Hardware { htype: self.htype, address: mac.0 },
-            (_, Some(id), ..) => Primary::ClientId(id.0),
-            (_, _, Some(id), _) => Primary::RemoteId(id.0),
-            (.., Some(id)) => Primary::RelayId(id.0),
-            _ => Primary::All,
+            (Some(mac), ..) => v4::Primary::Hardware { htype: self.htype, address: mac.0 },
+            (_, Some(id), ..) => v4::Primary::ClientId(id.0),
+            (_, _, Some(id), _) => v4::Primary::RemoteId(id.0),
+            (.., Some(id)) => v4::Primary::RelayId(id.0),
+            _ => v4::Primary::All,
         };
         let vpn = self.vpn.unwrap_or_default();
-        Ok(BulkQuery { primary, since: self.since, until: self.until, vpn, options: self.options })
+        Ok(v4::BulkQuery { primary, since: self.since, until: self.until, vpn, options })
     }
+
+    /// What a single query over DHCPv4 is about.
+    pub(super) fn v4_target(&self) -> Result<v4::Target, Ending> {
+        refuse(
+            "DHCPv6",
+            &[
+                ("--duid", self.duid.is_some()),
+                ("--link", self.link.is_some()),
+                ("--enterprise", self.enterprise.is_some()),
+            ],
+        )?;
+        self.refuse_bulk("--relay-id", self.relay_id.is_some())?;
+        match (&self.address, &self.mac, &self.client_id, &self.remote_id) {
+            (Some(IpAddr::V4(address)), ..) => Ok(v4::Target::Address(*address)),
+            (Some(IpAddr::V6(address)), ..) => {
+                Err(Ending::Usage(format!("{address} is an IPv6 address, and DHCPv4 is asked for")))
+            }
+            (_, Some(mac), ..) => Ok(v4::Target::Hardware { htype: self.htype, address: mac.0.clone() }),
+            (_, _, Some(id), _) => Ok(v4::Target::ClientId(id.0.clone())),
+            (.., Some(id)) => Ok(v4::Target::RemoteId(id.0.clone())),
+            _ => Err(Ending::Usage(
+                "say what to ask for: --address, --mac, --client-id or --remote-id; `bulk` asks for everything"
+                    .to_owned(),
+            )),
+        }
+    }
+
+    /// In which VPN a single query looks.
+    pub(super) fn vpn_choice(&self) -> VpnChoice {
+        self.vpn.clone().unwrap_or_default()
+    }
+
+    /// What a single query over DHCPv6 is about.
+    pub(super) fn v6_target(self) -> Result<v6::Selector, Ending> {
+        self.refuse_bulk("--relay-id", self.relay_id.is_some())?;
+        self.refuse_bulk("--remote-id", self.remote_id.is_some())?;
+        if self.address.is_none() && self.duid.is_none() {
+            let text = "say what to ask for: --address or --duid; `bulk` asks for everything";
+            return Err(Ending::Usage(text.to_owned()));
+        }
+        self.v6_selector()
+    }
+
+    /// Refuses what only a query over TCP can ask for.
+    fn refuse_bulk(&self, name: &str, given: bool) -> Result<(), Ending> {
+        let times = [("--since", self.since.is_some()), ("--until", self.until.is_some())];
+        match times.into_iter().chain([(name, given)]).find(|(_, given)| *given) {
+            Some((name, _)) => Err(Ending::Usage(format!("{name} is for queries over TCP: `bulk` has it"))),
+            None => Ok(()),
+        }
+    }
+
+    /// The bulk query of DHCPv6 that was asked for.
+    pub(super) fn v6_bulk(self) -> Result<v6::BulkQuery, Ending> {
+        let (since, until, options) = (self.since, self.until, self.options.clone());
+        Ok(v6::BulkQuery { selector: self.v6_selector()?, since, until, options })
+    }
+
+    fn v6_selector(self) -> Result<v6::Selector, Ending> {
+        refuse(
+            "DHCPv4",
+            &[("--mac", self.mac.is_some()), ("--client-id", self.client_id.is_some()), ("--vpn", self.vpn.is_some())],
+        )?;
+        let primary = match (self.address, self.duid, self.remote_id, self.relay_id) {
+            (Some(IpAddr::V6(address)), ..) => v6::Primary::Address(address),
+            (Some(IpAddr::V4(address)), ..) => {
+                return Err(Ending::Usage(format!("{address} is an IPv4 address, and DHCPv6 is asked for")));
+            }
+            (_, Some(duid), ..) => v6::Primary::ClientId(duid.0),
+            (_, _, Some(id), _) => {
+                // In front of the identifier, or given by itself.
+                let number = self.enterprise.map(u32::to_be_bytes);
+                v6::Primary::RemoteId([number.as_ref().map_or(&[][..], |number| &number[..]), &id.0].concat())
+            }
+            (.., Some(id)) => v6::Primary::RelayId(id.0),
+            _ => v6::Primary::All,
+        };
+        Ok(v6::Selector { primary, link: self.link })
+    }
+}
+
+fn refuse(protocol: &str, arguments: &[(&str, bool)]) -> Result<(), Ending> {
+    match arguments.iter().find(|(_, given)| *given) {
+        Some((name, _)) => Err(Ending::Usage(format!("{name} is for {protocol}"))),
+        None => Ok(()),
+    }
+}
+
+/// Codes of DHCPv4 options.
+pub(super) fn v4_options(options: &[u16]) -> Result<Vec<u8>, Ending> {
+    let code = |code: &u16| u8::try_from(*code).ok().filter(|code| *code < 255);
+    let codes = options.iter().map(|option| {
+        code(option)
+            .ok_or_else(|| Ending::Usage(format!("--options: {option} is no code of a DHCPv4 option, 1 to 254")))
+    });
+    codes.collect()
 }
 
 pub(super) fn parse_vpn_choice(text: &str) -> Result<VpnChoice, String> {

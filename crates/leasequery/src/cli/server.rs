@@ -3,13 +3,13 @@ use std::net::{SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use super::Ending;
-use crate::config::DEFAULT_PORT;
+use crate::config::Protocol;
 
 /// `HOST[:PORT]`, an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Server {
     host: String,
-    port: u16,
+    port: Option<u16>,
 }
 
 impl FromStr for Server {
@@ -35,37 +35,54 @@ impl FromStr for Server {
             Ok(0) | Err(_) => Err(format!("'{port}' is not a port")),
             Ok(number) => Ok(number),
         });
-        Ok(Self { host: host.to_owned(), port: port.transpose()?.unwrap_or(DEFAULT_PORT) })
+        Ok(Self { host: host.to_owned(), port: port.transpose()? })
     }
 }
 
-/// With the port that holds where none was given.
+/// As it was given.
 impl fmt::Display for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.host.contains(':') {
-            return write!(f, "[{}]:{}", self.host, self.port);
+        match (self.host.contains(':'), self.port) {
+            (true, Some(port)) => write!(f, "[{}]:{port}", self.host),
+            (false, Some(port)) => write!(f, "{}:{port}", self.host),
+            (_, None) => f.write_str(&self.host),
         }
-        write!(f, "{}:{}", self.host, self.port)
     }
 }
 
 impl Server {
-    /// The addresses to try. Without `--v4` or `--v6` the protocol follows the address family.
-    pub(super) fn resolve(&self, v4: bool, v6: bool) -> Result<Vec<SocketAddr>, Ending> {
-        if v6 {
-            return Err(Ending::Usage("this version has no DHCPv6".to_owned()));
-        }
-        let found = (self.host.as_str(), self.port).to_socket_addrs();
+    /// With the port that holds where none was given.
+    pub(crate) fn at(&self, protocol: Protocol) -> String {
+        Self { host: self.host.clone(), port: Some(self.port(protocol)) }.to_string()
+    }
+
+    fn port(&self, protocol: Protocol) -> u16 {
+        self.port.unwrap_or(protocol.default_port())
+    }
+
+    /// The protocol, and the addresses to try. Without `--v4` or `--v6` the protocol follows the address family; of a name
+    /// that has both it is DHCPv4.
+    pub(super) fn resolve(&self, v4: bool, v6: bool) -> Result<(Protocol, Vec<SocketAddr>), Ending> {
+        let found = (self.host.as_str(), 0).to_socket_addrs();
         let found = found.map_err(|error| Ending::Peer(format!("{}: {error}", self.host)))?;
-        let addresses: Vec<_> = found.filter(|address| v4 || address.is_ipv4()).collect();
-        if addresses.is_empty() {
-            let text = format!(
-                "{} is an IPv6 address, which means DHCPv6, and this version has none; --v4 asks for DHCPv4",
-                self.host
-            );
-            return Err(Ending::Usage(text));
+        let mut addresses: Vec<_> = found.collect();
+        let protocol = match (v4, v6) {
+            (true, _) => Protocol::V4,
+            (_, true) => Protocol::V6,
+            _ if addresses.iter().any(SocketAddr::is_ipv4) => Protocol::V4,
+            _ => Protocol::V6,
+        };
+        if !v4 && !v6 {
+            addresses.retain(|address| address.is_ipv4() == (protocol == Protocol::V4));
         }
-        Ok(addresses)
+        if addresses.is_empty() {
+            return Err(Ending::Peer(format!("{} has no address", self.host)));
+        }
+        let port = self.port(protocol);
+        for address in &mut addresses {
+            address.set_port(port);
+        }
+        Ok((protocol, addresses))
     }
 }
 

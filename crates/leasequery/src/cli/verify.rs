@@ -49,9 +49,15 @@ impl Verify {
                 .a
                 .parse()
                 .map_err(|problem| Ending::Usage(format!("A is neither a file nor a server: {problem}")))?;
-            Side::Server(server.to_string(), server.resolve(self.v4, self.v6)?)
+            let (protocol, addresses) = server.resolve(self.v4, self.v6)?;
+            Side::Server(server.at(protocol), protocol, addresses)
         };
-        let b = Side::Server(self.b.to_string(), self.b.resolve(self.v4, self.v6)?);
+        let (protocol, addresses) = self.b.resolve(self.v4, self.v6)?;
+        if matches!(a, Side::Server(_, other, _) if other != protocol) {
+            let text = "one is asked for DHCPv4 and the other for DHCPv6; --v4 or --v6 decides";
+            return Err(Ending::Usage(text.to_owned()));
+        }
+        let b = Side::Server(self.b.at(protocol), protocol, addresses);
         let verdict =
             verify(&a, &b, self.settle, Duration::from_secs_f64(self.timeout)).map_err(|error| match error {
                 SideError::Refused(text) => Ending::Status(text),

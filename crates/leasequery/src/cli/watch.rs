@@ -1,15 +1,19 @@
 use std::io::{self, IsTerminal};
+use std::net::Ipv6Addr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{VpnChoice, Wanted};
+use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
+use leasequery_protocol::requestor::v6::{self, V6};
 
-use super::selectors::parse_vpn_choice;
+use super::selectors::{parse_vpn_choice, v4_options};
 use super::server::Server;
 use super::{Ending, complain, parse_duration};
+use crate::config::Protocol;
+use crate::family::Family;
 use crate::output::Format;
 use crate::watch::{Ended, Settings, watch};
 
@@ -51,9 +55,12 @@ pub(super) struct Watch {
     /// Only this VPN
     #[arg(long, value_name = "NAME|OUI:INDEX|all", value_parser = parse_vpn_choice)]
     vpn: Option<VpnChoice>,
+    /// Only the link of this address (DHCPv6)
+    #[arg(long, value_name = "A")]
+    link: Option<Ipv6Addr>,
     /// Ask for these DHCP options besides the usual ones
-    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u8).range(1..=254))]
-    options: Vec<u8>,
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    options: Vec<u16>,
     /// How to print: the default is table on a terminal and json elsewhere
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -65,11 +72,27 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn run(self) -> Result<(), Ending> {
         // Says at once what is wrong with the name, and which protocol it means.
-        self.server.resolve(self.v4, self.v6)?;
+        let (protocol, _) = self.server.resolve(self.v4, self.v6)?;
+        match protocol {
+            Protocol::V4 if self.link.is_some() => Err(Ending::Usage("--link is for DHCPv6".to_owned())),
+            Protocol::V6 if self.vpn.is_some() => Err(Ending::Usage("--vpn is for DHCPv4".to_owned())),
+            Protocol::V4 => {
+                let wanted = v4::Wanted { vpn: self.vpn.clone(), options: v4_options(&self.options)? };
+                self.watch::<V4>(protocol, wanted)
+            }
+            Protocol::V6 => {
+                let selector = v6::Selector { primary: v6::Primary::All, link: self.link };
+                let wanted = v6::Wanted { selector, options: self.options.clone(), client_id: crate::duid::own() };
+                self.watch::<V6>(protocol, wanted)
+            }
+        }
+    }
+
+    fn watch<P: Family>(self, protocol: Protocol, wanted: P::Wanted) -> Result<(), Ending> {
         let terminal = io::stdout().is_terminal();
-        let settings = Settings {
-            server: self.server.to_string(),
-            wanted: Wanted { vpn: self.vpn, options: self.options },
+        let settings = Settings::<P> {
+            server: self.server.at(protocol),
+            wanted,
             follower: follower::Settings {
                 retry: self.retry,
                 poll: self.poll,

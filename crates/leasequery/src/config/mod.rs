@@ -4,7 +4,7 @@ mod check;
 mod raw;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,10 +12,35 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use leasequery_protocol::server::Policy;
-use leasequery_store::VpnName;
+use leasequery_store::{Link, VpnName};
 
-/// Port of leasequery over DHCPv4 (RFC 6926 section 6.3).
-pub const DEFAULT_PORT: u16 = 67;
+/// DHCPv4 or DHCPv6.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Protocol {
+    /// DHCPv4.
+    V4,
+    /// DHCPv6.
+    V6,
+}
+
+impl Protocol {
+    /// Where its servers listen (RFC 6926 section 6.3, RFC 5460 section 5.6).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::V4 => 67,
+            Self::V6 => 547,
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::V4 => "v4",
+            Self::V6 => "v6",
+        })
+    }
+}
 
 /// A configuration that holds together.
 #[derive(Debug, Clone)]
@@ -32,19 +57,59 @@ pub struct Config {
     pub sources: Vec<Source>,
     /// Addresses configured here.
     pub networks: Vec<NetworkConfig>,
+    /// Links of DHCPv6 configured here.
+    pub links: Vec<Link>,
     /// What is accepted and should be looked at all the same.
     pub warnings: Vec<String>,
 }
 
-/// A TCP listener in the clear.
+/// A listener in the clear.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Where; port 0 takes a free one.
     pub address: SocketAddr,
-    /// What replies name as the server; `None` is the address asked.
-    pub server_id: Option<Ipv4Addr>,
+    /// For what.
+    pub transport: Transport,
+    /// What is answered there.
+    pub service: Service,
     /// Whether active queries are answered.
     pub active: bool,
+}
+
+/// How queries come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// On connections.
+    Tcp,
+    /// One by one.
+    Udp,
+}
+
+/// What a listener answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// DHCPv4.
+    V4 {
+        /// What replies name as the server; `None` is the address asked.
+        server_id: Option<Ipv4Addr>,
+    },
+    /// DHCPv6.
+    V6 {
+        /// The server's DUID.
+        server_id: Arc<[u8]>,
+    },
+}
+
+impl Listener {
+    /// How it is called in logs, and in the line that says where it listens.
+    pub fn name(&self) -> &'static str {
+        match (&self.service, self.transport) {
+            (Service::V4 { .. }, Transport::Tcp) => "v4-tcp",
+            (Service::V4 { .. }, Transport::Udp) => "v4-udp",
+            (Service::V6 { .. }, Transport::Tcp) => "v6-tcp",
+            (Service::V6 { .. }, Transport::Udp) => "v6-udp",
+        }
+    }
 }
 
 /// Limits of connections and of the past.
@@ -107,6 +172,8 @@ impl Requestors {
 pub enum Source {
     /// A lease file of Kea.
     KeaMemfile {
+        /// Whose leases are in it.
+        protocol: Protocol,
         /// The file.
         path: PathBuf,
         /// Kea's configuration.
@@ -116,12 +183,16 @@ pub enum Source {
     },
     /// Another leasequery server.
     Leasequery {
+        /// Which it is asked for.
+        protocol: Protocol,
         /// `HOST:PORT`.
         server: String,
+        /// The only link to follow.
+        link: Option<Ipv6Addr>,
         /// The only VPN to follow.
         vpn: Option<VpnName>,
         /// Codes of options that it is asked for besides the usual ones.
-        options: Vec<u8>,
+        options: Vec<u16>,
         /// How often it is asked for changes if it has no Active Leasequery.
         poll: Duration,
         /// How often it is asked for everything, to find what is no longer there.
@@ -135,14 +206,23 @@ pub enum Source {
 }
 
 impl Source {
+    /// Whose leases it has; `None` is of both.
+    pub fn protocol(&self) -> Option<Protocol> {
+        match self {
+            Self::KeaMemfile { protocol, .. } | Self::Leasequery { protocol, .. } => Some(*protocol),
+            Self::Push { .. } => None,
+        }
+    }
+
     /// How the source is called in logs and in the store.
     pub fn name(&self) -> String {
         match self {
             Self::KeaMemfile { path, .. } => format!("kea-memfile {}", path.display()),
-            Self::Leasequery { server, vpn: None, .. } => format!("leasequery {server}"),
             Self::Leasequery { server, vpn: Some(vpn), .. } => {
                 format!("leasequery {server} VPN {}", crate::record::vpn_name_text(vpn))
             }
+            Self::Leasequery { server, link: Some(link), .. } => format!("leasequery {server} link {link}"),
+            Self::Leasequery { server, .. } => format!("leasequery {server}"),
             Self::Push { path } => format!("push {}", path.display()),
         }
     }

@@ -66,6 +66,7 @@ pub(super) struct Source {
     pub(super) kea_config: Option<Spanned<String>>,
     pub(super) vpn: Option<Spanned<String>>,
     pub(super) server: Option<Spanned<String>>,
+    pub(super) link: Option<Spanned<String>>,
     pub(super) tls: Option<Spanned<toml::Value>>,
     pub(super) options: Option<Spanned<Vec<Spanned<i64>>>>,
     pub(super) poll: Option<Spanned<String>>,
@@ -79,6 +80,7 @@ pub(super) struct Network {
     #[serde(default)]
     pub(super) ranges: Vec<Spanned<String>>,
     pub(super) vpn: Option<Spanned<String>>,
-    pub(super) link: Option<Spanned<toml::Value>>,
-    pub(super) prefixes: Option<Spanned<toml::Value>>,
+    pub(super) link: Option<Spanned<String>>,
+    #[serde(default)]
+    pub(super) prefixes: Vec<Spanned<String>>,
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leasequery_store::VpnName;
 
-use super::{Config, Limits, Source};
+use super::{Config, Limits, Protocol, Service, Source};
 
 /// A configuration that uses every key of this version.
 const SAMPLE: &str = r#"
@@ -103,7 +103,7 @@ fn loads_every_key_of_a_full_configuration() {
 
     assert_eq!(config.listeners.len(), 2);
     assert_eq!(config.listeners[0].address.to_string(), "192.0.2.1:6767");
-    assert_eq!(config.listeners[0].server_id, Some(Ipv4Addr::new(192, 0, 2, 2)));
+    assert_eq!(config.listeners[0].service, Service::V4 { server_id: Some(Ipv4Addr::new(192, 0, 2, 2)) });
     assert_eq!(config.listeners[1].address.to_string(), "[::1]:0");
     assert!(config.listeners[0].active && !config.listeners[1].active, "off unless it is said");
 
@@ -127,11 +127,14 @@ fn loads_every_key_of_a_full_configuration() {
     assert_eq!(config.limits, limits);
 
     let kea = Source::KeaMemfile {
+        protocol: Protocol::V4,
         path: "/etc/here/kea-leases4.csv".into(),
         kea_config: Some("/etc/kea/kea-dhcp4.conf".into()),
         vpn: Some(name("blue")),
     };
     let upstream = Source::Leasequery {
+        protocol: Protocol::V4,
+        link: None,
         server: "dhcp.example.net:67".to_owned(),
         vpn: None,
         options: vec![12],
@@ -161,7 +164,7 @@ fn loads_every_key_of_a_full_configuration() {
 fn has_the_defaults_of_the_rfc() {
     let config = parse(&LISTEN.replace("127.0.0.1:0", "127.0.0.1"));
     assert_eq!(config.listeners[0].address.port(), 67);
-    assert_eq!(config.listeners[0].server_id, None);
+    assert_eq!(config.listeners[0].service, Service::V4 { server_id: None });
     assert_eq!(config.limits.connections, 10);
     assert_eq!(config.limits.data_timeout, Duration::from_mins(5));
     assert_eq!(config.limits.queries_per_connection, 4);
@@ -207,8 +210,6 @@ fn longest_prefix_decides_where_requestors_overlap() {
 #[test]
 fn refuses_what_this_version_lacks_and_says_where() {
     let listen = |lines: &str| format!("[[listen]]\nprotocol = \"v4\"\n{lines}");
-    assert_problem("[[listen]]\nprotocol = «\"v6\"\ntransport = \"tcp\"\naddress = \"[::1]:547\"\n", "DHCPv6");
-    assert_problem(&listen("transport = «\"udp\"\naddress = \"127.0.0.1\"\n"), "UDP");
     assert_problem(
         &format!("«{}", listen("transport = \"tcp\"\naddress = \"127.0.0.1\"\n")),
         "this version has no TLS yet: write tls = \"off\"",
@@ -228,8 +229,6 @@ fn refuses_what_this_version_lacks_and_says_where() {
     assert_problem(&format!("{source}tls = «{{ ca = \"ca.pem\" }}\n"), "tls = \"off\"");
     assert_problem(&format!("{source}tls = \"off\"\npath = «\"a\"\n"), "has no key path");
     assert_problem(&format!("{source}tls = \"off\"\npoll = «\"soon\"\n"), "is not a duration");
-    assert_problem("[[source]]\ntype = \"kea-memfile\"\nprotocol = «\"v6\"\npath = \"a\"\n", "DHCPv6");
-    assert_problem("[[network]]\nprotocol = «\"v6\"\nlink = \"2001:db8::/64\"\nprefixes = []\n", "DHCPv6");
 }
 
 #[test]
@@ -268,8 +267,8 @@ fn values_that_make_no_sense_are_errors_at_their_place() {
     assert_problem(&format!("{LISTEN}server-id = «\"0.0.0.0\"\n"), "server-id");
 
     assert_problem(&format!("{REQUESTOR}allow = [\"udp\", «\"bulky\"]\n"), "\"bulky\"");
-    assert_problem(&format!("{REQUESTOR}withhold-options = [12, «255]\n"), "1 to 254");
-    assert_problem(&format!("{REQUESTOR}withhold-options = [«-1]\n"), "1 to 254");
+    assert_problem(&format!("{REQUESTOR}withhold-options = [12, «65536]\n"), "1 to 65535");
+    assert_problem(&format!("{REQUESTOR}withhold-options = [«-1]\n"), "1 to 65535");
     assert_problem(&format!("{REQUESTOR}vpns = [«\"\"]\n"), "empty");
     assert_problem("[[requestor]]\nname = \"a\"\naddresses = [\"10.0.0.0/8\", «\"10.0.0.0/33\"]\n", "10.0.0.0/33");
     assert_problem("[[requestor]]\nname = \"a\"\naddresses = «[]\n", "at least one");
@@ -294,6 +293,18 @@ fn values_that_make_no_sense_are_errors_at_their_place() {
     assert_problem("[[network]]\nprotocol = \"v4\"\nranges = [«\"10.0.0.0/40\"]\n", "range");
     assert_problem("[[network]]\nprotocol = «\"v4\"\n", "ranges");
     assert_problem("[[network]]\nprotocol = \"v4\"\nranges = [\"10.0.0.1\"]\nvpn = «\"\"\n", "empty");
+    assert_problem("[[network]]\nprotocol = «\"v6\"\nprefixes = [\"2001:db8::/36\"]\n", "link");
+    assert_problem("[[network]]\nprotocol = \"v6\"\nlink = «\"2001:db8::\"\n", "not a prefix");
+    assert_problem("[[network]]\nprotocol = \"v6\"\nlink = \"2001:db8::/64\"\nvpn = «\"blue\"\n", "DHCPv4");
+    assert_problem(
+        "[[listen]]\nprotocol = \"v4\"\ntransport = \"udp\"\naddress = \"127.0.0.1\"\nactive = «true\n",
+        "TCP",
+    );
+    assert_problem(
+        "[[listen]]\nprotocol = \"v6\"\ntransport = \"udp\"\naddress = \"::1\"\nserver-id = «\"00\"\n",
+        "DUID",
+    );
+    assert_problem("[[source]]\ntype = \"kea-memfile\"\nprotocol = \"v6\"\npath = \"a\"\nvpn = «\"blue\"\n", "VPN");
     assert_problem("[[network]]\nprotocol = \"v4\"\nranges = [\"10.0.0.1\"]\nlink = «\"2001:db8::/64\"\n", "DHCPv6");
 }
 

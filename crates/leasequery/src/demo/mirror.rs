@@ -1,23 +1,37 @@
 //! A requestor that keeps a copy of a server's bindings, and what it can be compared by.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use leasequery_protocol::follower::{Event, Follower, Observer, Origin, Settings, Told};
-use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
-use leasequery_store::{Binding, Entry, Selector, SourceId, State, Store, Time, V4Key, VpnIndex, VpnRange};
+use leasequery_protocol::requestor::v4::V4;
+use leasequery_protocol::requestor::v6::V6;
+use leasequery_store::{Binding, Entry, Selector, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex, VpnRange};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::family::Family;
 use crate::follow::{Companion, follow};
 use crate::serve::{Control, SharedStore};
 
 /// The copy, and what has been received for it.
-#[derive(Debug, Clone)]
-pub(super) struct Mirror {
-    shared: Arc<SharedStore>,
+#[derive(Debug)]
+pub(super) struct Mirror<P: Shown> {
+    shared: Arc<SharedStore<P::Key>>,
     tally: Arc<Received>,
+}
+
+impl<P: Shown> Clone for Mirror<P> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), tally: Arc::clone(&self.tally) }
+    }
+}
+
+/// A protocol whose copies are compared with what they are copies of.
+pub(super) trait Shown: Family {
+    /// What a server tells of what it knows about an address, if it does.
+    fn known(entry: &Entry<'_, Self::Key>) -> Option<Known>;
 }
 
 /// Bindings that were received.
@@ -30,7 +44,7 @@ struct Received {
 /// The store has one source.
 const SOURCE: SourceId = SourceId(0);
 
-impl Mirror {
+impl<P: Shown> Mirror<P> {
     /// An empty copy.
     pub(super) fn new() -> Self {
         let settings = leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() };
@@ -40,10 +54,16 @@ impl Mirror {
     }
 
     /// Follows a server until the demonstration ends.
-    pub(super) fn follow(&self, server: SocketAddr, mut control: watch::Receiver<Control>, tasks: &mut JoinSet<()>) {
+    pub(super) fn follow(
+        &self,
+        server: SocketAddr,
+        wanted: P::Wanted,
+        mut control: watch::Receiver<Control>,
+        tasks: &mut JoinSet<()>,
+    ) {
         let mut copy = self.clone();
         tasks.spawn(async move {
-            let mut follower = Follower::new(Wanted::default(), SOURCE, None, Settings::default(), fastrand::u64(..));
+            let mut follower = Follower::<P>::new(wanted, SOURCE, None, Settings::default(), fastrand::u64(..));
             let stop = async {
                 let _ = control.wait_for(|control| control.shutdown).await;
             };
@@ -66,38 +86,38 @@ impl Mirror {
     }
 
     /// Whether it equals the server's store.
-    pub(super) fn equals(&self, store: &Store<V4Key>) -> bool {
+    pub(super) fn equals(&self, store: &Store<P::Key>) -> bool {
         let mine = self.known();
-        let theirs = known(store);
+        let theirs = known::<P>(store);
         mine.len() == theirs.len()
             && mine.iter().zip(&theirs).all(|(mine, theirs)| mine.0 == theirs.0 && mine.1.agrees(&theirs.1))
     }
 
-    fn known(&self) -> Vec<(Ipv4Addr, Known)> {
-        self.shared.read(known)
+    fn known(&self) -> Vec<(P::Key, Known)> {
+        self.shared.read(known::<P>)
     }
 }
 
-impl Observer<V4> for Mirror {
-    fn record(&mut self, _: &Record<'_>, _: Told<V4Key>, origin: Origin) {
+impl<P: Shown> Observer<P> for Mirror<P> {
+    fn record(&mut self, _: &P::Record<'_>, _: Told<P::Key>, origin: Origin) {
         let counter = if origin == Origin::Initial { &self.tally.initial } else { &self.tally.changes };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
-    fn gone(&mut self, _: &Binding<'_, V4Key>, _: &Store<V4Key>) {}
+    fn gone(&mut self, _: &Binding<'_, P::Key>, _: &Store<P::Key>) {}
 
     fn event(&mut self, _: &Event) {}
 }
 
-impl Companion for Mirror {
-    fn pause(&mut self, _: &Follower<V4>) -> std::io::Result<()> {
+impl<P: Shown> Companion<P> for Mirror<P> {
+    fn pause(&mut self, _: &Follower<P>) -> std::io::Result<()> {
         Ok(())
     }
 }
 
 /// What is known about one address.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
+pub(super) struct Known {
     state: u8,
     hardware: Option<(u8, Vec<u8>)>,
     client_id: Option<Vec<u8>>,
@@ -107,15 +127,15 @@ struct Known {
 }
 
 /// What a store knows, in the order of the addresses.
-fn known(store: &Store<V4Key>) -> Vec<(Ipv4Addr, Known)> {
+fn known<P: Shown>(store: &Store<P::Key>) -> Vec<(P::Key, Known)> {
     let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None);
-    entries.map(|entry| (entry.key().address, Known::of_entry(&entry))).collect()
+    entries.filter_map(|entry| Some((entry.key(), P::known(&entry)?))).collect()
 }
 
-impl Known {
-    fn of_entry(entry: &Entry<'_, V4Key>) -> Self {
-        match entry {
-            Entry::Bound(binding) => Self {
+impl Shown for V4 {
+    fn known(entry: &Entry<'_, V4Key>) -> Option<Known> {
+        Some(match entry {
+            Entry::Bound(binding) => Known {
                 state: binding.state() as u8,
                 hardware: binding.hardware().map(|hardware| (hardware.htype, hardware.address.to_vec())),
                 client_id: binding.client_id().map(<[u8]>::to_vec),
@@ -127,16 +147,32 @@ impl Known {
                     binding.expires().filter(|_| !binding.state().is_ended()),
                 ],
             },
-            Entry::Free { since, .. } => Self {
+            Entry::Free { since, .. } => Known {
                 state: State::Available as u8,
                 hardware: None,
                 client_id: None,
                 relay_info: None,
                 times: [Some(*since), None, None],
             },
-        }
+        })
     }
+}
 
+impl Shown for V6 {
+    /// Leases alone; when the client was last heard is told of its link, and not of each of them.
+    fn known(entry: &Entry<'_, V6Key>) -> Option<Known> {
+        let Entry::Bound(binding) = entry else { return None };
+        (binding.state() == State::Active).then(|| Known {
+            state: State::Active as u8,
+            hardware: None,
+            client_id: binding.client_id().map(<[u8]>::to_vec),
+            relay_info: binding.relay_info().map(<[u8]>::to_vec),
+            times: [binding.renews(), None, binding.expires()],
+        })
+    }
+}
+
+impl Known {
     /// Whether both are the same. Times may differ by a second: they were told in whole seconds before or after a
     /// moment that was itself read from two clocks.
     fn agrees(&self, other: &Self) -> bool {

@@ -4,13 +4,15 @@ mod mirror;
 mod network;
 mod story;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use leasequery_protocol::requestor::v4::{self, V4};
+use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::Store;
 use tokio::sync::watch;
@@ -18,9 +20,9 @@ use tokio::task::JoinSet;
 
 use crate::config::{self, Requestor, Requestors};
 use crate::requestor::wall_clock;
-use crate::serve::{Control, Listener, SharedStore, keep_pulse, keep_time};
+use crate::serve::{Control, Datagrams, Listener, SharedStore, Stores};
 use mirror::Mirror;
-use network::AccessNetwork;
+use network::{AccessNetwork, DualStack};
 
 /// How the demonstration runs.
 #[derive(Debug, Clone)]
@@ -33,6 +35,12 @@ pub(crate) struct Settings {
     pub(crate) rate: u32,
     /// How the program was called, for the commands to try.
     pub(crate) program: String,
+}
+
+/// What a requestor has, of both protocols.
+pub(crate) struct Copies {
+    v4: Mirror<V4>,
+    v6: Mirror<V6>,
 }
 
 /// Seconds for which the network has been there.
@@ -55,49 +63,83 @@ pub(crate) fn run(settings: &Settings) -> anyhow::Result<bool> {
 }
 
 async fn play(settings: &Settings) -> anyhow::Result<bool> {
-    let mut store = Store::new(leasequery_store::Settings::default());
-    let source = store.source("demo").context("a new store has room for a source")?;
-    let mut network = AccessNetwork::new(fastrand::u64(..), source, settings.rate);
+    let (mut v4, mut v6) =
+        (Store::new(leasequery_store::Settings::default()), Store::new(leasequery_store::Settings::default()));
+    let room = "a new store has room for a source";
+    let (source_v4, source_v6) = (v4.source("demo").context(room)?, v6.source("demo").context(room)?);
+    let mut network = AccessNetwork::new(fastrand::u64(..), source_v4, settings.rate);
+    let dual = DualStack::new(source_v6);
     // Whoever looks should find a network that has been there for a while.
-    store.advance(wall_clock().minus(PAST));
-    store.set_networks(None, &network.configured(store.now()));
-    network.populate(&mut store);
+    v4.advance(wall_clock().minus(PAST));
+    v6.advance(wall_clock().minus(PAST));
+    v4.set_networks(None, &network.configured(v4.now()));
+    v6.set_links(None, DualStack::links());
+    network.populate(&mut v4, |happening| dual.follow(happening, &mut v6));
     let resident = network.resident().context("somebody is there")?;
-    let shared = Arc::new(SharedStore::new(store));
+    let stores = Stores { v4: Arc::new(SharedStore::new(v4)), v6: Arc::new(SharedStore::new(v6)) };
 
-    let listener =
-        Listener::bind(&config::Listener { address: (Ipv4Addr::LOCALHOST, 0).into(), server_id: None, active: true })?;
-    let server = listener.address();
     let (control_sender, control) = watch::channel(Control { requestors: loopback()?, shutdown: false });
     let mut tasks = JoinSet::new();
-    tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
-    tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
+    stores.v4.keep(&control);
+    stores.v6.keep(&control);
     let connections = 2 * settings.requestors + VISITORS;
-    tasks.spawn(listener.run(Arc::clone(&shared), control.clone(), Limits::default(), connections));
+    let duid = crate::duid::own();
+    let mut servers = Vec::new();
+    for (address, service) in [
+        (IpAddr::from(Ipv4Addr::LOCALHOST), config::Service::V4 { server_id: None }),
+        (IpAddr::from(Ipv6Addr::LOCALHOST), config::Service::V6 { server_id: Arc::clone(&duid) }),
+    ] {
+        let tcp = config::Listener {
+            address: (address, 0).into(),
+            transport: config::Transport::Tcp,
+            service: service.clone(),
+            active: true,
+        };
+        // A machine without IPv6 can do DHCPv6 over IPv4 all the same.
+        let tcp = Listener::bind(&tcp).or_else(|_| {
+            Listener::bind(&config::Listener { address: (Ipv4Addr::LOCALHOST, 0).into(), ..tcp.clone() })
+        })?;
+        // One port for both is easier to remember. It may be taken for the other.
+        let udp =
+            config::Listener { address: tcp.address(), transport: config::Transport::Udp, service, active: false };
+        if let Ok(udp) = Datagrams::bind(&udp) {
+            let (stores, control) = (stores.clone(), control.clone());
+            tasks.spawn_blocking(move || udp.run(&stores, &control));
+        }
+        servers.push(tcp.address());
+        tasks.spawn(tcp.run(stores.clone(), control.clone(), Limits::default(), connections));
+    }
+    let [server_v4, server_v6] = servers[..] else { anyhow::bail!("two servers were started") };
 
-    story::introduction(settings, server, &network, &resident)?;
-    let begun = shared.read(Store::revision);
+    story::introduction(settings, [server_v4, server_v6], &network, &resident)?;
+    let revision = |stores: &Stores| stores.v4.read(Store::revision).0 + stores.v6.read(Store::revision).0;
+    let begun = stores.v4.read(Store::revision);
     let still = Arc::new(AtomicBool::new(false));
     let moving = {
-        let (shared, still, rate) = (Arc::clone(&shared), Arc::clone(&still), settings.rate);
-        tokio::task::spawn_blocking(move || simulate(network, &shared, rate, &still))
+        let (stores, still, rate) = (stores.clone(), Arc::clone(&still), settings.rate);
+        tokio::task::spawn_blocking(move || simulate(network, &dual, &stores, rate, &still))
     };
-    let copies: Vec<Mirror> = std::iter::repeat_with(Mirror::new).take(settings.requestors).collect();
+    let copies: Vec<Copies> =
+        std::iter::repeat_with(|| Copies { v4: Mirror::new(), v6: Mirror::new() }).take(settings.requestors).collect();
     for copy in &copies {
-        copy.follow(server, control.clone(), &mut tasks);
+        copy.v4.follow(server_v4, v4::Wanted::default(), control.clone(), &mut tasks);
+        let (selector, client_id) = (v6::Selector::default(), Arc::clone(&duid));
+        let wanted = v6::Wanted { selector, options: Vec::new(), client_id };
+        copy.v6.follow(server_v6, wanted, control.clone(), &mut tasks);
     }
 
     let start = Instant::now();
     let mut seconds = tokio::time::interval_at((start + PERIOD).into(), PERIOD);
     let end = settings.duration.map(|duration| start + duration);
-    let mut before = begun;
+    let mut before = revision(&stores);
     loop {
         tokio::select! {
             biased;
             _ = seconds.tick() => {
-                let (revision, counts) = shared.read(|store| (store.revision(), store.counts()));
-                story::second(start.elapsed(), revision.0 - before.0, counts.active, &copies)?;
-                before = revision;
+                let now = revision(&stores);
+                let active = stores.v4.read(|store| store.counts().active) + stores.v6.read(|store| store.counts().active);
+                story::second(start.elapsed(), now - before, active, &copies)?;
+                before = now;
             }
             () = until(end) => break,
             _ = tokio::signal::ctrl_c() => break,
@@ -107,8 +149,8 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let elapsed = start.elapsed();
     still.store(true, Ordering::Relaxed);
     let tally = moving.await?;
-    let equal = settle(&shared, &copies).await;
-    let total = shared.read(Store::revision).0 - begun.0;
+    let equal = settle(&stores, &copies).await;
+    let total = stores.v4.read(Store::revision).0 - begun.0;
     story::summary(elapsed, total, tally, &copies, equal)?;
     control_sender.send_modify(|control| control.shutdown = true);
     Ok(equal)
@@ -116,7 +158,10 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
 
 /// Whoever is on this machine may ask.
 fn loopback() -> anyhow::Result<Arc<Requestors>> {
-    let addresses = vec![IpNet::V4(Ipv4Net::new(Ipv4Addr::LOCALHOST, 8)?.trunc())];
+    let addresses = vec![
+        IpNet::V4(Ipv4Net::new(Ipv4Addr::LOCALHOST, 8)?.trunc()),
+        IpNet::V6(Ipv6Net::new(Ipv6Addr::LOCALHOST, 128)?),
+    ];
     let policy =
         Policy { name: "demo".to_owned(), allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
     Ok(Arc::new(Requestors(vec![Requestor { addresses, policy: Arc::new(policy) }])))
@@ -130,7 +175,13 @@ async fn until(end: Option<Instant>) {
 }
 
 /// Moves the network until it has to stand still.
-fn simulate(mut network: AccessNetwork, shared: &SharedStore, rate: u32, still: &AtomicBool) -> network::Tally {
+fn simulate(
+    mut network: AccessNetwork,
+    dual: &DualStack,
+    stores: &Stores,
+    rate: u32,
+    still: &AtomicBool,
+) -> network::Tally {
     let start = Instant::now();
     let mut steps = 0;
     while !still.load(Ordering::Relaxed) {
@@ -140,16 +191,18 @@ fn simulate(mut network: AccessNetwork, shared: &SharedStore, rate: u32, still: 
             std::thread::sleep(TICK);
             continue;
         }
-        shared.write(|store| (0..batch).for_each(|_| network.step(store)));
+        let happened: Vec<_> = stores.v4.write(|store| (0..batch).filter_map(|_| network.step(store)).collect());
+        stores.v6.write(|store| happened.into_iter().for_each(|happening| dual.follow(happening, store)));
         steps += batch;
     }
     network.tally()
 }
 
 /// Waits until the copies equal the store. What runs out by itself goes on while the network stands still.
-async fn settle(shared: &SharedStore, copies: &[Mirror]) -> bool {
+async fn settle(stores: &Stores, copies: &[Copies]) -> bool {
     for _ in 0..100 {
-        if shared.read(|store| copies.iter().all(|copy| copy.equals(store))) {
+        let v4 = stores.v4.read(|store| copies.iter().all(|copy| copy.v4.equals(store)));
+        if v4 && stores.v6.read(|store| copies.iter().all(|copy| copy.v6.equals(store))) {
             return true;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;

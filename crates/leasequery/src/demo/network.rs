@@ -1,8 +1,11 @@
 //! An access network that does not exist: clients behind relays, and a DHCP server that leases them addresses.
 
+mod dual;
+
 use std::collections::VecDeque;
 use std::net::Ipv4Addr;
 
+pub(super) use dual::DualStack;
 use fastrand::Rng;
 use leasequery_store::{Hardware, Network, Outcome, SourceId, State, Store, Time, Update, V4Key, VpnIndex};
 
@@ -34,9 +37,18 @@ impl Tally {
     }
 }
 
+/// What has just happened to whom.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Happening {
+    /// A client got a lease of so many seconds, or renewed it.
+    Leased(Lease, u32),
+    /// A client is gone.
+    Left(Lease),
+}
+
 /// A lease, as the DHCP server remembers it.
 #[derive(Debug, Clone, Copy)]
-struct Lease {
+pub(super) struct Lease {
     address: Ipv4Addr,
     /// Number of the client, which all its identifiers are made of.
     client: u32,
@@ -97,15 +109,15 @@ impl AccessNetwork {
     }
 
     /// Lets clients come until more than half of the addresses are leased. They do not count as what happened.
-    pub(super) fn populate(&mut self, store: &mut Store<V4Key>) {
+    pub(super) fn populate(&mut self, store: &mut Store<V4Key>, mut told: impl FnMut(Happening)) {
         for _ in 0..self.size() / 20 * 11 {
-            self.grant(store, LEASE);
+            self.grant(store, LEASE).map(&mut told);
         }
         self.tally = Tally::default();
     }
 
     /// Lets one thing happen.
-    pub(super) fn step(&mut self, store: &mut Store<V4Key>) {
+    pub(super) fn step(&mut self, store: &mut Store<V4Key>) -> Option<Happening> {
         while let Some((_, address)) = self.waiting.front().filter(|(time, _)| *time < store.now()).copied() {
             self.waiting.pop_front();
             self.free.push_back(address);
@@ -120,8 +132,8 @@ impl AccessNetwork {
         }
     }
 
-    fn grant(&mut self, store: &mut Store<V4Key>, seconds: u32) {
-        let Some(address) = self.free.pop_front() else { return };
+    fn grant(&mut self, store: &mut Store<V4Key>, seconds: u32) -> Option<Happening> {
+        let address = self.free.pop_front()?;
         self.clients += 1;
         let lease = Lease { address, client: self.clients };
         self.tally.granted += u64::from(commit_active(store, self.source, lease, seconds, true));
@@ -130,28 +142,32 @@ impl AccessNetwork {
         } else {
             self.wait(store.now().plus(seconds), address);
         }
+        Some(Happening::Leased(lease, seconds))
     }
 
-    fn renew(&mut self, store: &mut Store<V4Key>) {
-        let Some(lease) = self.rng.choice(&self.leases).copied() else { return };
+    fn renew(&mut self, store: &mut Store<V4Key>) -> Option<Happening> {
+        let lease = self.rng.choice(&self.leases).copied()?;
         // A client renews with the server itself, without a relay that would add anything.
         self.tally.renewed += u64::from(commit_active(store, self.source, lease, LEASE, false));
+        Some(Happening::Leased(lease, LEASE))
     }
 
-    fn release(&mut self, store: &mut Store<V4Key>) {
-        let Some(lease) = self.leave() else { return };
+    fn release(&mut self, store: &mut Store<V4Key>) -> Option<Happening> {
+        let lease = self.leave()?;
         let outcome = store.end_lease(self.source, key(lease.address), State::Released);
         self.tally.released += u64::from(is_change(outcome));
         self.free.push_back(lease.address);
+        Some(Happening::Left(lease))
     }
 
     /// A client finds its new address in use by somebody else.
-    fn decline(&mut self, store: &mut Store<V4Key>) {
-        let Some(lease) = self.leave() else { return };
+    fn decline(&mut self, store: &mut Store<V4Key>) -> Option<Happening> {
+        let lease = self.leave()?;
         let until = store.now().plus(PROBATION);
         let update = Update { expires: Some(until), ..Update::new(key(lease.address), State::Abandoned) };
         self.tally.declined += u64::from(is_change(store.commit(self.source, &update)));
         self.wait(until, lease.address);
+        Some(Happening::Left(lease))
     }
 
     /// Keeps an address back until the store has let go of it by itself.

@@ -4,15 +4,14 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::Settings;
-use super::mirror::Mirror;
 use super::network::{AccessNetwork, Identity, RELAYS, Tally};
+use super::{Copies, Settings};
 use crate::record::{hex_text, mac_text, time_text};
 
 /// What there is, and what to try.
 pub(super) fn introduction(
     settings: &Settings,
-    server: SocketAddr,
+    [v4, v6]: [SocketAddr; 2],
     network: &AccessNetwork,
     resident: &Identity,
 ) -> io::Result<()> {
@@ -29,7 +28,8 @@ pub(super) fn introduction(
         network.size(),
         settings.rate
     )?;
-    writeln!(out, "  server      DHCPv4 Bulk and Active Leasequery (RFC 6926, RFC 7724) on {server}")?;
+    writeln!(out, "  server      DHCPv4 leasequery (RFC 4388, RFC 6926, RFC 7724) on {v4}, TCP and UDP")?;
+    writeln!(out, "              DHCPv6 leasequery (RFC 5007, RFC 5460, RFC 7653) on {v6}, TCP and UDP")?;
     writeln!(out, "  requestor   {requestors}")?;
     writeln!(out)?;
     writeln!(out, "Ask it yourself, from another terminal:")?;
@@ -44,10 +44,21 @@ pub(super) fn introduction(
         (format!(" --since {} --format json", since()), "what has changed since now"),
     ] {
         writeln!(out, "  # {meaning}")?;
-        writeln!(out, "  {} bulk {server}{arguments}", settings.program)?;
+        writeln!(out, "  {} bulk {v4}{arguments}", settings.program)?;
+    }
+    let v6 = format!("{v6}{}", if v6.is_ipv4() { " --v6" } else { "" });
+    let duid = hex_text(&[&[0, 3, 0, 1][..], &resident.mac].concat());
+    for (command, meaning) in [
+        (format!("query {v4} --mac {}", mac_text(&resident.mac)), "one client, in a single datagram"),
+        (format!("bulk {v6}"), "every address and delegated prefix"),
+        (format!("query {v6} --duid {duid}"), "what the same client has over DHCPv6"),
+    ] {
+        writeln!(out, "  # {meaning}")?;
+        writeln!(out, "  {} {command}", settings.program)?;
     }
     writeln!(out, "  # every change as it happens")?;
-    writeln!(out, "  {} watch {server} --no-initial", settings.program)?;
+    writeln!(out, "  {} watch {v4} --no-initial", settings.program)?;
+    writeln!(out, "  {} watch {v6} --no-initial", settings.program)?;
     writeln!(out)?;
     if settings.duration.is_none() {
         writeln!(out, "Ctrl-C ends it.")?;
@@ -61,9 +72,12 @@ fn since() -> String {
 }
 
 /// What happened in the last second.
-pub(super) fn second(elapsed: Duration, changes: u64, active: usize, copies: &[Mirror]) -> io::Result<()> {
+pub(super) fn second(elapsed: Duration, changes: u64, active: usize, copies: &[Copies]) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let (initial, heard) = copies.iter().map(Mirror::received).fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
+    let (initial, heard) = copies
+        .iter()
+        .flat_map(|copy| [copy.v4.received(), copy.v6.received()])
+        .fold((0, 0), |sum, one| (sum.0 + one.0, sum.1 + one.1));
     let seconds = elapsed.as_secs();
     let told = format!("told of {initial} bindings and then of {heard} changes");
     let who = match copies.len() {
@@ -75,7 +89,7 @@ pub(super) fn second(elapsed: Duration, changes: u64, active: usize, copies: &[M
 }
 
 /// How it ended.
-pub(super) fn summary(elapsed: Duration, total: u64, tally: Tally, copies: &[Mirror], equal: bool) -> io::Result<()> {
+pub(super) fn summary(elapsed: Duration, total: u64, tally: Tally, copies: &[Copies], equal: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out)?;
     writeln!(
@@ -89,13 +103,18 @@ pub(super) fn summary(elapsed: Duration, total: u64, tally: Tally, copies: &[Mir
         tally.declined,
         total.saturating_sub(tally.changes()),
     )?;
-    let (known, active) = copies.first().map(Mirror::counts).unwrap_or_default();
+    let (known, active) = copies.first().map(|copy| copy.v4.counts()).unwrap_or_default();
+    let (leases, _) = copies.first().map(|copy| copy.v6.counts()).unwrap_or_default();
     let whose = match copies.len() {
         1 => "The requestor's copy".to_owned(),
         several => format!("Each of the {several} requestors' copies"),
     };
     if equal {
-        writeln!(out, "{whose} equals the server's store: {known} addresses, {active} of them leased.")?;
+        writeln!(
+            out,
+            "{whose} equals the server's store: {known} addresses, {active} of them leased; over DHCPv6, where every\n\
+             change was one as well, {leases} leases of addresses and prefixes."
+        )?;
     } else {
         writeln!(out, "{whose} should equal the server's store and does not.")?;
     }

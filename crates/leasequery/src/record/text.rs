@@ -1,5 +1,6 @@
 //! How the values of a record are written and read.
 
+use std::io::Write;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
@@ -32,15 +33,21 @@ fn hex(octet: u8) -> [u8; 2] {
 }
 
 /// Appends a number in decimal.
-pub(super) fn push_number(out: &mut Vec<u8>, number: u8) {
-    let digit = |value: u8| b'0' + value % 10;
-    if number >= 100 {
-        out.push(digit(number / 100));
+pub(super) fn push_number(out: &mut Vec<u8>, number: u16) {
+    let mut divisor = 10_000;
+    while divisor > number.max(1) {
+        divisor /= 10;
     }
-    if number >= 10 {
-        out.push(digit(number / 10));
+    while divisor > 0 {
+        out.push(DIGITS[usize::from(number / divisor % 10)]);
+        divisor /= 10;
     }
-    out.push(digit(number));
+}
+
+/// Appends what is short and comes seldom.
+pub(super) fn push_text(out: &mut Vec<u8>, text: impl std::fmt::Display) {
+    // Writing to memory does not fail.
+    let _ = write!(out, "{text}");
 }
 
 /// Appends an address with dots.
@@ -49,7 +56,7 @@ pub(super) fn push_address(out: &mut Vec<u8>, address: Ipv4Addr) {
         if place > 0 {
             out.push(b'.');
         }
-        push_number(out, octet);
+        push_number(out, octet.into());
     }
 }
 

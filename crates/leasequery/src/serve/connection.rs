@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_protocol::server::v4::V4;
-use leasequery_protocol::server::{Connection, Event, Limits, Policy, Turn};
+use leasequery_protocol::server::{Connection, Event, Limits, Policy, Protocol, Turn};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
@@ -28,13 +27,13 @@ const LINGER: Duration = Duration::from_secs(1);
 const FOREVER: Duration = Duration::from_hours(1);
 
 /// Serves one connection to its end.
-pub(super) async fn serve(
+pub(super) async fn serve<P: Protocol>(
     mut stream: TcpStream,
     peer: SocketAddr,
-    protocol: V4,
+    protocol: P,
     policy: Arc<Policy>,
     limits: Limits,
-    shared: &SharedStore,
+    shared: &SharedStore<P::Key>,
     mut control: watch::Receiver<Control>,
 ) {
     let _ = stream.set_nodelay(true);

@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use leasequery_protocol::server::Allow;
 
-use crate::config::{Config, Source};
+use crate::config::{Config, Protocol, Source, Transport};
 
 /// What a configuration means, a line each.
 pub fn describe(config: &Config) -> String {
@@ -18,19 +18,27 @@ pub fn describe(config: &Config) -> String {
         .collect();
     let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
     for listener in &config.listeners {
-        let active = if listener.active { "with active queries" } else { "no active queries" };
-        line(
-            &mut text,
-            format_args!("listen v4 tcp {}: in the clear, no TLS; {active}; may ask: {who}", listener.address),
-        );
+        let what = match listener.transport {
+            Transport::Udp => "single queries",
+            Transport::Tcp if listener.active => "in the clear, no TLS; with active queries",
+            Transport::Tcp => "in the clear, no TLS; no active queries",
+        };
+        let name = listener.name().replace('-', " ");
+        line(&mut text, format_args!("listen {name} {}: {what}; may ask: {who}", listener.address));
     }
     for source in &config.sources {
         match source {
-            Source::KeaMemfile { kea_config: None, .. } => {
+            Source::KeaMemfile { kea_config: None, protocol: Protocol::V4, .. } => {
                 line(
                     &mut text,
                     format_args!("source {}: without kea-config, so no pools and no timers", source.name()),
                 );
+            }
+            Source::KeaMemfile { kea_config: None, protocol: Protocol::V6, .. } => {
+                line(&mut text, format_args!("source v6 {}: without kea-config, so no links", source.name()));
+            }
+            _ if source.protocol() == Some(Protocol::V6) => {
+                line(&mut text, format_args!("source v6 {}", source.name()));
             }
             _ => line(&mut text, format_args!("source {}", source.name())),
         }
@@ -38,6 +46,9 @@ pub fn describe(config: &Config) -> String {
     let ranges: usize = config.networks.iter().map(|network| network.ranges.len()).sum();
     if ranges > 0 {
         line(&mut text, format_args!("networks: {ranges} ranges"));
+    }
+    if !config.links.is_empty() {
+        line(&mut text, format_args!("networks: {} links", config.links.len()));
     }
     match &config.state_dir {
         Some(directory) => line(&mut text, format_args!("state: {}", directory.display())),
@@ -49,13 +60,10 @@ pub fn describe(config: &Config) -> String {
     text
 }
 
-fn kinds(allow: Allow) -> &'static str {
-    match (allow.bulk, allow.active) {
-        (true, true) => "bulk and active",
-        (true, false) => "bulk",
-        (false, true) => "active",
-        (false, false) => "nothing here",
-    }
+fn kinds(allow: Allow) -> String {
+    let kinds = [(allow.udp, "UDP"), (allow.bulk, "bulk"), (allow.active, "active")];
+    let kinds: Vec<_> = kinds.into_iter().filter(|(allowed, _)| *allowed).map(|(_, kind)| kind).collect();
+    if kinds.is_empty() { "nothing".to_owned() } else { kinds.join(" and ") }
 }
 
 fn line(text: &mut String, line: std::fmt::Arguments<'_>) {

@@ -1,25 +1,27 @@
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
 use leasequery_protocol::server::Limits;
 use leasequery_protocol::server::v4::V4;
+use leasequery_protocol::server::v6::V6;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
-use super::{Control, SharedStore, connection};
-use crate::config;
+use super::{Control, Stores, connection};
+use crate::config::{self, Service};
 
 /// A bound TCP listener.
 #[derive(Debug)]
 pub struct Listener {
     socket: TcpListener,
     address: SocketAddr,
-    server_id: Option<Ipv4Addr>,
+    name: &'static str,
+    service: Service,
     active: bool,
 }
 
@@ -31,6 +33,10 @@ impl Listener {
     pub fn bind(listener: &config::Listener) -> anyhow::Result<Self> {
         let bind = || -> std::io::Result<TcpListener> {
             let socket = Socket::new(Domain::for_address(listener.address), Type::STREAM, Some(Protocol::TCP))?;
+            if listener.address.is_ipv6() {
+                // The same port over IPv4 may be another listener's.
+                socket.set_only_v6(true)?;
+            }
             // A restart must not wait for connections of the last run to be forgotten.
             socket.set_reuse_address(true)?;
             socket.bind(&listener.address.into())?;
@@ -39,7 +45,18 @@ impl Listener {
             TcpListener::from_std(socket.into())
         };
         let bound = bind().with_context(|| format!("cannot listen on {}", listener.address))?;
-        Ok(Self { address: bound.local_addr()?, socket: bound, server_id: listener.server_id, active: listener.active })
+        Ok(Self {
+            address: bound.local_addr()?,
+            socket: bound,
+            name: listener.name(),
+            service: listener.service.clone(),
+            active: listener.active,
+        })
+    }
+
+    /// What it is, as the line that says where it listens calls it.
+    pub fn name(&self) -> &'static str {
+        self.name
     }
 
     /// The address with its real port.
@@ -48,19 +65,13 @@ impl Listener {
     }
 
     /// Accepts connections until the daemon ends, then waits for them to say their last words.
-    pub async fn run(
-        self,
-        shared: Arc<SharedStore>,
-        mut control: watch::Receiver<Control>,
-        limits: Limits,
-        connections: usize,
-    ) {
+    pub async fn run(self, stores: Stores, mut control: watch::Receiver<Control>, limits: Limits, connections: usize) {
         let places = Arc::new(Semaphore::new(connections));
         let mut tasks = JoinSet::new();
         while !control.borrow().shutdown {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer, &shared, &control, limits, &places, &mut tasks),
+                    Ok((stream, peer)) => self.admit(stream, peer, &stores, &control, limits, &places, &mut tasks),
                     Err(error) => {
                         // Out of descriptors or memory: others may give some back.
                         warn!("{}: cannot accept: {error}", self.address);
@@ -82,7 +93,7 @@ impl Listener {
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        shared: &Arc<SharedStore>,
+        stores: &Stores,
         control: &watch::Receiver<Control>,
         limits: Limits,
         places: &Arc<Semaphore>,
@@ -98,12 +109,24 @@ impl Listener {
         };
         debug!("{peer}: connected as {}", policy.name);
         let local = stream.local_addr().unwrap_or(self.address);
-        let server_id = super::server_id(self.server_id, local);
-        let protocol = V4::new(server_id, Arc::clone(&policy), self.active);
-        let (shared, control) = (Arc::clone(shared), control.clone());
-        tasks.spawn(async move {
-            connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
-            drop(place);
-        });
+        let control = control.clone();
+        match &self.service {
+            Service::V4 { server_id } => {
+                let protocol = V4::new(super::server_id(*server_id, local), Arc::clone(&policy), self.active);
+                let shared = Arc::clone(&stores.v4);
+                tasks.spawn(async move {
+                    connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
+                    drop(place);
+                });
+            }
+            Service::V6 { server_id } => {
+                let protocol = V6::new(Arc::clone(server_id), Arc::clone(&policy), self.active);
+                let shared = Arc::clone(&stores.v6);
+                tasks.spawn(async move {
+                    connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
+                    drop(place);
+                });
+            }
+        }
     }
 }

@@ -1,32 +1,39 @@
 //! The daemon: sources, store and listeners in one process.
 
 mod connection;
+mod datagrams;
 mod describe;
 mod listener;
 mod shared;
 mod sources;
 mod state;
 
+use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasequery_protocol::requestor::v4::V4;
+use leasequery_protocol::requestor::v6::V6;
 use leasequery_protocol::server::Limits;
-use leasequery_store::{Settings, Store, V4Key};
+use leasequery_store::{Key, Settings, Store, V4Key, V6Key};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, Requestors, Source};
+use crate::config::{Config, Requestors, Source, Transport};
+use crate::family::Family;
 use crate::source::Configured;
 use sources::Surroundings;
 
+pub use datagrams::Datagrams;
 pub use describe::describe;
 pub use listener::Listener;
-pub use shared::{SharedStore, keep_pulse, keep_time};
+pub use shared::SharedStore;
+pub(crate) use shared::keep_time;
 
 /// What the daemon's connections have to know of the outside.
 #[derive(Debug, Clone, Default)]
@@ -66,26 +73,31 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
 
     let mut listeners = Vec::new();
     for listener in &config.listeners {
-        listeners.push(Listener::bind(listener)?);
+        listeners.push(match listener.transport {
+            Transport::Tcp => Bound::Tcp(Listener::bind(listener)?),
+            Transport::Udp => Bound::Udp(Datagrams::bind(listener)?),
+        });
     }
     let settings =
         Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
     // A file is read again from its position. A client that pushed something considers it told, and another server may
     // have lost in the same moment what it had told.
     let repeats = config.sources.iter().all(|source| matches!(source, Source::KeaMemfile { .. }));
-    let (shared, keeper) = state::open(config.state_dir.as_deref(), settings, repeats)?;
-    sources::end_departed(&config, &shared);
-    let configured = Configured::new(Arc::clone(&shared), &config)?;
+    let (v4, keeper_v4) = state::open(config.state_dir.as_deref(), V4::NAME, settings, repeats)?;
+    let (v6, keeper_v6) = state::open(config.state_dir.as_deref(), V6::NAME, settings, repeats)?;
+    let stores = Stores { v4, v6 };
+    sources::end_departed(&config, &stores);
+    let configured = Configured::new(stores.clone(), &config)?;
 
     let (control_sender, control) =
         watch::channel(Control { requestors: Arc::clone(&config.requestors), shutdown: false });
     let mut tasks = JoinSet::new();
-    tasks.spawn(keep_time(Arc::clone(&shared), control.clone()));
-    tasks.spawn(keep_pulse(Arc::clone(&shared), control.clone()));
+    stores.v4.keep(&control);
+    stores.v6.keep(&control);
 
     let (loaded, mut first_loads) = mpsc::channel(config.sources.len().max(1));
     let surroundings =
-        Surroundings { limits: &config.limits, shared: &shared, configured: &configured, control: &control };
+        Surroundings { limits: &config.limits, stores: &stores, configured: &configured, control: &control };
     for source in &config.sources {
         surroundings.start(source, loaded.clone(), &mut tasks)?;
     }
@@ -100,7 +112,8 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
 
     if stop.is_none() {
         if config.listeners.iter().any(|listener| listener.active) {
-            until_history(&shared).await;
+            until_history(&stores.v4).await;
+            until_history(&stores.v6).await;
         }
         let limits = Limits {
             queries: config.limits.queries_per_connection,
@@ -110,10 +123,21 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         };
         let mut ready = String::from("ready");
         for listener in listeners {
-            ready.push_str(" v4-tcp=");
-            ready.push_str(&listener.address().to_string());
-            let (shared, control) = (Arc::clone(&shared), control.clone());
-            tasks.spawn(listener.run(shared, control, limits, config.limits.connections));
+            let (name, address) = match &listener {
+                Bound::Tcp(listener) => (listener.name(), listener.address()),
+                Bound::Udp(datagrams) => (datagrams.name(), datagrams.address()),
+            };
+            // Writing to memory does not fail.
+            let _ = write!(ready, " {name}={address}");
+            let (stores, control) = (stores.clone(), control.clone());
+            match listener {
+                Bound::Tcp(listener) => {
+                    tasks.spawn(listener.run(stores, control, limits, config.limits.connections));
+                }
+                Bound::Udp(datagrams) => {
+                    tasks.spawn_blocking(move || datagrams.run(&stores, &control));
+                }
+            }
         }
         let mut stdout = std::io::stdout().lock();
         // Whoever waits for the line may have gone; that is no reason not to serve.
@@ -136,7 +160,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, all_done).await.is_err() {
         warn!("some connections did not end in time");
     }
-    if let Some(keeper) = keeper {
+    for keeper in [keeper_v4, keeper_v6].into_iter().flatten() {
         keeper.stop();
     }
     Ok(())
@@ -144,7 +168,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
 
 /// Waits until there is a past to catch up with, which takes a part of a second: of the one in which the store began it
 /// knows but a part, and a requestor that asks for it would be told that data are missing.
-async fn until_history(shared: &SharedStore) {
+async fn until_history<K: Key>(shared: &SharedStore<K>) {
     while shared.read_now(|store| store.now() < store.history_floor()) {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -171,5 +195,25 @@ fn server_id(configured: Option<std::net::Ipv4Addr>, local: SocketAddr) -> std::
     })
 }
 
-/// The store of the daemon.
-pub type DaemonStore = Store<V4Key>;
+/// A listener that is not served yet.
+enum Bound {
+    Tcp(Listener),
+    Udp(Datagrams),
+}
+
+/// The stores of the daemon, one for each protocol.
+#[derive(Debug, Clone)]
+pub struct Stores {
+    /// Of DHCPv4.
+    pub v4: Arc<SharedStore<V4Key>>,
+    /// Of DHCPv6.
+    pub v6: Arc<SharedStore<V6Key>>,
+}
+
+impl Stores {
+    /// Stores that begin empty.
+    pub fn new(settings: Settings) -> Self {
+        let v4 = Arc::new(SharedStore::new(Store::new(settings)));
+        Self { v4, v6: Arc::new(SharedStore::new(Store::new(settings))) }
+    }
+}

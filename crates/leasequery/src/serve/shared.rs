@@ -1,7 +1,8 @@
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use leasequery_store::{Revision, Store, V4Key};
+use leasequery_store::{Key, Revision, Store};
 use tokio::sync::{Notify, watch};
 
 use super::Control;
@@ -10,8 +11,10 @@ use crate::requestor::wall_clock;
 /// The store, shared by sources and connections. It is locked for a bite at a time, and never over an await or a system
 /// call.
 #[derive(Debug)]
-pub struct SharedStore {
-    store: RwLock<Store<V4Key>>,
+pub struct SharedStore<K: Key> {
+    store: RwLock<Store<K>>,
+    /// The last run may have told of commits that are not in the store.
+    unclean: AtomicBool,
     /// The latest revision that is on disk; the latest of all if there is no disk.
     durable: watch::Sender<Option<Revision>>,
     /// Something was committed.
@@ -20,12 +23,13 @@ pub struct SharedStore {
     pulse: watch::Sender<()>,
 }
 
-impl SharedStore {
+impl<K: Key> SharedStore<K> {
     /// Shares a store, and sets its clock.
-    pub fn new(mut store: Store<V4Key>) -> Self {
+    pub fn new(mut store: Store<K>) -> Self {
         store.advance(wall_clock());
         Self {
             store: RwLock::new(store),
+            unclean: AtomicBool::new(false),
             durable: watch::Sender::new(None),
             committed: Notify::new(),
             pulse: watch::Sender::new(()),
@@ -33,14 +37,14 @@ impl SharedStore {
     }
 
     /// Reads.
-    pub fn read<T>(&self, read: impl FnOnce(&Store<V4Key>) -> T) -> T {
+    pub fn read<T>(&self, read: impl FnOnce(&Store<K>) -> T) -> T {
         // A panic while the lock was held cannot have left half a change that is worse than no service.
         read(&self.store.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Reads with the store's clock brought up to date first. What is told now has to carry the base-time of now: a
     /// requestor takes a base-time that lags for a difference between the clocks.
-    pub fn read_now<T>(&self, read: impl FnOnce(&Store<V4Key>) -> T) -> T {
+    pub fn read_now<T>(&self, read: impl FnOnce(&Store<K>) -> T) -> T {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
         if store.now() >= wall_clock() {
             return read(&store);
@@ -56,7 +60,7 @@ impl SharedStore {
     }
 
     /// Changes, with the store's clock brought up to date first.
-    pub fn write<T>(&self, write: impl FnOnce(&mut Store<V4Key>) -> T) -> T {
+    pub fn write<T>(&self, write: impl FnOnce(&mut Store<K>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
         let before = store.revision();
         store.advance(wall_clock());
@@ -69,9 +73,30 @@ impl SharedStore {
         result
     }
 
+    /// Moves its clock and wakes those who tell of changes, until the daemon ends.
+    pub fn keep(self: &Arc<Self>, control: &watch::Receiver<Control>) {
+        tokio::spawn(keep_time(Arc::clone(self), control.clone()));
+        tokio::spawn(keep_pulse(Arc::clone(self), control.clone()));
+    }
+
     /// Beats whenever something has been committed, soon after it.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.pulse.subscribe()
+    }
+
+    /// Says that the last run ended without writing everything.
+    pub fn set_unclean(&self) {
+        self.unclean.store(true, Ordering::Relaxed);
+    }
+
+    /// Begins the history anew if the last run ended without writing everything: for a source that cannot repeat what it
+    /// said then. Says whether it did.
+    pub fn lose_unwritten(&self) -> bool {
+        let unclean = self.unclean.load(Ordering::Relaxed);
+        if unclean {
+            self.write(Store::lose_history);
+        }
+        unclean
     }
 
     /// Tells that everything up to a revision is on disk.
@@ -94,7 +119,7 @@ const PROMPT: usize = 16;
 const RECEIVERS: usize = 100;
 
 /// Wakes those who tell of changes, until the daemon ends. Whoever commits waits for none of them.
-pub async fn keep_pulse(shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+async fn keep_pulse<K: Key>(shared: Arc<SharedStore<K>>, mut control: watch::Receiver<Control>) {
     while !control.borrow().shutdown {
         tokio::select! {
             () = shared.committed.notified() => {
@@ -111,7 +136,7 @@ pub async fn keep_pulse(shared: Arc<SharedStore>, mut control: watch::Receiver<C
 }
 
 /// Moves the store's clock, so that leases expire and base-times are true, until the daemon ends.
-pub async fn keep_time(shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+pub(crate) async fn keep_time<K: Key>(shared: Arc<SharedStore<K>>, mut control: watch::Receiver<Control>) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     while !control.borrow().shutdown {
         tokio::select! {

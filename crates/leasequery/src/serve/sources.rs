@@ -1,23 +1,22 @@
-use std::sync::Arc;
-
 use anyhow::Context;
 use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{VpnChoice, Wanted};
-use leasequery_store::{VpnIndex, VpnName};
+use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
+use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
+use leasequery_store::{Key, SourceId, VpnIndex, VpnName};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
 
-use super::{Control, SharedStore};
-use crate::config::{Config, Limits, Source};
+use super::{Control, SharedStore, Stores};
+use crate::config::{Config, Limits, Protocol, Source};
 use crate::source::{self, Configured};
 
 /// What sources have around them.
 #[derive(Debug)]
 pub(super) struct Surroundings<'a> {
     pub(super) limits: &'a Limits,
-    pub(super) shared: &'a Arc<SharedStore>,
+    pub(super) stores: &'a Stores,
     pub(super) configured: &'a Configured,
     pub(super) control: &'a watch::Receiver<Control>,
 }
@@ -30,22 +29,16 @@ impl Surroundings<'_> {
         loaded: mpsc::Sender<()>,
         tasks: &mut JoinSet<()>,
     ) -> anyhow::Result<()> {
-        let (shared, control) = (Arc::clone(self.shared), self.control.clone());
-        let id = shared.write(|store| store.source(&source.name())).context("more than 255 sources")?;
+        let (stores, control) = (self.stores.clone(), self.control.clone());
+        let name = source.name();
         match source {
             Source::Push { path } => {
                 let socket = source::push::Socket::bind(path)
                     .with_context(|| format!("source push: {} cannot be made", path.display()))?;
-                tasks.spawn(socket.run(id, shared, control));
+                let sources = source::push::Sources { v4: number(&stores.v4, &name)?, v6: number(&stores.v6, &name)? };
+                tasks.spawn(socket.run(sources, stores, control));
             }
-            Source::Leasequery { server, vpn, options, poll, sweep } => {
-                let wanted = Wanted {
-                    vpn: vpn.as_ref().map(|vpn| match vpn {
-                        VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
-                        VpnName::Id(id) => VpnChoice::Id(*id),
-                    }),
-                    options: options.clone(),
-                };
+            Source::Leasequery { protocol, server, link, vpn, options, poll, sweep } => {
                 let settings = follower::Settings {
                     retry: self.limits.active_idle_timeout,
                     poll: *poll,
@@ -54,9 +47,34 @@ impl Surroundings<'_> {
                     kept: true,
                     timeouts: Timeouts { data: self.limits.data_timeout, ..Timeouts::default() },
                 };
-                tasks.spawn(source::leasequery::run(server.clone(), wanted, settings, id, shared, control, loaded));
+                let server = server.clone();
+                match protocol {
+                    Protocol::V4 => {
+                        let wanted = v4::Wanted {
+                            vpn: vpn.as_ref().map(|vpn| match vpn {
+                                VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
+                                VpnName::Id(id) => VpnChoice::Id(*id),
+                            }),
+                            options: options.iter().filter_map(|code| u8::try_from(*code).ok()).collect(),
+                        };
+                        let id = number(&stores.v4, &name)?;
+                        let follow = source::leasequery::run::<V4>;
+                        tasks.spawn(follow(server, wanted, settings, id, stores.v4, control, loaded));
+                    }
+                    Protocol::V6 => {
+                        let wanted = v6::Wanted {
+                            selector: Selector { primary: Primary::All, link: *link },
+                            options: options.clone(),
+                            client_id: crate::duid::own(),
+                        };
+                        let id = number(&stores.v6, &name)?;
+                        let follow = source::leasequery::run::<V6>;
+                        tasks.spawn(follow(server, wanted, settings, id, stores.v6, control, loaded));
+                    }
+                }
             }
             Source::KeaMemfile { path, vpn, .. } => {
+                let (id, shared) = (number(&stores.v4, &name)?, stores.v4);
                 let vpn = match vpn {
                     Some(vpn) => shared.write(|store| store.vpn(vpn)).context("more than 65535 VPNs")?,
                     None => VpnIndex::DEFAULT,
@@ -70,11 +88,25 @@ impl Surroundings<'_> {
     }
 }
 
+/// The number of a source in a store.
+fn number<K: Key>(shared: &SharedStore<K>, name: &str) -> anyhow::Result<SourceId> {
+    shared.write(|store| store.source(name)).context("more than 255 sources")
+}
+
 /// Ends what sources told of that are no longer configured, for nobody else would ever end it.
-pub(super) fn end_departed(config: &Config, shared: &SharedStore) {
-    let configured: Vec<_> = config.sources.iter().map(Source::name).collect();
+pub(super) fn end_departed(config: &Config, stores: &Stores) {
+    let configured: Vec<_> = config.sources.iter().map(|source| (source.protocol(), source.name())).collect();
+    let of = |wanted: Protocol| -> Vec<&str> {
+        let names = configured.iter().filter(|(protocol, _)| protocol.is_none_or(|protocol| protocol == wanted));
+        names.map(|(_, name)| name.as_str()).collect()
+    };
+    end_others(&of(Protocol::V4), &stores.v4);
+    end_others(&of(Protocol::V6), &stores.v6);
+}
+
+fn end_others<K: Key>(configured: &[&str], shared: &SharedStore<K>) {
     let departed = shared.read(|store| {
-        let departed = store.sources().filter(|(_, name)| configured.iter().all(|configured| configured != name));
+        let departed = store.sources().filter(|(_, name)| !configured.contains(name));
         departed.map(|(id, name)| (id, name.to_owned())).collect::<Vec<_>>()
     });
     for (id, name) in departed {

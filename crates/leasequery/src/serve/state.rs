@@ -9,28 +9,32 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leasequery_store::durable::{Durable, DurableError};
-use leasequery_store::{Settings, Store, V4Key};
+use leasequery_store::{Key, Settings, Store};
 use tracing::{error, info, warn};
 
 use super::SharedStore;
 
-/// Opens the store, from disk if there is a directory for it, which is kept up to date from now on. With `repeats` every
-/// source tells again of what was lost in a crash.
-pub(super) fn open(
+/// Opens the store of a protocol, from disk if there is a directory for it, which is kept up to date from now on. With
+/// `repeats` every source tells again of what was lost in a crash, or finds that it cannot.
+pub(super) fn open<K: Key>(
     directory: Option<&Path>,
+    protocol: &str,
     settings: Settings,
     repeats: bool,
-) -> anyhow::Result<(Arc<SharedStore>, Option<Keeper>)> {
+) -> anyhow::Result<(Arc<SharedStore<K>>, Option<Keeper>)> {
     let Some(directory) = directory else { return Ok((Arc::new(SharedStore::new(Store::new(settings))), None)) };
     let in_directory = || format!("state-dir {}", directory.display());
     // Leases are as secret here as on the DHCP server (RFC 7724 section 9).
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(in_directory)?;
-    let (durable, store) = Durable::open(&directory.join("v4"), settings).with_context(in_directory)?;
+    let (durable, store) = Durable::<K>::open(&directory.join(protocol), settings).with_context(in_directory)?;
     if store.counts().bindings > 0 {
-        info!("{}: {} bindings", in_directory(), store.counts().bindings);
+        info!("{}: {} {protocol} bindings", in_directory(), store.counts().bindings);
     }
     // Its clock is set now: the history is lost up to this moment.
     let shared = Arc::new(SharedStore::new(store));
+    if !durable.was_closed() {
+        shared.set_unclean();
+    }
     if !durable.was_closed() && !repeats {
         // Requestors may have been told of commits that nobody will repeat.
         warn!("{}: the last run ended without writing everything, the history begins anew", in_directory());
@@ -53,7 +57,7 @@ const PERIOD: Duration = Duration::from_millis(50);
 const BITE: usize = 1024;
 
 impl Keeper {
-    fn start(shared: Arc<SharedStore>, durable: Durable<V4Key>) -> Self {
+    fn start<K: Key>(shared: Arc<SharedStore<K>>, durable: Durable<K>) -> Self {
         let (stop, stopped) = channel();
         let mut kept = Kept { shared, durable, failing: false };
         kept.shared.set_durable(kept.durable.revision());
@@ -73,14 +77,14 @@ impl Keeper {
 }
 
 /// The store, and its copy on disk.
-struct Kept {
-    shared: Arc<SharedStore>,
-    durable: Durable<V4Key>,
+struct Kept<K: Key> {
+    shared: Arc<SharedStore<K>>,
+    durable: Durable<K>,
     /// Whether the last attempt failed: once is enough to say so.
     failing: bool,
 }
 
-impl Kept {
+impl<K: Key> Kept<K> {
     fn keep(mut self, stopped: &Receiver<()>) {
         loop {
             let ended = matches!(stopped.recv_timeout(PERIOD), Err(RecvTimeoutError::Disconnected));

@@ -1,28 +1,28 @@
 //! Another leasequery server, followed.
 
 use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Position, Settings, Told};
-use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
-use leasequery_store::{Binding, SourceId, Store, V4Key};
+use leasequery_store::{Binding, SourceId, Store};
 use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
+use crate::family::Family;
 use crate::follow::{Companion, follow};
 use crate::serve::{Control, SharedStore};
 
 /// Follows a server until the daemon ends. What is known from an earlier run is served at once; without it there is
 /// nothing to serve until the first load is complete, and `loaded` is dropped then.
-pub async fn run(
+pub async fn run<P: Family>(
     server: String,
-    wanted: Wanted,
+    wanted: P::Wanted,
     settings: Settings,
     source: SourceId,
-    shared: std::sync::Arc<SharedStore>,
+    shared: std::sync::Arc<SharedStore<P::Key>>,
     mut control: watch::Receiver<Control>,
     loaded: mpsc::Sender<()>,
 ) {
     let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
     let mut companion = Log { server: server.clone(), loaded: position.is_none().then_some(loaded) };
-    let mut follower = Follower::new(wanted, source, position, settings, fastrand::u64(..));
+    let mut follower = Follower::<P>::new(wanted, source, position, settings, fastrand::u64(..));
     let stop = async {
         // A sender that is gone is the end, too.
         let _ = control.wait_for(|control| control.shutdown).await;
@@ -38,16 +38,16 @@ struct Log {
     loaded: Option<mpsc::Sender<()>>,
 }
 
-impl Observer<V4> for Log {
-    fn record(&mut self, record: &Record<'_>, told: Told<V4Key>, origin: Origin) {
+impl<P: Family> Observer<P> for Log {
+    fn record(&mut self, _: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
         if origin == Origin::Sweep && told.change == Change::Lease {
             // Nothing should be left to find.
-            debug!("leasequery {}: {} was not as it is there", self.server, record.address());
+            debug!("leasequery {}: {} was not as it is there", self.server, told.key);
         }
     }
 
-    fn gone(&mut self, binding: &Binding<'_, V4Key>, _: &Store<V4Key>) {
-        info!("leasequery {}: {} is no longer there", self.server, binding.key().address);
+    fn gone(&mut self, binding: &Binding<'_, P::Key>, _: &Store<P::Key>) {
+        info!("leasequery {}: {} is no longer there", self.server, binding.key());
     }
 
     fn event(&mut self, event: &Event) {
@@ -70,8 +70,8 @@ impl Observer<V4> for Log {
     }
 }
 
-impl Companion for Log {
-    fn pause(&mut self, _: &Follower<V4>) -> std::io::Result<()> {
+impl<P: Family> Companion<P> for Log {
+    fn pause(&mut self, _: &Follower<P>) -> std::io::Result<()> {
         Ok(())
     }
 }

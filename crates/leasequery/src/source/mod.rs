@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use leasequery_store::{Network, SourceId, V4Key, VpnIndex, VpnName};
+use leasequery_store::{Network, SourceId, Store, V4Key, VpnIndex, VpnName};
 use tracing::{error, warn};
 
 use crate::config::{Config, Source};
-use crate::serve::SharedStore;
+use crate::serve::Stores;
 
 /// What is configured, here and in the DHCP servers: the addresses, and what else their sources need to know.
 #[derive(Debug)]
 pub struct Configured {
-    shared: Arc<SharedStore>,
+    stores: Stores,
     /// Kea's configurations by the sources they belong to.
     kea: Mutex<HashMap<SourceId, Arc<kea::CurrentConfig>>>,
 }
@@ -35,8 +35,8 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 
 impl Configured {
     /// Reads everything and tells the store which addresses are configured.
-    pub fn new(shared: Arc<SharedStore>, config: &Config) -> anyhow::Result<Arc<Self>> {
-        let configured = Self { shared, kea: Mutex::new(HashMap::new()) };
+    pub fn new(stores: Stores, config: &Config) -> anyhow::Result<Arc<Self>> {
+        let configured = Self { stores, kea: Mutex::new(HashMap::new()) };
         for (id, path, leases) in configured.kea_files(config) {
             let kea = kea::KeaConfig::load(&path).with_context(|| "kea-config")?;
             configured.set_kea(id, kea, &path, &leases);
@@ -65,7 +65,7 @@ impl Configured {
     fn kea_files(&self, config: &Config) -> Vec<(SourceId, PathBuf, PathBuf)> {
         let files = config.sources.iter().filter_map(|source| match source {
             Source::KeaMemfile { kea_config: Some(kea_config), path, .. } => {
-                let id = self.shared.write(|store| store.source(&source.name()))?;
+                let id = self.stores.v4.write(|store| store.source(&source.name()))?;
                 Some((id, kea_config.clone(), path.clone()))
             }
             _ => None,
@@ -102,7 +102,7 @@ impl Configured {
 
     fn set_networks(&self, config: &Config) {
         let kea = self.kea.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        self.shared.write(|store| {
+        self.stores.v4.write(|store| {
             let since = store.now();
             let mut networks = Vec::new();
             let mut add = |vpn: VpnIndex, ranges: &[(std::net::Ipv4Addr, std::net::Ipv4Addr)]| {
@@ -112,7 +112,7 @@ impl Configured {
                     since,
                 }));
             };
-            let index = |store: &mut crate::serve::DaemonStore, name: &Option<VpnName>| match name {
+            let index = |store: &mut Store<V4Key>, name: &Option<VpnName>| match name {
                 Some(name) => store.vpn(name),
                 None => Some(VpnIndex::DEFAULT),
             };
@@ -130,6 +130,7 @@ impl Configured {
             }
             store.set_networks(None, &networks);
         });
+        self.stores.v6.write(|store| store.set_links(None, config.links.clone()));
     }
 }
 

@@ -3,7 +3,6 @@
 use std::io;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use leasequery_store::{Outcome, Revision, SourceId};
@@ -14,14 +13,23 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::{info, warn};
 
-use crate::record::Input;
-use crate::serve::{Control, SharedStore};
+use crate::record::{Input, RecordError};
+use crate::serve::{Control, Stores};
 
 /// The socket, made and not yet served. It is removed when it is dropped.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
+}
+
+/// The number of the source in the store of each protocol.
+#[derive(Debug, Clone, Copy)]
+pub struct Sources {
+    /// Of DHCPv4.
+    pub v4: SourceId,
+    /// Of DHCPv6.
+    pub v6: SourceId,
 }
 
 /// The longest line: no lease has more to say, and a client that sends no newline must not fill the memory.
@@ -50,14 +58,14 @@ impl Socket {
     }
 
     /// Serves clients until the daemon ends.
-    pub async fn run(self, source: SourceId, shared: Arc<SharedStore>, mut control: watch::Receiver<Control>) {
+    pub async fn run(self, sources: Sources, stores: Stores, mut control: watch::Receiver<Control>) {
         info!("push {}: taking records", self.path.display());
         let mut clients = JoinSet::new();
         while !control.borrow().shutdown {
             tokio::select! {
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => {
-                        clients.spawn(serve(stream, source, Arc::clone(&shared)));
+                        clients.spawn(serve(stream, sources, stores.clone()));
                     }
                     Err(error) => {
                         warn!("push {}: cannot accept: {error}", self.path.display());
@@ -77,8 +85,8 @@ impl Drop for Socket {
     }
 }
 
-async fn serve(stream: UnixStream, source: SourceId, shared: Arc<SharedStore>) {
-    if let Err(error) = take(stream, source, &shared).await {
+async fn serve(stream: UnixStream, sources: Sources, stores: Stores) {
+    if let Err(error) = take(stream, sources, &stores).await {
         warn!("push client: {error}");
     }
 }
@@ -88,15 +96,16 @@ async fn serve(stream: UnixStream, source: SourceId, shared: Arc<SharedStore>) {
 struct Client {
     lines: u64,
     committed: u64,
-    revision: Revision,
+    /// The latest of each protocol.
+    revisions: (Revision, Revision),
 }
 
-async fn take(stream: UnixStream, source: SourceId, shared: &SharedStore) -> io::Result<()> {
+async fn take(stream: UnixStream, sources: Sources, stores: &Stores) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let (sender, answers) = mpsc::unbounded_channel();
     let unsent = AtomicUsize::new(0);
     // Side by side: a client that reads no answers before it has sent everything must not wait for ever.
-    tokio::try_join!(read(reader, &unsent, sender, source, shared), write(writer, &unsent, answers))?;
+    tokio::try_join!(read(reader, &unsent, sender, sources, stores), write(writer, &unsent, answers))?;
     Ok(())
 }
 
@@ -104,8 +113,8 @@ async fn read(
     reader: OwnedReadHalf,
     unsent: &AtomicUsize,
     answers: mpsc::UnboundedSender<Vec<u8>>,
-    source: SourceId,
-    shared: &SharedStore,
+    sources: Sources,
+    stores: &Stores,
 ) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, reader);
     let mut client = Client::default();
@@ -134,10 +143,11 @@ async fn read(
                 break false;
             }
         };
-        commit(&mut records, &mut client, &mut text, source, shared);
+        commit(&mut records, &mut client, &mut text, sources, stores);
         if ended {
             // Everything is in the store; it is told when it will survive a crash.
-            shared.until_durable(client.revision).await;
+            stores.v4.until_durable(client.revisions.0).await;
+            stores.v6.until_durable(client.revisions.1).await;
             text.extend_from_slice(format!("{{\"committed\": {}}}\n", client.committed).as_bytes());
         }
         if !text.is_empty() {
@@ -170,18 +180,32 @@ fn commit(
     records: &mut Vec<(u64, Input)>,
     client: &mut Client,
     answers: &mut Vec<u8>,
-    source: SourceId,
-    shared: &SharedStore,
+    sources: Sources,
+    stores: &Stores,
 ) {
-    if records.is_empty() {
-        return;
+    let mut results: Vec<Option<Result<Outcome, RecordError>>> = Vec::with_capacity(records.len());
+    results.resize_with(records.len(), || None);
+    if records.iter().any(|(_, input)| matches!(input, Input::V4(_))) {
+        client.revisions.0 = stores.v4.write(|store| {
+            for ((_, input), result) in records.iter().zip(&mut results) {
+                if let Input::V4(input) = input {
+                    *result = Some(input.commit(store, sources.v4));
+                }
+            }
+            store.revision()
+        });
     }
-    let results: Vec<_> = shared.write(|store| {
-        let results = records.iter().map(|(_, input)| input.commit(store, source)).collect();
-        client.revision = store.revision();
-        results
-    });
-    for ((number, _), result) in records.drain(..).zip(results) {
+    if records.iter().any(|(_, input)| matches!(input, Input::V6(_))) {
+        client.revisions.1 = stores.v6.write(|store| {
+            for ((_, input), result) in records.iter().zip(&mut results) {
+                if let Input::V6(input) = input {
+                    *result = Some(input.commit(store, sources.v6));
+                }
+            }
+            store.revision()
+        });
+    }
+    for ((number, _), result) in records.drain(..).zip(results.into_iter().flatten()) {
         match result {
             Ok(Outcome::Committed(_) | Outcome::Unchanged) => client.committed += 1,
             Ok(Outcome::Refused) => answer(answers, number, "refused by the store"),

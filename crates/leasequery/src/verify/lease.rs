@@ -1,6 +1,8 @@
 use std::collections::BTreeMap;
-use std::net::Ipv4Addr;
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr};
 
+use ipnet::Ipv6Net;
 use leasequery_store::Time;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -11,13 +13,17 @@ use crate::record::parse_time;
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Lease {
-    address: Ipv4Addr,
+    address: Option<IpAddr>,
+    prefix: Option<Ipv6Net>,
     vpn: Option<String>,
     pub(super) state: String,
     pub(super) htype: Option<u8>,
     pub(super) mac: Option<String>,
     pub(super) client_id: Option<String>,
+    pub(super) duid: Option<String>,
     pub(super) relay_agent_information: Option<String>,
+    pub(super) relay_peer: Option<IpAddr>,
+    pub(super) relay_message: Option<String>,
     #[serde(default)]
     pub(super) options: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "time")]
@@ -30,13 +36,30 @@ pub(super) struct Lease {
     pub(super) renews: Option<Time>,
     #[serde(default, deserialize_with = "time")]
     pub(super) rebinds: Option<Time>,
+    #[serde(default, deserialize_with = "time")]
+    pub(super) preferred_until: Option<Time>,
     /// The record as it came, for whoever wants to see it.
     #[serde(skip)]
     pub(super) record: Box<str>,
 }
 
-/// A VPN and an address; no VPN is the default one.
-pub(super) type Key = (Option<String>, Ipv4Addr);
+/// A VPN and an address or prefix; no VPN is the default one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key {
+    pub(super) vpn: Option<String>,
+    pub(super) address: IpAddr,
+    /// Length of the prefix, if it is one.
+    pub(super) length: Option<u8>,
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.length {
+            None => write!(f, "{}", self.address),
+            Some(length) => write!(f, "{}/{length}", self.address),
+        }
+    }
+}
 
 /// What one side says, by address.
 pub(super) type Leases = BTreeMap<Key, Lease>;
@@ -54,6 +77,9 @@ impl Lease {
             return Ok(None);
         }
         let mut lease = Self::deserialize(&value).map_err(|error| error.to_string())?;
+        if lease.address.is_none() && lease.prefix.is_none() {
+            return Err("neither address nor prefix".to_owned());
+        }
         // Ethernet, unless it is said.
         lease.htype = lease.htype.or(lease.mac.as_ref().map(|_| 1));
         lease.record = line.trim_end().into();
@@ -61,7 +87,13 @@ impl Lease {
     }
 
     pub(super) fn key(&self) -> Key {
-        (self.vpn.clone(), self.address)
+        let vpn = self.vpn.clone();
+        match (self.address, self.prefix) {
+            (Some(address), _) => Key { vpn, address, length: None },
+            (None, Some(net)) => Key { vpn, address: net.network().into(), length: Some(net.prefix_len()) },
+            // Such a line has not been read.
+            (None, None) => Key { vpn, address: Ipv4Addr::UNSPECIFIED.into(), length: None },
+        }
     }
 
     /// Whether nobody holds the address any more, or ever did.

@@ -5,14 +5,17 @@ mod lease;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_protocol::requestor::v4::{BulkQuery, Record, VpnChoice};
-use leasequery_wire::v4::StatusCode;
+use leasequery_protocol::follower::Followed;
+use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
+use leasequery_protocol::requestor::v6::{self, V6};
 
-use crate::record::View;
+use crate::config::Protocol;
+use crate::family::Family;
 use crate::requestor::{FetchError, Sink, fetch};
 use compare::differences;
 use lease::{Key, Lease, Leases};
@@ -20,8 +23,8 @@ use lease::{Key, Lease, Leases};
 /// Where one side's records come from.
 #[derive(Debug)]
 pub enum Side {
-    /// A server, by the name it was given and its addresses.
-    Server(String, Vec<SocketAddr>),
+    /// A server, by its name, what it is asked for, and its addresses.
+    Server(String, Protocol, Vec<SocketAddr>),
     /// Records, one a line.
     File(PathBuf),
 }
@@ -95,7 +98,8 @@ impl Side {
     fn read(&self, timeout: Duration) -> Result<Leases, SideError> {
         match self {
             Self::File(path) => read_file(path),
-            Self::Server(name, addresses) => ask(name, addresses, timeout),
+            Self::Server(name, Protocol::V4, addresses) => ask_v4(name, addresses, timeout),
+            Self::Server(name, Protocol::V6, addresses) => ask_v6(name, addresses, timeout),
         }
     }
 }
@@ -114,19 +118,54 @@ fn read_file(path: &PathBuf) -> Result<Leases, SideError> {
 }
 
 /// Asks for everything, in all VPNs if the server knows what that is.
-fn ask(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases, SideError> {
-    for vpn in [VpnChoice::All, VpnChoice::Default] {
-        let query = BulkQuery { vpn: vpn.clone(), ..BulkQuery::default() };
-        let mut sink = Collect { leases: BTreeMap::new(), line: Vec::new() };
-        let done = fetch(addresses, &query, timeout, &mut sink)
-            .map_err(|error: FetchError| SideError::Peer(format!("{name}: {error}")))?;
-        match done.status {
-            StatusCode::SUCCESS => return Ok(sink.leases),
-            StatusCode::NOT_ALLOWED | StatusCode::MALFORMED_QUERY if vpn == VpnChoice::All => {}
-            status => return Err(SideError::Refused(format!("{name}: {status}: {}", done.text))),
+fn ask_v4(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases, SideError> {
+    let protocol = |peer| V4::with_peer(&v4::Wanted::default(), peer);
+    let everything = |vpn| v4::Query::Bulk(v4::BulkQuery { vpn, ..v4::BulkQuery::default() });
+    match ask(name, addresses, protocol, &everything(VpnChoice::All), timeout)? {
+        Answer::Complete(leases) => Ok(leases),
+        Answer::Refused(_) => ask(name, addresses, protocol, &everything(VpnChoice::Default), timeout)?.complete(),
+    }
+}
+
+/// Asks for everything.
+fn ask_v6(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases, SideError> {
+    let duid = crate::duid::own();
+    let query = v6::Query::Bulk(v6::BulkQuery::default());
+    ask(name, addresses, |_| V6::new(Arc::clone(&duid)), &query, timeout)?.complete()
+}
+
+/// What came of asking.
+enum Answer {
+    Complete(Leases),
+    /// The server does not answer such a query.
+    Refused(String),
+}
+
+impl Answer {
+    fn complete(self) -> Result<Leases, SideError> {
+        match self {
+            Self::Complete(leases) => Ok(leases),
+            Self::Refused(text) => Err(SideError::Refused(text)),
         }
     }
-    Ok(Leases::new())
+}
+
+fn ask<P: Family>(
+    name: &str,
+    addresses: &[SocketAddr],
+    protocol: impl Fn(IpAddr) -> P,
+    query: &P::Query,
+    timeout: Duration,
+) -> Result<Answer, SideError> {
+    let mut sink = Collect { leases: BTreeMap::new(), line: Vec::new() };
+    let done = fetch(addresses, protocol, query, timeout, &mut sink)
+        .map_err(|error: FetchError| SideError::Peer(format!("{name}: {error}")))?;
+    let text = || format!("{name}: {}: {}", done.status, done.text);
+    match done.status {
+        status if status.is_success() => Ok(Answer::Complete(sink.leases)),
+        status if status.is_refusal() => Ok(Answer::Refused(text())),
+        _ => Err(SideError::Refused(text())),
+    }
 }
 
 struct Collect {
@@ -134,10 +173,10 @@ struct Collect {
     line: Vec<u8>,
 }
 
-impl Sink for Collect {
-    fn record(&mut self, record: &Record<'_>) -> io::Result<()> {
+impl<P: Family> Sink<P> for Collect {
+    fn record(&mut self, record: &P::Record<'_>) -> io::Result<()> {
         self.line.clear();
-        View::new(record).write_json(&mut self.line);
+        P::view(record).write_json(&mut self.line);
         let line = String::from_utf8_lossy(&self.line);
         if let Some(lease) = Lease::parse(&line).map_err(io::Error::other)? {
             self.leases.insert(lease.key(), lease);
@@ -149,8 +188,8 @@ impl Sink for Collect {
 impl Difference {
     /// For people.
     pub fn write_line(&self, out: &mut impl Write) -> io::Result<()> {
-        let (vpn, address) = &self.key;
-        let vpn = vpn.as_ref().map(|vpn| format!(" in VPN {vpn}")).unwrap_or_default();
+        let address = &self.key;
+        let vpn = self.key.vpn.as_ref().map(|vpn| format!(" in VPN {vpn}")).unwrap_or_default();
         let what = match (&self.a, &self.b) {
             (Some(a), Some(b)) if a.is_ended() == b.is_ended() => {
                 let fields: Vec<_> = self.fields.iter().map(|field| self.both(field)).collect();
@@ -181,17 +220,17 @@ impl Difference {
         let record = |lease: &Option<Lease>| -> serde_json::Value {
             lease.as_ref().and_then(|lease| serde_json::from_str(&lease.record).ok()).unwrap_or_default()
         };
-        let (vpn, address) = &self.key;
+        let address = self.key.to_string();
         let difference = match (&self.a, &self.b) {
             (_, None) => "only-in-a",
             (None, _) => "only-in-b",
             _ => "differs",
         };
         let mut line = serde_json::json!({
-            "address": address, "difference": difference, "fields": self.fields,
+            (if address.contains('/') { "prefix" } else { "address" }): address, "difference": difference, "fields": self.fields,
             "a": record(&self.a), "b": record(&self.b),
         });
-        if let Some(vpn) = vpn {
+        if let Some(vpn) = &self.key.vpn {
             line["vpn"] = vpn.as_str().into();
         }
         writeln!(out, "{line}")

@@ -4,42 +4,41 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
-use leasequery_store::V4Key;
+use leasequery_store::Key;
 
-use crate::record::View;
+use crate::family::Family;
 use crate::serve::SharedStore;
 
 /// Runs a command for each lease that changed: one at a time, and with the state that the lease has when its turn comes.
-pub(super) struct Exec {
-    waiting: Arc<Waiting>,
+pub(super) struct Exec<P: Family> {
+    waiting: Arc<Waiting<P::Key>>,
     thread: JoinHandle<()>,
 }
 
-#[derive(Default)]
-struct Waiting {
-    queue: Mutex<Queue>,
+struct Waiting<K> {
+    queue: Mutex<Queue<K>>,
     changed: Condvar,
 }
 
 /// Leases that wait for their turn, each once.
-#[derive(Default)]
-struct Queue {
-    order: VecDeque<V4Key>,
-    members: HashSet<V4Key>,
+struct Queue<K> {
+    order: VecDeque<K>,
+    members: HashSet<K>,
     ended: bool,
 }
 
-impl Exec {
+impl<P: Family> Exec<P> {
     /// Runs `command` by the shell, from now on.
-    pub(super) fn start(command: String, shared: Arc<SharedStore>) -> Self {
-        let waiting = Arc::new(Waiting::default());
+    pub(super) fn start(command: String, shared: Arc<SharedStore<P::Key>>) -> Self {
+        let queue = Queue { order: VecDeque::new(), members: HashSet::new(), ended: false };
+        let waiting = Arc::new(Waiting { queue: Mutex::new(queue), changed: Condvar::new() });
         let queue = Arc::clone(&waiting);
         let thread = std::thread::spawn(move || {
             while let Some(key) = queue.next() {
                 let record = shared.read(|store| {
                     let mut line = Vec::new();
                     if let Some(binding) = store.lookup(key) {
-                        View::of_binding(&binding, store).write_json(&mut line);
+                        P::view_of(&binding, store).write_json(&mut line);
                     }
                     line
                 });
@@ -52,7 +51,7 @@ impl Exec {
     }
 
     /// A lease has changed.
-    pub(super) fn changed(&mut self, key: V4Key) {
+    pub(super) fn changed(&mut self, key: P::Key) {
         let mut queue = self.waiting.queue.lock().unwrap_or_else(PoisonError::into_inner);
         if queue.members.insert(key) {
             queue.order.push_back(key);
@@ -68,8 +67,8 @@ impl Exec {
     }
 }
 
-impl Waiting {
-    fn next(&self) -> Option<V4Key> {
+impl<K: Key> Waiting<K> {
+    fn next(&self) -> Option<K> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         loop {
             if let Some(key) = queue.order.pop_front() {

@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leasequery_protocol::follower::{self, Follower};
-use leasequery_protocol::requestor::v4::Wanted;
 use leasequery_store::{SourceId, Store};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
+use crate::family::Family;
 use crate::follow::follow;
 use crate::output::Format;
 use crate::serve::{Control, SharedStore, keep_time};
@@ -24,11 +24,11 @@ use state::StateFile;
 
 /// What is watched, and how.
 #[derive(Debug)]
-pub struct Settings {
+pub struct Settings<P: Family> {
     /// `HOST:PORT`.
     pub server: String,
     /// What is wanted of it.
-    pub wanted: Wanted,
+    pub wanted: P::Wanted,
     /// How it is followed.
     pub follower: follower::Settings,
     /// How long; `None` until it is interrupted.
@@ -61,17 +61,21 @@ const SOURCE: SourceId = SourceId(0);
 
 /// Watches a server until the time is over or a signal comes. What should be looked at, and has no place in the output,
 /// is given to `warn`.
-pub fn watch(settings: Settings, warn: impl Fn(&str)) -> Result<(), Ended> {
+pub fn watch<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<(), Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Ended::Output)?;
     runtime.block_on(run(settings, warn))
 }
 
-async fn run(settings: Settings, warn: impl Fn(&str)) -> Result<(), Ended> {
+async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<(), Ended> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate()).map_err(Ended::Output)?,
         signal(SignalKind::interrupt()).map_err(Ended::Output)?,
     );
-    let state = settings.state.map(|path| StateFile::open(path, &settings.server)).transpose().map_err(Ended::State)?;
+    let state = settings
+        .state
+        .map(|path| StateFile::open(path, P::NAME, &settings.server))
+        .transpose()
+        .map_err(Ended::State)?;
     let position = state.as_ref().and_then(StateFile::position);
     // What the server has not said is not printed, so nothing expires here.
     let mut store = Store::new(leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() });
@@ -83,14 +87,14 @@ async fn run(settings: Settings, warn: impl Fn(&str)) -> Result<(), Ended> {
     let exec = settings.exec.map(|command| Exec::start(command, Arc::clone(&shared)));
     let mut printing = Printing::new(
         settings.format,
-        !settings.wanted.options.is_empty(),
+        P::wants_options(&settings.wanted),
         settings.ignore_renewals,
         position.is_some(),
         state,
         exec,
         &warn,
     );
-    let mut follower = Follower::new(settings.wanted, SOURCE, position, settings.follower, fastrand::u64(..));
+    let mut follower = Follower::<P>::new(settings.wanted, SOURCE, position, settings.follower, fastrand::u64(..));
     let stop = async {
         let end = async {
             match settings.duration {

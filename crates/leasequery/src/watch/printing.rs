@@ -2,12 +2,12 @@ use std::io::{self, Stdout};
 use std::time::{Duration, Instant};
 
 use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Told};
-use leasequery_protocol::requestor::v4::{Record, V4};
-use leasequery_store::{Binding, Store, V4Key};
+use leasequery_store::{Binding, Store};
 
 use super::Ended;
 use super::exec::Exec;
 use super::state::StateFile;
+use crate::family::Family;
 use crate::follow::Companion;
 use crate::output::{Format, Printer};
 use crate::record::View;
@@ -16,7 +16,7 @@ use crate::record::View;
 const SAVE: Duration = Duration::from_secs(1);
 
 /// Prints what comes.
-pub(super) struct Printing<W> {
+pub(super) struct Printing<P: Family, W> {
     printer: Printer<Stdout>,
     format: Format,
     ignore_renewals: bool,
@@ -25,7 +25,7 @@ pub(super) struct Printing<W> {
     connected: bool,
     state: Option<StateFile>,
     saved: Option<Instant>,
-    exec: Option<Exec>,
+    exec: Option<Exec<P>>,
     warn: W,
     failed: Option<io::Error>,
 }
@@ -41,14 +41,14 @@ enum Earlier {
     Outdated,
 }
 
-impl<W: Fn(&str)> Printing<W> {
+impl<P: Family, W: Fn(&str)> Printing<P, W> {
     pub(super) fn new(
         format: Format,
         options: bool,
         ignore_renewals: bool,
         resumed: bool,
         state: Option<StateFile>,
-        exec: Option<Exec>,
+        exec: Option<Exec<P>>,
         warn: W,
     ) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl<W: Fn(&str)> Printing<W> {
     }
 
     /// Ends the output, and the command that runs.
-    pub(super) fn finish(mut self, follower: &Follower<V4>) -> io::Result<()> {
+    pub(super) fn finish(mut self, follower: &Follower<P>) -> io::Result<()> {
         self.printer.flush()?;
         self.save(follower)?;
         if let Some(exec) = self.exec {
@@ -76,7 +76,7 @@ impl<W: Fn(&str)> Printing<W> {
     }
 
     /// Whether a record is a change for whoever reads.
-    fn is_news(&self, told: &Told<V4Key>, origin: Origin) -> bool {
+    fn is_news(&self, told: &Told<P::Key>, origin: Origin) -> bool {
         let changed = if self.ignore_renewals { Change::Lease } else { Change::Times };
         match origin {
             Origin::Initial => true,
@@ -93,7 +93,7 @@ impl<W: Fn(&str)> Printing<W> {
         }
     }
 
-    fn save(&mut self, follower: &Follower<V4>) -> io::Result<()> {
+    fn save(&mut self, follower: &Follower<P>) -> io::Result<()> {
         match (&mut self.state, follower.position()) {
             (Some(state), Some(position)) => state.save(position),
             _ => Ok(()),
@@ -107,19 +107,19 @@ impl<W: Fn(&str)> Printing<W> {
     }
 }
 
-impl<W: Fn(&str)> Observer<V4> for Printing<W> {
-    fn record(&mut self, record: &Record<'_>, told: Told<V4Key>, origin: Origin) {
+impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
+    fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
         if !self.is_news(&told, origin) {
             return;
         }
-        self.print(&View::new(record));
+        self.print(&P::view(record));
         if let Some(exec) = self.exec.as_mut().filter(|_| origin != Origin::Initial && told.change != Change::None) {
             exec.changed(told.key);
         }
     }
 
-    fn gone(&mut self, binding: &Binding<'_, V4Key>, store: &Store<V4Key>) {
-        self.print(&View::of_binding(binding, store));
+    fn gone(&mut self, binding: &Binding<'_, P::Key>, store: &Store<P::Key>) {
+        self.print(&P::view_of(binding, store));
         if let Some(exec) = &mut self.exec {
             exec.changed(binding.key());
         }
@@ -168,8 +168,8 @@ impl<W: Fn(&str)> Observer<V4> for Printing<W> {
     }
 }
 
-impl<W: Fn(&str)> Companion for Printing<W> {
-    fn pause(&mut self, follower: &Follower<V4>) -> io::Result<()> {
+impl<P: Family, W: Fn(&str)> Companion<P> for Printing<P, W> {
+    fn pause(&mut self, follower: &Follower<P>) -> io::Result<()> {
         if let Some(error) = self.failed.take() {
             self.printer.flush()?;
             return Err(error);

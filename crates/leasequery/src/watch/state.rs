@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug)]
 pub(super) struct StateFile {
     path: PathBuf,
+    protocol: &'static str,
     server: String,
     saved: Option<Position>,
 }
@@ -29,21 +30,24 @@ struct Content {
 
 impl StateFile {
     /// Reads the file, if it is there.
-    pub(super) fn open(path: PathBuf, server: &str) -> Result<Self, String> {
+    pub(super) fn open(path: PathBuf, protocol: &'static str, server: &str) -> Result<Self, String> {
         let named = |problem: String| format!("{}: {problem}", path.display());
         let saved = match std::fs::read(&path) {
             Ok(bytes) => {
                 let content: Content = serde_json::from_slice(&bytes)
                     .map_err(|problem| named(format!("not a state file of watch: {problem}")))?;
-                if (content.protocol.as_str(), content.server.as_str()) != ("v4", server) {
-                    return Err(named(format!("belongs to {}, not to {server}", content.server)));
+                if (content.protocol.as_str(), content.server.as_str()) != (protocol, server) {
+                    return Err(named(format!(
+                        "belongs to {} ({}), not to {server} ({protocol})",
+                        content.server, content.protocol
+                    )));
                 }
                 Some(Position { resume: Time(content.resume), skew: content.skew })
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(named(error.to_string())),
         };
-        Ok(Self { path, server: server.to_owned(), saved })
+        Ok(Self { path, protocol, server: server.to_owned(), saved })
     }
 
     pub(super) fn position(&self) -> Option<Position> {
@@ -56,7 +60,7 @@ impl StateFile {
             return Ok(());
         }
         let content = Content {
-            protocol: "v4".to_owned(),
+            protocol: self.protocol.to_owned(),
             server: self.server.clone(),
             resume: position.resume.0,
             skew: position.skew,

@@ -19,7 +19,9 @@ impl Followed for V4 {
     type Key = V4Key;
     type Wanted = Wanted;
 
-    fn with_peer(peer: IpAddr) -> Self {
+    const TELLS_CONFIGURED: bool = true;
+
+    fn with_peer(_wanted: &Wanted, peer: IpAddr) -> Self {
         match peer.to_canonical() {
             IpAddr::V4(address) => Self::new(Some(address)),
             IpAddr::V6(_) => Self::new(None),

@@ -1,9 +1,11 @@
-//! DHCPv4: Bulk and Active Leasequery as a requestor asks and reads them (RFC 6926 section 7, RFC 7724 section 7).
+//! DHCPv4 as a requestor asks and reads it: single queries over UDP (RFC 4388 section 6.2), Bulk and Active Leasequery
+//! over TCP (RFC 6926 section 7, RFC 7724 section 7).
 
 mod commit;
 mod followed;
 mod query;
 mod record;
+mod single;
 
 use std::net::Ipv4Addr;
 
@@ -11,12 +13,13 @@ use leasequery_store::Time;
 use leasequery_wire::DecodeError;
 use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode, Vpn};
 
-use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, Violation};
+use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Violation};
 use crate::clock::Skew;
 
 pub use followed::Wanted;
-pub use query::{ActiveQuery, BulkQuery, Primary, Query, QueryError, VpnChoice};
+pub use query::{ActiveQuery, BulkQuery, Primary, Query, VpnChoice};
 pub use record::{Record, Times};
+pub use single::{Answer, Ignored, SingleQuery, Target};
 
 /// DHCPv4 on a connection with one server.
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +82,7 @@ impl Memory {
         self.note(message, skew, arrival)?;
         let (status, text) = status(message)?;
         let resume_point = self.first_base_time.filter(|_| status == StatusCode::SUCCESS);
-        Ok(Done { status, text, resume_point })
+        Ok(Done { status: status.into(), text, resume_point })
     }
 }
 
@@ -102,15 +105,15 @@ fn active_status<'a>(
     let base_time = message.base_time()?.map(Time);
     let (code, text) = status(message)?;
     let status = match code {
-        code if kind == MessageType::LEASE_QUERY_DONE => ActiveStatus::Ended(code),
+        code if kind == MessageType::LEASE_QUERY_DONE => ActiveStatus::Ended(code.into()),
         StatusCode::SUCCESS | StatusCode::CONNECTION_ACTIVE => ActiveStatus::Alive,
         StatusCode::CATCH_UP_COMPLETE => ActiveStatus::CatchUpComplete,
         StatusCode::DATA_MISSING => ActiveStatus::DataMissing,
         StatusCode::UNSPEC_FAIL
         | StatusCode::QUERY_TERMINATED
         | StatusCode::MALFORMED_QUERY
-        | StatusCode::NOT_ALLOWED => ActiveStatus::Ended(code),
-        code => ActiveStatus::Other(code),
+        | StatusCode::NOT_ALLOWED => ActiveStatus::Ended(code.into()),
+        code => ActiveStatus::Other(code.into()),
     };
     let memory = outstanding.find(xid, kind)?;
     if matches!(status, ActiveStatus::CatchUpComplete | ActiveStatus::DataMissing) {
@@ -159,40 +162,52 @@ impl Protocol for V4 {
     fn read<'a>(
         &self,
         message: &'a [u8],
+        _nth: usize,
         outstanding: &mut Outstanding<Memory>,
         skew: &mut Skew,
         arrival: Time,
-    ) -> Result<Event<Record<'a>>, Fault> {
-        let message = Message::parse(message)?;
-        let (xid, kind) = (message.xid(), message.message_type());
-        let active = outstanding.find(xid, kind)?.active;
-        if active && (matches!(kind, MessageType::LEASE_QUERY_STATUS | MessageType::LEASE_QUERY_DONE)) {
-            return active_status(&message, outstanding, skew, arrival);
-        }
-        if kind == MessageType::LEASE_QUERY_DONE {
-            let memory = outstanding.end(xid, kind)?;
-            return Ok(Event::Done { xid, done: memory.end(&message, skew, arrival)? });
-        }
-        let memory = outstanding.find(xid, kind)?;
-        if kind != MessageType::LEASE_ACTIVE && kind != MessageType::LEASE_UNASSIGNED {
-            return Err(Violation::UnexpectedType(kind).into());
-        }
-        let base_time = memory.note(&message, skew, arrival)?;
-        if let Some(status) = message.status()?
-            && status.code != StatusCode::SUCCESS
-        {
-            let about = message.ciaddr().to_string();
-            return Ok(Event::Failed { xid, about, status: status.code, text: status.text.into_owned() });
-        }
-        if active && is_empty(&message) {
-            let base_time = message.base_time()?.map(Time);
-            return Ok(Event::Status { xid, status: ActiveStatus::Alive, base_time, text: String::new() });
-        }
-        if message.ciaddr().is_unspecified() {
-            return Err(Violation::NoAddress(kind).into());
-        }
-        memory.check_vpn(message.vpn()?.unwrap_or(Vpn::Default))?;
-        let server = memory.server_id.or(self.peer);
-        Ok(Event::Record { xid, record: Record::new(message, base_time, server, *skew)? })
+    ) -> Result<(Event<Record<'a>>, bool), Fault> {
+        read(self.peer, message, outstanding, skew, arrival).map(|event| (event, false))
     }
+}
+
+#[inline]
+fn read<'a>(
+    peer: Option<Ipv4Addr>,
+    message: &'a [u8],
+    outstanding: &mut Outstanding<Memory>,
+    skew: &mut Skew,
+    arrival: Time,
+) -> Result<Event<Record<'a>>, Fault> {
+    let message = Message::parse(message)?;
+    let (xid, kind) = (message.xid(), message.message_type());
+    let active = outstanding.find(xid, kind)?.active;
+    if active && (matches!(kind, MessageType::LEASE_QUERY_STATUS | MessageType::LEASE_QUERY_DONE)) {
+        return active_status(&message, outstanding, skew, arrival);
+    }
+    if kind == MessageType::LEASE_QUERY_DONE {
+        let memory = outstanding.end(xid, kind)?;
+        return Ok(Event::Done { xid, done: memory.end(&message, skew, arrival)? });
+    }
+    let memory = outstanding.find(xid, kind)?;
+    if kind != MessageType::LEASE_ACTIVE && kind != MessageType::LEASE_UNASSIGNED {
+        return Err(Violation::UnexpectedType(kind.into()).into());
+    }
+    let base_time = memory.note(&message, skew, arrival)?;
+    if let Some(status) = message.status()?
+        && status.code != StatusCode::SUCCESS
+    {
+        let about = message.ciaddr().to_string();
+        return Ok(Event::Failed { xid, about, status: status.code.into(), text: status.text.into_owned() });
+    }
+    if active && is_empty(&message) {
+        let base_time = message.base_time()?.map(Time);
+        return Ok(Event::Status { xid, status: ActiveStatus::Alive, base_time, text: String::new() });
+    }
+    if message.ciaddr().is_unspecified() {
+        return Err(Violation::NoAddress(kind.into()).into());
+    }
+    memory.check_vpn(message.vpn()?.unwrap_or(Vpn::Default))?;
+    let server = memory.server_id.or(peer);
+    Ok(Event::Record { xid, record: Record::new(message, base_time, server, *skew)? })
 }

@@ -1,9 +1,9 @@
 use std::fmt;
 
 use leasequery_store::Time;
-use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, SubOption, Vpn};
-use thiserror::Error;
+
+use crate::requestor::QueryError;
 
 /// A query over TCP.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl VpnChoice {
         }
     }
 
-    fn selection(&self) -> Vpn<'_> {
+    pub(super) fn selection(&self) -> Vpn<'_> {
         match self {
             Self::Default => Vpn::Default,
             Self::All => Vpn::All,
@@ -127,32 +127,6 @@ pub(super) fn describe(vpn: Vpn<'_>) -> String {
         Vpn::Name(name) => format!("VPN {}", name.escape_ascii()),
         Vpn::Id([a, b, c, index @ ..]) => format!("VPN {a:02x}{b:02x}{c:02x}:{:08x}", u32::from_be_bytes(index)),
     }
-}
-
-/// Why a query cannot be asked.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-pub enum QueryError {
-    /// The primary selector has no octets, or more than its place in the message.
-    #[error("a {what} has {least} to {most} octets, not {length}")]
-    Length {
-        /// Which one.
-        what: &'static str,
-        /// Octets given.
-        length: usize,
-        /// The fewest that it can have.
-        least: usize,
-        /// The most that it can have.
-        most: usize,
-    },
-    /// A name of a VPN that is no ASCII text (RFC 6607 section 3.5).
-    #[error("'{0}' is no name of a VPN: it has to be ASCII text without NUL")]
-    VpnName(String),
-    /// A code that no option has.
-    #[error("{0} is no code of an option")]
-    OptionCode(u8),
-    /// The message does not fit its frame.
-    #[error(transparent)]
-    TooLong(#[from] TooLong),
 }
 
 /// What a requestor always asks for: what is needed to know the binding, and to compare it with what others say.
@@ -215,33 +189,45 @@ impl BulkQuery {
 
     /// What cannot be said is refused: cut short it would be another query.
     fn check(&self) -> Result<(), QueryError> {
-        let (what, length, least, most) = match &self.primary {
-            Primary::All => return check_qualifiers(Some(&self.vpn), &self.options),
-            Primary::Hardware { address, .. } => ("hardware address", address.len(), 1, 16),
-            Primary::ClientId(id) => ("client-identifier", id.len(), 2, usize::from(u16::MAX)),
-            Primary::RemoteId(id) => ("Remote ID", id.len(), 1, 255),
-            Primary::RelayId(id) => ("Relay-ID", id.len(), 1, 255),
-        };
-        if !(least..=most).contains(&length) {
-            return Err(QueryError::Length { what, length, least, most });
+        match &self.primary {
+            Primary::All => {}
+            Primary::Hardware { address, .. } => check_length(HARDWARE, address)?,
+            Primary::ClientId(id) => check_length(CLIENT_ID, id)?,
+            Primary::RemoteId(id) => check_length(REMOTE_ID, id)?,
+            Primary::RelayId(id) => check_length(RELAY_ID, id)?,
         }
         check_qualifiers(Some(&self.vpn), &self.options)
     }
 }
 
-fn check_qualifiers(vpn: Option<&VpnChoice>, options: &[u8]) -> Result<(), QueryError> {
+/// A selector that has a length, with the fewest and the most octets that it can have.
+type Measure = (&'static str, usize, usize);
+
+pub(super) const HARDWARE: Measure = ("hardware address", 1, 16);
+pub(super) const CLIENT_ID: Measure = ("client-identifier", 2, u16::MAX as usize);
+pub(super) const REMOTE_ID: Measure = ("Remote ID", 1, 255);
+const RELAY_ID: Measure = ("Relay-ID", 1, 255);
+
+pub(super) fn check_length((what, least, most): Measure, id: &[u8]) -> Result<(), QueryError> {
+    if (least..=most).contains(&id.len()) {
+        return Ok(());
+    }
+    Err(QueryError::Length { what, length: id.len(), least, most })
+}
+
+pub(super) fn check_qualifiers(vpn: Option<&VpnChoice>, options: &[u8]) -> Result<(), QueryError> {
     if let Some(VpnChoice::Name(name)) = vpn
         && (!name.is_ascii() || name.contains(&0))
     {
         return Err(QueryError::VpnName(name.escape_ascii().to_string()));
     }
     match options.iter().find(|code| [0, 255].contains(*code)) {
-        Some(code) => Err(QueryError::OptionCode(*code)),
+        Some(code) => Err(QueryError::OptionCode((*code).into())),
         None => Ok(()),
     }
 }
 
-fn request_list(options: &[u8]) -> Vec<u8> {
+pub(super) fn request_list(options: &[u8]) -> Vec<u8> {
     let mut list: Vec<u8> = USUAL.map(|code| code.0).to_vec();
     for code in options {
         if !list.contains(code) {
@@ -252,7 +238,7 @@ fn request_list(options: &[u8]) -> Vec<u8> {
 }
 
 /// Option 82 with one sub-option.
-fn relay_agent_information(writer: &mut MessageWriter<'_>, code: SubOption, id: &[u8]) {
+pub(super) fn relay_agent_information(writer: &mut MessageWriter<'_>, code: SubOption, id: &[u8]) {
     let mut info = Vec::with_capacity(2 + id.len());
     info.push(code.0);
     info.extend(u8::try_from(id.len()));

@@ -2,6 +2,7 @@
 //! one octet each.
 
 use leasequery_store::{Settings, V4Key};
+use leasequery_wire::v4;
 use proptest::prelude::*;
 
 use super::*;
@@ -35,15 +36,19 @@ impl Protocol for Script {
 
     const MIN_MESSAGE: usize = 3;
 
+    fn set_policy(&mut self, _: &Arc<Policy>) -> bool {
+        false
+    }
+
     fn admit(&mut self, message: &[u8], place: Place, _: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<Count> {
         let (xid, left, what) = (message[0], message[1], message[2]);
         match (what, place.beside) {
-            (CLOSE | 5.., _) => Admission::Close(CloseReason::Unsupported(MessageType(what))),
+            (CLOSE | 5.., _) => Admission::Close(CloseReason::Unsupported(v4::MessageType(what).into())),
             (REFUSE, _) | (_, Beside::Active) | (WATCH, Beside::Bulk) => {
                 out.extend_from_slice(&[xid, b'?']);
                 Admission::Refused {
                     xid: xid.into(),
-                    status: StatusCode::NOT_ALLOWED,
+                    status: v4::StatusCode::NOT_ALLOWED.into(),
                     text: "no".to_owned(),
                     close: what == WATCH || place.beside == Beside::Active,
                 }
@@ -91,6 +96,10 @@ impl Query<V4Key> for Count {
     fn terminate(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
         out.extend_from_slice(&[self.xid, b'!']);
         out.extend_from_slice(reason.as_bytes());
+    }
+
+    fn set_policy(&mut self, _: &Arc<Policy>) -> Result<(), &'static str> {
+        Ok(())
     }
 
     fn replies(&self) -> u64 {

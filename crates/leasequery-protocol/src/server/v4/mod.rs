@@ -1,9 +1,10 @@
-//! DHCPv4: Bulk and Active Leasequery as a server answers them (RFC 6926 section 8, RFC 7724 section 8).
+//! DHCPv4 as a server answers it: single queries over UDP (RFC 4388 section 6.4), Bulk and Active Leasequery over TCP
+//! (RFC 6926 section 8, RFC 7724 section 8).
 
 mod query;
 mod reply;
 mod response;
-mod window;
+mod single;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
@@ -13,11 +14,12 @@ use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message
 use leasequery_wire::v4::{MessageWriter, OptionCode};
 use leasequery_wire::{DecodeError, Problem};
 
-use super::{Admission, Beside, CloseReason, Connection, Place, Policy, Protocol};
+use super::{Admission, Beside, CloseReason, Place, Policy, Protocol};
 
 pub use query::{BulkQuery, V4Query};
 pub use reply::ReplyPlan;
 pub use response::{ActiveResponse, Response};
+pub use single::answer;
 
 /// DHCPv4 on a connection with one requestor.
 #[derive(Debug)]
@@ -56,7 +58,7 @@ impl V4 {
         }
         writer.status(status, &text);
         finish(writer);
-        Admission::Refused { xid, status, text, close: active || beside == Beside::Active }
+        Admission::Refused { xid, status: status.into(), text, close: active || beside == Beside::Active }
     }
 
     /// Whether messages of this type are answered here.
@@ -73,21 +75,6 @@ impl V4 {
             Beside::Bulk if active => Err(Refusal::not_allowed("an active query has to be alone on its connection")),
             _ if active => query::active_query(message, self.server_id, &self.policy, store).map(V4Query::Active),
             _ => BulkQuery::new(message, self.server_id, &self.policy, store).map(V4Query::Bulk),
-        }
-    }
-}
-
-impl Connection<V4> {
-    /// Changes what holds for queries to come, and for those being answered. If one of them cannot go on, the connection
-    /// ends.
-    pub fn set_policy(&mut self, policy: &Arc<Policy>, store: &Store<V4Key>, out: &mut Vec<u8>) {
-        if self.protocol_mut().policy == *policy {
-            return;
-        }
-        self.protocol_mut().policy = Arc::clone(policy);
-        let problem = self.queries_mut().find_map(|query| query.set_policy(policy).err());
-        if let Some(reason) = problem {
-            self.terminate(store, out, reason);
         }
     }
 }
@@ -139,10 +126,14 @@ impl Protocol for V4 {
                 let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), MessageType::TLS);
                 writer.status(status, &text);
                 finish(writer);
-                Admission::Refused { xid, status, text, close: false }
+                Admission::Refused { xid, status: status.into(), text, close: false }
             }
-            other => Admission::Close(CloseReason::Unsupported(other)),
+            other => Admission::Close(CloseReason::Unsupported(other.into())),
         }
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> bool {
+        std::mem::replace(&mut self.policy, Arc::clone(policy)) != *policy
     }
 }
 

@@ -7,8 +7,9 @@ use leasequery_store::{
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
 use super::response::{ActiveResponse, Response};
-use super::window::Window;
 use super::{Policy, Refusal, malformed};
+use crate::server::policy::NO_LONGER;
+use crate::server::window::Window;
 use crate::server::{Active, Progress, Query};
 
 /// A query being answered.
@@ -18,28 +19,6 @@ pub enum V4Query {
     Bulk(BulkQuery),
     /// A DHCPACTIVELEASEQUERY.
     Active(Active<ActiveResponse>),
-}
-
-impl V4Query {
-    /// Up to which change everything has been told, if it is an active query.
-    pub fn told_up_to(&self) -> Option<Revision> {
-        match self {
-            Self::Bulk(_) => None,
-            Self::Active(query) => Some(query.told_up_to()),
-        }
-    }
-
-    /// Changes what holds for the rest of the response, or says why it cannot go on.
-    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
-        let (response, allowed) = match self {
-            Self::Bulk(query) => (&mut query.response, policy.allow.bulk),
-            Self::Active(query) => (&mut query.wording_mut().response, policy.allow.active),
-        };
-        if !allowed {
-            return Err("no longer permitted");
-        }
-        response.set_policy(policy)
-    }
 }
 
 impl Query<V4Key> for V4Query {
@@ -71,6 +50,21 @@ impl Query<V4Key> for V4Query {
         match self {
             Self::Bulk(query) => query.done(store, Some((StatusCode::QUERY_TERMINATED, reason)), out),
             Self::Active(query) => query.terminate(store, out, reason),
+        }
+    }
+
+    fn told_up_to(&self) -> Option<Revision> {
+        match self {
+            Self::Bulk(_) => None,
+            Self::Active(query) => query.told_up_to(),
+        }
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        match self {
+            Self::Bulk(_) if !policy.allow.bulk => Err(NO_LONGER),
+            Self::Bulk(query) => query.response.set_policy(policy),
+            Self::Active(query) => query.set_policy(policy),
         }
     }
 
@@ -264,7 +258,7 @@ fn asked_vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> R
 }
 
 /// The last key before the VPN looked in: a client's bindings in other VPNs, which may be many, are not even walked over.
-fn before(vpns: VpnRange) -> Option<V4Key> {
+pub(super) fn before(vpns: VpnRange) -> Option<V4Key> {
     match vpns {
         VpnRange::One(VpnIndex(vpn)) => vpn.checked_sub(1).map(|previous| V4Key::last_of(VpnIndex(previous))),
         VpnRange::All => None,

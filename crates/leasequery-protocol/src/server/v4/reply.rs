@@ -28,7 +28,7 @@ enum Field {
     Stored(OptionCode),
 }
 
-/// Asked for if a query has no list of its own.
+/// Asked for if a query over TCP has no list of its own.
 const DEFAULT_LIST: [u8; 8] = [
     OptionCode::LEASE_TIME.0,
     OptionCode::CLIENT_IDENTIFIER.0,
@@ -40,12 +40,32 @@ const DEFAULT_LIST: [u8; 8] = [
     OptionCode::DATA_SOURCE.0,
 ];
 
+/// Asked for if a single query over UDP has no list of its own: what a client would have been told, as far as it is
+/// known here (RFC 4388 section 6.2).
+const DEFAULT_SINGLE_LIST: [u8; 6] = [
+    OptionCode::LEASE_TIME.0,
+    OptionCode::RENEWAL_TIME.0,
+    OptionCode::REBINDING_TIME.0,
+    OptionCode::CLIENT_IDENTIFIER.0,
+    OptionCode::RELAY_AGENT_INFORMATION.0,
+    OptionCode::CLIENT_LAST_TRANSACTION_TIME.0,
+];
+
 impl ReplyPlan {
-    /// From the dhcp-parameter-request-list, less what is withheld. The list's order is kept (RFC 2132 section 9.8) and
-    /// each option comes once (RFC 2131 section 4.3.1).
-    pub(super) fn new(list: Option<&[u8]>, withhold: &[u8]) -> Self {
+    /// From the dhcp-parameter-request-list of a bulk or active query, less what is withheld. The list's order is kept
+    /// (RFC 2132 section 9.8) and each option comes once (RFC 2131 section 4.3.1).
+    pub(super) fn new(list: Option<&[u8]>, withhold: &[u16]) -> Self {
+        Self::from_list(list.unwrap_or(&DEFAULT_LIST), withhold)
+    }
+
+    /// The same for a single query over UDP.
+    pub(super) fn single(list: Option<&[u8]>, withhold: &[u16]) -> Self {
+        Self::from_list(list.unwrap_or(&DEFAULT_SINGLE_LIST), withhold)
+    }
+
+    fn from_list(list: &[u8], withhold: &[u16]) -> Self {
         let mut plan = Self { fields: Vec::new(), relay_info: false };
-        for code in list.unwrap_or(&DEFAULT_LIST).iter().copied().filter(|code| !withhold.contains(code)) {
+        for code in list.iter().copied().filter(|code| !withhold.contains(&u16::from(*code))) {
             let field = match OptionCode(code) {
                 OptionCode::LEASE_TIME => Field::LeaseTime,
                 OptionCode::RENEWAL_TIME => Field::RenewalTime,
@@ -60,7 +80,7 @@ impl ReplyPlan {
                     plan.relay_info = true;
                     continue;
                 }
-                // They belong to the message, not to the binding, or never occur in a bulk reply.
+                // They belong to the message, not to the binding, or are not the list's to decide.
                 OptionCode::MESSAGE_TYPE
                 | OptionCode::OVERLOAD
                 | OptionCode::SERVER_IDENTIFIER
@@ -83,6 +103,34 @@ impl ReplyPlan {
 
     pub(super) fn has_base_time(&self) -> bool {
         self.fields.contains(&Field::BaseTime)
+    }
+
+    pub(super) fn has_relay_info(&self) -> bool {
+        self.relay_info
+    }
+
+    /// Appends the options about a binding, without option 82, to a message that must not pass `limit` octets. The last
+    /// ones of the list yield to the first ones (RFC 2131 section 2); one that could never be there takes no other with
+    /// it.
+    pub(super) fn put_within(
+        &self,
+        writer: &mut MessageWriter<'_>,
+        binding: &Binding<'_, V4Key>,
+        now: Time,
+        limit: usize,
+    ) {
+        let begin = writer.len();
+        for field in &self.fields {
+            let length = writer.len();
+            put(writer, *field, binding, now);
+            let end = writer.len();
+            if end > limit {
+                writer.truncate(length);
+                if begin + (end - length) <= limit {
+                    break;
+                }
+            }
+        }
     }
 
     /// Appends the reply about an entry, made at `now`. A reply that would not fit a frame goes without what makes it long,

@@ -6,6 +6,7 @@ use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 
 use super::{Policy, Refusal, ReplyPlan, finish, malformed};
+use crate::server::policy::NO_LONGER;
 use crate::server::{Notice, Wording};
 
 /// How the messages of one response are made, and how many bindings they have told of.
@@ -134,6 +135,10 @@ impl Wording<V4Key> for ActiveResponse {
             Notice::QueryTerminated => StatusCode::QUERY_TERMINATED,
         };
         self.response.about(MessageType::LEASE_QUERY_STATUS, Some(base_time), Some((code, text)), out);
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        if policy.allow.active { self.response.set_policy(policy) } else { Err(NO_LONGER) }
     }
 
     fn replies(&self) -> u64 {

@@ -174,6 +174,7 @@ fn read_all(bytes: &[u8]) {
     let _ = (message.client_last_transaction_time(), message.base_time(), message.start_time_of_state());
     let _ = (message.query_start_time(), message.query_end_time(), message.dhcp_state(), message.data_source());
     let _ = (message.client_identifier(), message.parameter_request_list(), message.status(), message.vpn());
+    let _ = (message.max_message_size(), message.yiaddr(), message.siaddr());
     let _ = message.associated_ip().map(Iterator::count);
     if let Ok(Some(info)) = message.relay_agent_information() {
         let _ = (info.remote_id(), info.relay_id(), info.vpn(), info.sub_options().count());

@@ -102,10 +102,11 @@ type Case<'a> = (&'a dyn Fn(&mut MessageWriter<'_>), &'a [u8]);
 #[test]
 fn options_have_the_octets_of_their_rfcs_and_no_other_lengths() {
     let word = |code| move |writer: &mut MessageWriter<'_>| writer.u32(code, 0x6774_8580);
-    let cases: [Case<'_>; 13] = [
+    let cases: [Case<'_>; 14] = [
         (&|w| w.u32(OptionCode::LEASE_TIME, 3600), &[51, 4, 0, 0, 0x0e, 0x10]),
         (&|w| w.address(OptionCode::SERVER_IDENTIFIER, Ipv4Addr::new(192, 0, 2, 1)), &[54, 4, 192, 0, 2, 1]),
         (&|w| w.option(OptionCode::PARAMETER_REQUEST_LIST, &[152, 51, 153, 91]), &[55, 4, 152, 51, 153, 91]),
+        (&|w| w.option(OptionCode::MAX_MESSAGE_SIZE, &[5, 0xdc]), &[57, 2, 5, 0xdc]),
         (&|w| w.u32(OptionCode::RENEWAL_TIME, 1800), &[58, 4, 0, 0, 7, 8]),
         (&|w| w.u32(OptionCode::REBINDING_TIME, 3150), &[59, 4, 0, 0, 0x0c, 0x4e]),
         (&|w| w.u32(OptionCode::CLIENT_LAST_TRANSACTION_TIME, 90), &[0x5b, 4, 0, 0, 0, 0x5a]),
@@ -128,6 +129,7 @@ fn options_have_the_octets_of_their_rfcs_and_no_other_lengths() {
             let wrong = match code {
                 OptionCode::LEASE_TIME => read.lease_time().is_err(),
                 OptionCode::SERVER_IDENTIFIER => read.server_identifier().is_err(),
+                OptionCode::MAX_MESSAGE_SIZE => read.max_message_size().is_err(),
                 OptionCode::RENEWAL_TIME => read.renewal_time().is_err(),
                 OptionCode::REBINDING_TIME => read.rebinding_time().is_err(),
                 OptionCode::CLIENT_LAST_TRANSACTION_TIME => read.client_last_transaction_time().is_err(),
@@ -240,6 +242,28 @@ fn a_message_too_long_for_its_frame_is_taken_back() {
     writer.option(OptionCode::HOST_NAME, &vec![7; 66_000]);
     assert!(matches!(writer.finish(), Err(TooLong(length)) if length > MAX_MESSAGE));
     assert_eq!(out, [1, 2, 3]);
+}
+
+#[test]
+fn options_that_were_taken_back_leave_nothing_behind() {
+    for framed in [false, true] {
+        let mut out = b"before".to_vec();
+        let header = Header::new(BOOT_REPLY, 1);
+        let mut writer = if framed {
+            MessageWriter::frame(&mut out, &header, MessageType::LEASE_ACTIVE)
+        } else {
+            MessageWriter::datagram(&mut out, &header, MessageType::LEASE_ACTIVE)
+        };
+        writer.u32(OptionCode::LEASE_TIME, 1);
+        let length = writer.len();
+        writer.option(OptionCode::CLIENT_IDENTIFIER, &[7; 300]);
+        writer.truncate(length);
+        writer.truncate(length + 1);
+        assert_eq!(writer.len(), length);
+        writer.finish().expect("it fits");
+        assert!(out.starts_with(b"before"));
+        assert!(out.ends_with(&[MessageType::LEASE_ACTIVE.0, 51, 4, 0, 0, 0, 1, 255]));
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use super::Server;
+use crate::config::Protocol;
 
 fn parse(text: &str) -> Result<(String, u16), String> {
-    text.parse::<Server>().map(|server| (server.host, server.port))
+    text.parse::<Server>().map(|server| (server.host.clone(), server.port(Protocol::V4)))
 }
 
 //= rfc6926-6.3-03
@@ -28,12 +29,15 @@ fn nonsense_is_refused() {
 }
 
 #[test]
-fn an_ipv6_address_means_dhcpv6_unless_v4_is_asked_for() {
-    let server: Server = "[::1]:67".parse().expect("a server");
-    assert!(server.resolve(false, false).is_err());
-    assert_eq!(server.resolve(true, false).map(|found| found[0].to_string()).ok(), Some("[::1]:67".to_owned()));
-    assert!(server.resolve(false, true).is_err());
-    let server: Server = "127.0.0.1".parse().expect("a server");
-    assert_eq!(server.resolve(false, false).map(|found| found[0].to_string()).ok(), Some("127.0.0.1:67".to_owned()));
-    assert!(server.resolve(false, true).is_err());
+fn the_protocol_follows_the_address_unless_it_is_said() {
+    let resolve = |text: &str, v4, v6| {
+        let server: Server = text.parse().expect("a server");
+        let (protocol, addresses) = server.resolve(v4, v6).expect("an address");
+        format!("{protocol} {}", addresses[0])
+    };
+    assert_eq!(resolve("[::1]", false, false), "v6 [::1]:547");
+    assert_eq!(resolve("::1", true, false), "v4 [::1]:67");
+    assert_eq!(resolve("127.0.0.1", false, false), "v4 127.0.0.1:67");
+    assert_eq!(resolve("127.0.0.1:5547", false, true), "v6 127.0.0.1:5547");
+    assert_eq!("::1".parse::<Server>().expect("a server").at(Protocol::V6), "[::1]:547");
 }

@@ -1,3 +1,5 @@
+use std::net::Ipv4Addr;
+
 use leasequery_store::{Hardware, Network, Time, Update};
 
 use super::*;
@@ -25,7 +27,7 @@ fn lease(store: &mut Store<V4Key>, last: u8, expires: u32) {
 
 /// Whether a copy equals what it was made of, with a change in one of them.
 fn equal(change: impl Fn(&mut Store<V4Key>)) -> bool {
-    let mirror = Mirror::new();
+    let mirror = Mirror::<V4>::new();
     mirror.shared.write(fill);
     let settings = leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() };
     let mut store = Store::new(settings);
@@ -48,7 +50,7 @@ fn each_kind_of_difference_is_found() {
 
 #[test]
 fn addresses_and_leases_are_counted() {
-    let mirror = Mirror::new();
+    let mirror = Mirror::<V4>::new();
     mirror.shared.write(fill);
     assert_eq!(mirror.counts(), (4, 1));
 }

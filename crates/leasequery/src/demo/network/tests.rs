@@ -12,7 +12,7 @@ fn populated(rate: u32) -> (AccessNetwork, Store<V4Key>) {
     let source = store.source("demo").expect("room for a source");
     let mut network = AccessNetwork::new(7, source, rate);
     store.set_networks(None, &network.configured(store.now()));
-    network.populate(&mut store);
+    network.populate(&mut store, |_| {});
     (network, store)
 }
 
@@ -37,7 +37,7 @@ fn everything_that_can_happen_happens_within_the_configured_addresses() {
     for second in 1..=120 {
         store.advance(Time(NOW + second));
         for _ in 0..200 {
-            network.step(&mut store);
+            let _ = network.step(&mut store);
         }
     }
     let states = states(&store);

@@ -99,7 +99,7 @@ proptest! {
     }
 
     #[test]
-    fn an_address_and_a_number_are_written_as_the_standard_library_writes_them(address: u32, number: u8) {
+    fn an_address_and_a_number_are_written_as_the_standard_library_writes_them(address: u32, number: u16) {
         let address = std::net::Ipv4Addr::from(address);
         let mut out = Vec::new();
         push_address(&mut out, address);

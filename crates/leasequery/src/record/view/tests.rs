@@ -24,8 +24,8 @@ proptest! {
         prop_assert_eq!(json(&Value::Mac(&octets)), mac_text(&octets));
         prop_assert_eq!(json(&Value::Time(Time(time))), time_text(Time(time)));
         let address = Ipv4Addr::from(address);
-        prop_assert_eq!(json(&Value::Address(address)), address.to_string());
-        let options = json(&Value::Options(vec![(number, &octets), (255, &[])]));
+        prop_assert_eq!(json(&Value::Address(address.into())), address.to_string());
+        let options = json(&Value::Options(vec![(number.into(), &octets), (255, &[])]));
         prop_assert_eq!(&options["255"], "");
         if number != 255 {
             prop_assert_eq!(&options[number.to_string()], &hex_text(&octets));

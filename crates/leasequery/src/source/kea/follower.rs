@@ -16,18 +16,18 @@ use super::lines::{Current, Next, SETTLED};
 use super::mapping::Batch;
 use super::position::Position;
 use super::row::RowError;
-use super::shared::Shared;
 use super::status::{Complaints, SharedStatus};
 use super::watch::Watch;
+use crate::serve::SharedStore;
 
 /// Follows one lease file for as long as the daemon runs.
 #[derive(Debug)]
-pub struct Follower<F: Family, S> {
+pub struct Follower<F: Family> {
     pub(super) path: PathBuf,
     pub(super) config: Option<Arc<CurrentConfig<F>>>,
     pub(super) source: SourceId,
     pub(super) vpn: VpnIndex,
-    pub(super) shared: Arc<S>,
+    pub(super) shared: Arc<SharedStore<F::Key>>,
     pub(super) status: Arc<SharedStatus>,
     pub(super) complaints: Complaints,
     pub(super) batch: Batch<F>,
@@ -35,6 +35,8 @@ pub struct Follower<F: Family, S> {
     /// Since when there has been no file of the name.
     absent: Option<Instant>,
     settled: Duration,
+    /// It has been tried to go on where a former run stopped.
+    begun: bool,
 }
 
 /// Rows put into the store at a time: it is locked for a tenth of a millisecond.
@@ -45,14 +47,14 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// How long a file may be missing before that is worth a word: a rotation takes a fraction of a millisecond.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl<F: Family, S: Shared<F::Key>> Follower<F, S> {
+impl<F: Family> Follower<F> {
     /// Follows the lease file at `path`, whose leases are in `vpn`.
     pub fn new(
         path: PathBuf,
         config: Option<Arc<CurrentConfig<F>>>,
         source: SourceId,
         vpn: VpnIndex,
-        shared: Arc<S>,
+        shared: Arc<SharedStore<F::Key>>,
     ) -> Self {
         Self {
             path,
@@ -66,6 +68,7 @@ impl<F: Family, S: Shared<F::Key>> Follower<F, S> {
             current: None,
             absent: None,
             settled: SETTLED,
+            begun: false,
         }
     }
 
@@ -135,7 +138,14 @@ impl<F: Family, S: Shared<F::Key>> Follower<F, S> {
         if self.absent.is_some() && Identity::at(&self.path)?.is_none() {
             return Ok(());
         }
-        if self.resume()? {
+        let resumed = self.resume();
+        // What the last run told of last may have been cleaned away since, and with it every trace of what became of it.
+        // That is known before anybody is served.
+        let repeats = std::mem::replace(&mut self.begun, true) || matches!(resumed, Ok(true));
+        if !repeats && self.shared.lose_unwritten() {
+            warn!("{}: cannot repeat what the last run did not write, the history begins anew", self.path.display());
+        }
+        if resumed? {
             return Ok(());
         }
         self.read_all()

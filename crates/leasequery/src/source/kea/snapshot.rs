@@ -17,7 +17,6 @@ use super::follower::{BATCH, Follower};
 use super::lines::{self, Current};
 use super::position::Position;
 use super::row::{Row, RowError};
-use super::shared::Shared;
 use crate::requestor::wall_clock;
 
 /// What has been seen on the way.
@@ -32,7 +31,7 @@ struct Pass<F: Family> {
 /// Broken lines of one file that are told by their numbers.
 const TOLD: usize = 10;
 
-impl<F: Family, S: Shared<F::Key>> Follower<F, S> {
+impl<F: Family> Follower<F> {
     /// Brings the store to the state that the files have together, and goes on behind that.
     pub(super) fn load_all(&mut self, files: FileSet) -> io::Result<Option<Current<F>>> {
         let (start, source) = (Instant::now(), self.source);

@@ -1,6 +1,8 @@
 use leasequery_store::{Settings, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode};
 
+use leasequery_store::Time;
+
 use super::*;
 use crate::clock::Skew;
 
@@ -103,6 +105,7 @@ fn assert_better(better: Said, worse: Said) {
     }
 }
 
+//= rfc4388-6.8-01
 //= rfc6926-7.6-03
 #[test]
 fn whoever_heard_later_of_the_client_is_better() {
@@ -358,6 +361,18 @@ fn what_is_over_anyway_stays_as_it_ended() {
     say_more(&mut store, FIRST, OVER, Origin::Live, 0, state(State::Released));
     assert_eq!(say_ahead(&mut store, FIRST, FREE, Origin::Sweep, 0), Change::None);
     assert_eq!(store.lookup(KEY).unwrap().state(), State::Released);
+}
+
+#[test]
+fn an_end_that_its_source_says_no_more_is_no_word_against_another_source() {
+    let mut store = store();
+    let ended = Said { began: Some(10), heard: None, ..FREE };
+    say(&mut store, FIRST, ended);
+    assert_eq!(say(&mut store, SECOND, LEASE), Change::None, "it ended later");
+    // The first server lost that in a crash.
+    assert_eq!(say_ahead(&mut store, FIRST, Said { began: Some(900), ..ended }, Origin::Sweep, 0), Change::None);
+    assert_eq!(say_ahead(&mut store, SECOND, LEASE, Origin::Sweep, 0), Change::Lease);
+    assert_eq!(store.lookup(KEY).unwrap().state(), State::Active);
 }
 
 #[test]

@@ -31,19 +31,19 @@ impl Kea {
     }
 }
 
-fn shared() -> Arc<SharedStore> {
+fn shared() -> Arc<SharedStore<V4Key>> {
     let mut store = Store::new(Settings::default());
     store.source("kea");
     Arc::new(SharedStore::new(store))
 }
 
-fn follower(kea: &Kea, shared: &Arc<SharedStore>) -> Follower {
+fn follower(kea: &Kea, shared: &Arc<SharedStore<V4Key>>) -> Follower {
     let follower = Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared));
     Follower { settled: Duration::ZERO, ..follower }
 }
 
 /// Addresses and clients of the active leases.
-fn active(shared: &SharedStore) -> BTreeMap<u8, u8> {
+fn active(shared: &SharedStore<V4Key>) -> BTreeMap<u8, u8> {
     shared.read(|store| {
         let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
@@ -58,11 +58,11 @@ fn active(shared: &SharedStore) -> BTreeMap<u8, u8> {
     })
 }
 
-fn revision(shared: &SharedStore) -> Revision {
+fn revision(shared: &SharedStore<V4Key>) -> Revision {
     shared.read(Store::revision)
 }
 
-fn commits(shared: &SharedStore, since: Revision) -> u64 {
+fn commits(shared: &SharedStore<V4Key>, since: Revision) -> u64 {
     revision(shared).0 - since.0
 }
 
@@ -148,6 +148,31 @@ fn rotations_that_were_missed_are_made_up_for_without_flapping() {
     assert_eq!(commits(&shared, before), 3, "1 ended, 2 was renewed, 4 began; what 2 was in between is over");
     let gone = shared.read(|store| store.lookup(V4Key::new([10, 0, 0, 1].into())).map(|binding| binding.state()));
     assert_eq!(gone, Some(State::Available), "nobody knows how it ended");
+}
+
+#[test]
+fn a_history_is_vouched_for_if_the_file_repeats_what_a_crash_took() {
+    for (unclean, cleaned, kept) in [(true, false, true), (true, true, false), (false, true, true)] {
+        let mut kea = Kea::new();
+        kea.lease(1, 1);
+        let shared = shared();
+        follower(&kea, &shared).step().expect("readable");
+        // A crash takes this lease, of which requestors were told, and a cleanup its end.
+        kea.lease(2, 2);
+        kea.lease(2, 0);
+        if cleaned {
+            kea.rotate();
+            kea.clean_up(3);
+        }
+        if unclean {
+            shared.set_unclean();
+        }
+        shared.write(|store| store.advance(store.now().plus(100)));
+        let floor = shared.read(Store::history_floor);
+        follower(&kea, &shared).step().expect("readable");
+        assert_eq!(active(&shared), kea.leases);
+        assert_eq!(shared.read(Store::history_floor) == floor, kept, "unclean: {unclean}, cleaned: {cleaned}");
+    }
 }
 
 #[test]

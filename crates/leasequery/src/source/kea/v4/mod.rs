@@ -17,14 +17,13 @@ use super::family::{Family, Unreadable};
 use super::mapping::{self, Lists};
 use super::row::{self, KeaState, RowError, octets, wrong};
 use super::{config as kea, follower};
-use crate::serve::SharedStore;
 
 /// DHCPv4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct V4;
 
 /// Follows a lease file of DHCPv4.
-pub type Follower = follower::Follower<V4, SharedStore>;
+pub type Follower = follower::Follower<V4>;
 /// Rows of DHCPv4.
 pub type Batch = mapping::Batch<V4>;
 /// Columns of DHCPv4.

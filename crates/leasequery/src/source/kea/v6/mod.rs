@@ -24,7 +24,7 @@ use super::{config as kea, follower};
 pub struct V6;
 
 /// Follows a lease file of DHCPv6.
-pub type Follower<S> = follower::Follower<V6, S>;
+pub type Follower = follower::Follower<V6>;
 /// Rows of DHCPv6.
 pub type Batch = mapping::Batch<V6>;
 /// Columns of DHCPv6.

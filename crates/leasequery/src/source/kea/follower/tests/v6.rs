@@ -1,29 +1,11 @@
 //! What follows lease files follows those of DHCPv6 too.
 
-use std::sync::{PoisonError, RwLock};
-
 use leasequery_store::V6Key;
 
 use super::super::super::v6::Follower;
 use super::*;
-use crate::requestor::wall_clock;
 
 const HEADER: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,fqdn_rev,hostname,hwaddr,state,user_context,hwtype,hwaddr_source\n";
-
-#[derive(Debug)]
-struct Locked(RwLock<Store<V6Key>>);
-
-impl Shared<V6Key> for Locked {
-    fn read<T>(&self, read: impl FnOnce(&Store<V6Key>) -> T) -> T {
-        read(&self.0.read().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn write<T>(&self, write: impl FnOnce(&mut Store<V6Key>) -> T) -> T {
-        let mut store = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        store.advance(wall_clock());
-        write(&mut store)
-    }
-}
 
 /// Every other one is a prefix. The client is part of the relay data too, which differs in the two layouts.
 fn row(address: u8, client: u8, lifetime: u32, expire: u64) -> String {
@@ -42,19 +24,19 @@ fn kea() -> Kea {
     Kea::playing(Form { header: HEADER, columns: 17, lifetime: 2, row })
 }
 
-fn shared() -> Arc<Locked> {
+fn shared() -> Arc<SharedStore<V6Key>> {
     let mut store = Store::new(Settings::default());
     store.source("kea");
-    Arc::new(Locked(RwLock::new(store)))
+    Arc::new(SharedStore::new(store))
 }
 
-fn follower(kea: &Kea, shared: &Arc<Locked>) -> Follower<Locked> {
+fn follower(kea: &Kea, shared: &Arc<SharedStore<V6Key>>) -> Follower {
     let follower = Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared));
     Follower { settled: Duration::ZERO, ..follower }
 }
 
 /// Addresses and clients of the active leases.
-fn active(shared: &Locked) -> BTreeMap<u8, u8> {
+fn active(shared: &SharedStore<V6Key>) -> BTreeMap<u8, u8> {
     shared.read(|store| {
         let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
@@ -72,7 +54,7 @@ fn active(shared: &Locked) -> BTreeMap<u8, u8> {
     })
 }
 
-fn commits(shared: &Locked, since: Revision) -> u64 {
+fn commits(shared: &SharedStore<V6Key>, since: Revision) -> u64 {
     shared.read(Store::revision).0 - since.0
 }
 

@@ -3,19 +3,13 @@ use std::net::Ipv4Addr;
 
 use leasequery_store::{Hardware, Outcome, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex};
 use leasequery_wire::v4::{RelayAgentInformation, SubOption};
-use serde::Deserialize;
-use thiserror::Error;
 
-use super::{parse_hex, parse_mac, parse_time, parse_vpn};
+use super::{Raw, RecordError, error, field, has_none, options, parse_id};
+use crate::record::{parse_hex, parse_mac, parse_time, parse_vpn};
 
-/// Why a line is not a record.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
-#[error("{0}")]
-pub struct RecordError(String);
-
-/// A record as a source gives it, checked.
+/// A DHCPv4 record, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Input {
+pub struct V4Input {
     address: Ipv4Addr,
     vpn: Option<leasequery_store::VpnName>,
     /// `None` removes the lease.
@@ -30,79 +24,30 @@ pub struct Input {
     relay_info: Option<Vec<u8>>,
     remote_id: Option<Vec<u8>>,
     relay_id: Option<Vec<u8>>,
-    options: BTreeMap<u8, Vec<u8>>,
+    options: BTreeMap<u16, Vec<u8>>,
     remote: bool,
 }
 
-/// The line as it stands. Fields that only output has are taken and not looked at, so that what was printed can be
-/// pushed; those of DHCPv6 are refused.
-#[derive(Debug, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct Raw {
-    op: Option<String>,
-    protocol: Option<String>,
-    address: Option<String>,
-    vpn: Option<String>,
-    state: Option<String>,
-    htype: Option<u8>,
-    mac: Option<String>,
-    client_id: Option<String>,
-    start_time_of_state: Option<String>,
-    client_last_transaction_time: Option<String>,
-    expires: Option<String>,
-    renews: Option<String>,
-    rebinds: Option<String>,
-    relay_agent_information: Option<String>,
-    remote_id: Option<String>,
-    relay_id: Option<String>,
-    #[serde(default)]
-    options: BTreeMap<String, String>,
-    data_source: Option<String>,
-    #[serde(rename = "server")]
-    _server: Option<serde::de::IgnoredAny>,
-    #[serde(rename = "base-time")]
-    _base_time: Option<serde::de::IgnoredAny>,
-}
-
-fn error(field: &str, problem: impl std::fmt::Display) -> RecordError {
-    RecordError(format!("{field}: {problem}"))
-}
-
-/// What the JSON reader says, without the number of a line that is always the first.
-fn not_taken(problem: &serde_json::Error) -> RecordError {
-    let text = problem.to_string();
-    let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
-    RecordError(format!("{text} (column {})", problem.column()))
-}
-
-fn field<T>(
-    name: &str,
-    text: Option<String>,
-    parse: impl Fn(&str) -> Result<T, String>,
-) -> Result<Option<T>, RecordError> {
-    text.map(|text| parse(&text).map_err(|problem| error(name, problem))).transpose()
-}
-
-impl Input {
-    /// Reads one line.
-    pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
-        let raw: Raw = serde_json::from_slice(line).map_err(|problem| not_taken(&problem))?;
-        match raw.protocol.as_deref() {
-            Some("v4") => {}
-            Some("v6") => return Err(error("protocol", "this version has no DHCPv6")),
-            Some(other) => return Err(error("protocol", format!("'{other}' is neither \"v4\" nor \"v6\""))),
-            None => return Err(error("protocol", "missing; \"v4\" would be right")),
-        }
+impl V4Input {
+    /// Checks a line.
+    pub(super) fn new(raw: Raw) -> Result<Self, RecordError> {
+        has_none(
+            "DHCPv4",
+            &[
+                ("prefix", raw.prefix.is_some()),
+                ("duid", raw.duid.is_some()),
+                ("iaid", raw.iaid.is_some()),
+                ("link", raw.link.is_some()),
+                ("preferred-until", raw.preferred_until.is_some()),
+                ("relay-peer", raw.relay_peer.is_some()),
+                ("relay-message", raw.relay_message.is_some()),
+            ],
+        )?;
+        let (state, remote) = (raw.state()?, raw.remote()?);
         let text = raw.address.ok_or_else(|| error("address", "missing"))?;
         let address = text.parse().ok().filter(|address: &Ipv4Addr| !address.is_unspecified());
         let address =
             address.ok_or_else(|| error("address", format!("'{text}' is not an IPv4 address of a client")))?;
-        let state = match (raw.op.as_deref(), raw.state.as_deref()) {
-            (Some("delete"), _) => None,
-            (Some(other), _) => return Err(error("op", format!("'{other}' is not \"delete\""))),
-            (None, Some(name)) => Some(state(name)?),
-            (None, None) => return Err(error("state", "missing")),
-        };
         let mac = field("mac", raw.mac, parse_mac)?;
         let relay_info = field("relay-agent-information", raw.relay_agent_information, parse_hex)?;
         let mut input = Self {
@@ -119,14 +64,8 @@ impl Input {
             relay_info,
             remote_id: field("remote-id", raw.remote_id, parse_id)?,
             relay_id: field("relay-id", raw.relay_id, parse_id)?,
-            options: options(raw.options)?,
-            remote: match raw.data_source.as_deref() {
-                None | Some("local") => false,
-                Some("remote") => true,
-                Some(other) => {
-                    return Err(error("data-source", format!("'{other}' is neither \"local\" nor \"remote\"")));
-                }
-            },
+            options: options(raw.options, 254)?,
+            remote,
         };
         input.complete_relay()?;
         Ok(input)
@@ -174,8 +113,7 @@ impl Input {
         };
         let key = V4Key { vpn, address: self.address };
         let Some(state) = self.state else { return Ok(store.end_lease(source, key, State::Available)) };
-        let options: Vec<(u16, &[u8])> =
-            self.options.iter().map(|(code, value)| (u16::from(*code), value.as_slice())).collect();
+        let options: Vec<(u16, &[u8])> = self.options.iter().map(|(code, value)| (*code, value.as_slice())).collect();
         let update = Update {
             start_of_state: self.start_of_state.map_or(Start::Seen, Start::Given),
             hardware: self.hardware.as_ref().map(|(htype, address)| Hardware { htype: *htype, address }),
@@ -197,29 +135,3 @@ impl Input {
         }
     }
 }
-
-/// An identifier of any length but none.
-fn parse_id(text: &str) -> Result<Vec<u8>, String> {
-    parse_hex(text).and_then(|id| if id.is_empty() { Err("is empty".to_owned()) } else { Ok(id) })
-}
-
-fn state(name: &str) -> Result<State, RecordError> {
-    (1..=8)
-        .filter(|number| leasequery_wire::v4::State(*number).name() == Some(name))
-        .find_map(State::from_number)
-        .ok_or_else(|| error("state", format!("'{name}' is none of the states of RFC 6926 section 6.2.7")))
-}
-
-fn options(raw: BTreeMap<String, String>) -> Result<BTreeMap<u8, Vec<u8>>, RecordError> {
-    raw.into_iter()
-        .map(|(code, value)| {
-            let name = format!("options: {code}");
-            let number = code.parse::<u8>().ok().filter(|code| (1..=254).contains(code));
-            let number = number.ok_or_else(|| error(&name, "a code is a number from 1 to 254"))?;
-            Ok((number, parse_hex(&value).map_err(|problem| error(&name, problem))?))
-        })
-        .collect()
-}
-
-#[cfg(test)]
-mod tests;

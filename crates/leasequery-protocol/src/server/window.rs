@@ -1,6 +1,7 @@
-use leasequery_store::{Binding, Time, V4Key};
+use leasequery_store::{Binding, Key, Time};
 
-/// query-start-time and query-end-time, both inclusive (RFC 6926 sections 6.2.5 and 6.2.6).
+/// The span of time that a query asks for, both ends inclusive (RFC 6926 sections 6.2.5 and 6.2.6, RFC 7653 sections
+/// 6.3.2 and 6.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Window {
     pub(super) start: Option<Time>,
@@ -12,7 +13,7 @@ impl Window {
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time <= end)
     }
 
-    fn is_open(self) -> bool {
+    pub(super) fn is_open(self) -> bool {
         self.start.is_none() && self.end.is_none()
     }
 
@@ -20,7 +21,7 @@ impl Window {
     /// of it then. Without the latter a source that lags would hide its changes from a requestor that asks again from
     /// the base-time of its last query.
     #[inline]
-    pub(super) fn matches(self, binding: &Binding<'_, V4Key>) -> bool {
+    pub(super) fn matches<K: Key>(self, binding: &Binding<'_, K>) -> bool {
         self.is_open()
             || self.contains(binding.changed())
             || self.contains(binding.start_of_state())

@@ -1,0 +1,101 @@
+//! What a server says, beside what was known and what other servers say.
+
+use leasequery_store::{Binding, Key, Outcome, SourceId, Start, State, Store, Time, Update};
+
+use crate::follower::{Change, Origin, Told};
+
+/// Seconds by which times may differ that are the same: each was cut to whole seconds by two clocks.
+const ROUNDING: u32 = 1;
+/// Seconds by which one time has to be later than another for its record to be the better one.
+const LATER: u32 = 2;
+
+/// Takes what a source says into the store, if nobody else said better. `None` if the store cannot take it.
+pub(super) fn take<K: Key>(
+    mut update: Update<'_, K>,
+    origin: Origin,
+    source: SourceId,
+    store: &mut Store<K>,
+) -> Option<Told<K>> {
+    let key = update.key;
+    let old = store.lookup(key);
+    let others = old.filter(|old| old.source() != source && old.source() != SourceId::NOBODY);
+    if others.is_some_and(|old| !is_better(&update, source, &old)) {
+        return Some(Told { key, change: Change::None, free_since: None });
+    }
+    let mut same = false;
+    if let Some(old) = old {
+        same = is_same_lease(&update, &old);
+        settle_times(&mut update, &old, store.now(), origin);
+    }
+    let change = match store.commit(source, &update) {
+        Outcome::Committed(_) if same => Change::Times,
+        Outcome::Committed(_) => Change::Lease,
+        Outcome::Unchanged => Change::None,
+        Outcome::Refused => return None,
+    };
+    Some(Told { key, change, free_since: None })
+}
+
+/// Whether a record is better than what another source said (RFC 6926 section 7.6).
+fn is_better<K: Key>(update: &Update<'_, K>, source: SourceId, old: &Binding<'_, K>) -> bool {
+    let start = match update.start_of_state {
+        Start::Given(time) => Some(time),
+        Start::Entered(_) | Start::Seen => None,
+    };
+    let (new_time, old_time) = match (update.last_transaction, old.last_transaction()) {
+        (None, None) => (start, old.start_of_state()),
+        (new, old_time) => (new.or(start), old_time.unwrap_or(old.start_of_state())),
+    };
+    if let Some(new_time) = new_time.filter(|time| time.0.abs_diff(old_time.0) > LATER) {
+        return new_time > old_time;
+    }
+    let local = (!update.remote_there, !old.is_remote_there());
+    if local.0 != local.1 {
+        return local.0;
+    }
+    // That leaves it open. A lease is more than no lease; and whoever is listed first has the last word, so that the
+    // outcome does not depend on who spoke last.
+    let active = (update.state == State::Active, old.state() == State::Active);
+    if active.0 != active.1 {
+        return active.0;
+    }
+    source.0 < old.source().0
+}
+
+/// Whether everything but the times is as it was.
+fn is_same_lease<K: Key>(update: &Update<'_, K>, old: &Binding<'_, K>) -> bool {
+    update.state == old.state()
+        && update.hardware == old.hardware()
+        && update.client_id == old.client_id()
+        && update.relay_info == old.relay_info()
+        && update.remote_there == old.is_remote_there()
+        && update.options.iter().copied().eq(old.options())
+}
+
+/// Keeps the times that are stored where those that were told mean the same.
+fn settle_times<K: Key>(update: &mut Update<'_, K>, old: &Binding<'_, K>, now: Time, origin: Origin) {
+    // What has just changed was told because it changed.
+    let rounding = if origin == Origin::Live { 0 } else { ROUNDING };
+    if update.state != old.state() || update.hardware != old.hardware() || update.client_id != old.client_id() {
+        return;
+    }
+    let settle = |time: &mut Option<Time>, stored: Option<Time>| match (*time, stored) {
+        (Some(told), Some(stored)) if told.0.abs_diff(stored.0) <= rounding => *time = Some(stored),
+        _ => {}
+    };
+    if let Start::Given(told) = &mut update.start_of_state
+        && told.0.abs_diff(old.start_of_state().0) <= rounding
+    {
+        *told = old.start_of_state();
+    }
+    settle(&mut update.last_transaction, old.last_transaction());
+    for (time, stored) in
+        [(&mut update.expires, old.expires()), (&mut update.renews, old.renews()), (&mut update.rebinds, old.rebinds())]
+    {
+        settle(time, stored);
+        // What has passed is told of no more.
+        if time.is_none() && stored.is_some_and(|stored| stored <= now.plus(ROUNDING)) {
+            *time = stored;
+        }
+    }
+}

@@ -1,0 +1,52 @@
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use leasequery_store::{SourceId, Store, Time, V6Key};
+
+use super::commit::commit;
+use super::{ActiveQuery, BulkQuery, Query, Record, Selector, V6};
+use crate::follower::{Followed, Origin, Span, Told};
+
+/// What is followed of a server.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whose bindings.
+    pub selector: Selector,
+    /// Codes of options besides the usual ones.
+    pub options: Vec<u16>,
+    /// The requestor's own DUID.
+    pub client_id: Arc<[u8]>,
+}
+
+impl Followed for V6 {
+    type Key = V6Key;
+    type Wanted = Wanted;
+
+    const TELLS_CONFIGURED: bool = false;
+
+    fn with_peer(wanted: &Wanted, _peer: IpAddr) -> Self {
+        Self::new(Arc::clone(&wanted.client_id))
+    }
+
+    fn bulk_query(wanted: &Wanted, span: Span, _all_vpns: bool) -> Query {
+        let (selector, options) = (wanted.selector.clone(), wanted.options.clone());
+        Query::Bulk(BulkQuery { selector, since: span.since, until: span.until, options })
+    }
+
+    fn active_query(wanted: &Wanted, since: Option<Time>) -> Query {
+        Query::Active(ActiveQuery { selector: wanted.selector.clone(), since, options: wanted.options.clone() })
+    }
+
+    fn commit(record: &Record<'_>, origin: Origin, source: SourceId, store: &mut Store<V6Key>) -> Option<Told<V6Key>> {
+        commit(record, origin, source, store)
+    }
+
+    /// With the last lease that a message tells of: the others have been told of by then.
+    fn base_time(record: &Record<'_>) -> Option<Time> {
+        (record.is_last() && record.has_base_time()).then(|| record.base_time())
+    }
+
+    fn key(record: &Record<'_>, _store: &Store<V6Key>) -> Option<V6Key> {
+        Some(record.key())
+    }
+}

@@ -1,0 +1,218 @@
+//! DHCPv6: Leasequery as a requestor asks and reads it (RFC 5007 section 4.3, RFC 5460 section 6, RFC 7653 section 8).
+
+mod commit;
+mod followed;
+mod query;
+mod record;
+mod single;
+
+use std::sync::Arc;
+
+use leasequery_store::Time;
+use leasequery_wire::DecodeError;
+use leasequery_wire::v6::{MAX_TRANSACTION_ID, MIN_MESSAGE, Message, MessageType, StatusCode};
+
+use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Violation};
+use crate::clock::Skew;
+
+pub use followed::Wanted;
+pub use query::{ActiveQuery, BulkQuery, Primary, Query, Selector};
+pub use record::{Record, Times};
+pub use single::{Answer, Ignored, SingleQuery};
+
+/// Seconds from 1970, where the store counts from, to 2000, where DHCPv6 does (RFC 7653 section 2).
+const EPOCH: u32 = 946_684_800;
+
+/// DHCPv6 on a connection with one server.
+#[derive(Debug, Clone)]
+pub struct V6 {
+    client_id: Arc<[u8]>,
+}
+
+impl V6 {
+    /// `client_id` is the requestor's own DUID.
+    pub fn new(client_id: Arc<[u8]>) -> Self {
+        Self { client_id }
+    }
+
+    /// Who a LEASEQUERY-REPLY is from, if it is from anybody and for us (RFC 5007 section 4.2.2).
+    fn check(&self, message: &Message<'_>) -> Result<Arc<[u8]>, Fault> {
+        let server = message.server_id()?.ok_or(Violation::Unaddressed("without OPTION_SERVERID"))?;
+        match message.client_id()? {
+            None => Err(Violation::Unaddressed("without OPTION_CLIENTID").into()),
+            Some(client) if *client != *self.client_id => {
+                Err(Violation::Unaddressed("with the OPTION_CLIENTID of another requestor").into())
+            }
+            Some(_) => Ok(server.into()),
+        }
+    }
+}
+
+/// What is remembered of a query while it is outstanding.
+#[derive(Debug)]
+pub struct Memory {
+    active: bool,
+    /// The catch-up phase of an active response, whose base-times lie in the past.
+    catching_up: bool,
+    /// Who answers, once the LEASEQUERY-REPLY has come.
+    server: Option<Arc<[u8]>>,
+    /// Base-time of that message.
+    first_base_time: Option<Time>,
+}
+
+impl Memory {
+    /// Notes the time that a message tells, and gives the base-time that its times count from.
+    fn note(&self, message: &Message<'_>, skew: &mut Skew, arrival: Time) -> Result<Time, DecodeError> {
+        let base_time = base_time(message)?;
+        if let Some(base_time) = base_time
+            && !self.catching_up
+        {
+            skew.observe(base_time, arrival);
+        }
+        // Without it times count from when the message came (RFC 7653 section 8.5).
+        Ok(base_time.unwrap_or_else(|| skew.to_server(arrival)))
+    }
+
+    fn done(&self, (status, text): (StatusCode, String)) -> Done {
+        let resume_point = self.first_base_time.filter(|_| status == StatusCode::SUCCESS);
+        Done { status: status.into(), text, resume_point }
+    }
+}
+
+/// The base-time by the scale of the store.
+fn base_time(message: &Message<'_>) -> Result<Option<Time>, DecodeError> {
+    Ok(message.base_time()?.map(|seconds| Time(seconds.wrapping_add(EPOCH))))
+}
+
+/// What a message says of itself, or its response. No status is success (RFC 8415 section 21.13).
+fn status(message: &Message<'_>) -> Result<(StatusCode, String), DecodeError> {
+    Ok(match message.status()? {
+        Some(status) => (status.code, status.text.into_owned()),
+        None => (StatusCode::SUCCESS, String::new()),
+    })
+}
+
+impl Protocol for V6 {
+    type Query = Query;
+    type QueryError = QueryError;
+    type Memory = Memory;
+    type Record<'a> = Record<'a>;
+
+    const MIN_MESSAGE: usize = MIN_MESSAGE;
+    const MAX_TRANSACTION_ID: u32 = MAX_TRANSACTION_ID;
+
+    fn is_active(query: &Query) -> bool {
+        matches!(query, Query::Active(_))
+    }
+
+    fn write(&self, query: &Query, xid: u32, out: &mut Vec<u8>) -> Result<Memory, QueryError> {
+        query.write(&self.client_id, xid, out)?;
+        let catching_up = matches!(query, Query::Active(ActiveQuery { since: Some(_), .. }));
+        Ok(Memory { active: Self::is_active(query), catching_up, server: None, first_base_time: None })
+    }
+
+    #[inline]
+    fn read<'a>(
+        &self,
+        message: &'a [u8],
+        nth: usize,
+        outstanding: &mut Outstanding<Memory>,
+        skew: &mut Skew,
+        arrival: Time,
+    ) -> Result<(Event<Record<'a>>, bool), Fault> {
+        let message = Message::parse(message)?;
+        let (xid, kind) = (message.transaction_id(), message.message_type());
+        let memory = outstanding.find(xid, kind)?;
+        if nth == 0 {
+            match kind {
+                MessageType::LEASE_QUERY_REPLY if memory.server.is_none() => {
+                    memory.server = Some(self.check(&message)?);
+                    memory.first_base_time = base_time(&message)?;
+                }
+                MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE if memory.server.is_some() => {}
+                MessageType::LEASE_QUERY_REPLY | MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE => {
+                    return Err(Violation::OutOfTurn(kind.into()).into());
+                }
+                other => return Err(Violation::UnexpectedType(other.into()).into()),
+            }
+            let event = if memory.active {
+                about_active(&message, outstanding, skew, arrival)?
+            } else {
+                about_bulk(&message, outstanding, skew, arrival)?
+            };
+            if let Some(event) = event {
+                return Ok((event, false));
+            }
+        }
+        let memory = outstanding.find(xid, kind)?;
+        let base_time = if nth == 0 {
+            memory.note(&message, skew, arrival)?
+        } else {
+            base_time(&message)?.unwrap_or_else(|| skew.to_server(arrival))
+        };
+        match Record::new(message, nth, base_time, memory.server.as_ref(), *skew)? {
+            Some(record) => {
+                let more = !record.is_last();
+                Ok((Event::Record { xid, record }, more))
+            }
+            None => Ok((Event::Discarded { xid }, false)),
+        }
+    }
+}
+
+/// What a message of a bulk response is, if it is not about a client.
+fn about_bulk<'a>(
+    message: &Message<'_>,
+    outstanding: &mut Outstanding<Memory>,
+    skew: &mut Skew,
+    arrival: Time,
+) -> Result<Option<Event<Record<'a>>>, Fault> {
+    let (xid, kind) = (message.transaction_id(), message.message_type());
+    let status = status(message)?;
+    let tells = message.client_data()?.is_some() && status.0 == StatusCode::SUCCESS;
+    let ends = match kind {
+        // Nothing comes behind an error, nor if there is nothing to tell (RFC 5460 section 6.3.1).
+        MessageType::LEASE_QUERY_REPLY => !tells,
+        MessageType::LEASE_QUERY_DONE => true,
+        _ => false,
+    };
+    if ends {
+        let memory = outstanding.end(xid, kind)?;
+        memory.note(message, skew, arrival)?;
+        return Ok(Some(Event::Done { xid, done: memory.done(status) }));
+    }
+    Ok(match status {
+        (StatusCode::SUCCESS, _) => None,
+        (status, text) => Some(Event::Failed { xid, about: "a client".to_owned(), status: status.into(), text }),
+    })
+}
+
+/// What a message of an active response is, if it is not about a client.
+fn about_active<'a>(
+    message: &Message<'_>,
+    outstanding: &mut Outstanding<Memory>,
+    skew: &mut Skew,
+    arrival: Time,
+) -> Result<Option<Event<Record<'a>>>, Fault> {
+    let (xid, kind) = (message.transaction_id(), message.message_type());
+    let (code, text) = status(message)?;
+    let status = match code {
+        code if kind == MessageType::LEASE_QUERY_DONE => ActiveStatus::Ended(code.into()),
+        StatusCode::SUCCESS if message.client_data()?.is_some() => return Ok(None),
+        StatusCode::SUCCESS => ActiveStatus::Alive,
+        StatusCode::CATCH_UP_COMPLETE => ActiveStatus::CatchUpComplete,
+        // It ends the catch-up phase and not the response, even in the first message (RFC 7653 section 8.4).
+        StatusCode::DATA_MISSING => ActiveStatus::DataMissing,
+        code if kind == MessageType::LEASE_QUERY_REPLY => ActiveStatus::Ended(code.into()),
+        code => ActiveStatus::Other(code.into()),
+    };
+    let memory = outstanding.find(xid, kind)?;
+    if matches!(status, ActiveStatus::CatchUpComplete | ActiveStatus::DataMissing) {
+        memory.catching_up = false;
+    }
+    memory.note(message, skew, arrival)?;
+    if matches!(status, ActiveStatus::Ended(_)) {
+        outstanding.end(xid, kind)?;
+    }
+    Ok(Some(Event::Status { xid, status, base_time: base_time(message)?, text }))
+}

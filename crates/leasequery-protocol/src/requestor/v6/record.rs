@@ -1,0 +1,152 @@
+use std::sync::Arc;
+
+use leasequery_store::{Time, V6Key};
+use leasequery_wire::DecodeError;
+use leasequery_wire::v6::{ClientData, INFINITE, Lease, Message, OptionCode, Relay, RelayData};
+
+use crate::clock::Skew;
+
+/// What a server says about one lease of a client. Times are by the local clock, unless said otherwise.
+#[derive(Debug)]
+pub struct Record<'a> {
+    message: Message<'a>,
+    data: ClientData<'a>,
+    client_id: &'a [u8],
+    lease: Lease<'a>,
+    /// The first address of the client that the same message tells of: what else it tells of is on the same link.
+    on_link: Option<std::net::Ipv6Addr>,
+    last: bool,
+    base_time: Time,
+    server: Option<Arc<[u8]>>,
+    times: Times,
+}
+
+/// The times of a record, by the local clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Times {
+    /// When the client was last heard on its link.
+    pub last_transaction: Time,
+    /// Until when it is preferred.
+    pub preferred: Option<Time>,
+    /// When it ends; [`Time::INFINITE`] for a lease without end, `None` for one that is over.
+    pub expires: Option<Time>,
+}
+
+/// Options that have a field of their own in the record.
+const FIELDS: [OptionCode; 6] = [
+    OptionCode::CLIENT_ID,
+    OptionCode::IA_ADDRESS,
+    OptionCode::IA_PREFIX,
+    OptionCode::CLT_TIME,
+    OptionCode::RELAY_DATA,
+    OptionCode::STATUS_CODE,
+];
+
+impl<'a> Record<'a> {
+    /// Reads what a message says about the `nth` lease of its client, all of it, so that nothing can fail later on.
+    /// `None` if that is not enough to know anything (RFC 5007 sections 4.3.3 and 4.4.2).
+    pub(super) fn new(
+        message: Message<'a>,
+        nth: usize,
+        base_time: Time,
+        server: Option<&Arc<[u8]>>,
+        skew: Skew,
+    ) -> Result<Option<Self>, DecodeError> {
+        let Some(data) = message.client_data()? else { return Ok(None) };
+        let (Some(client_id), Some(elapsed)) = (data.client_id()?, data.clt_time()?) else { return Ok(None) };
+        let mut on_link = None;
+        let (mut found, mut count) = (None, 0);
+        for lease in data.leases() {
+            let lease = lease?;
+            if lease.prefix_length.is_none() {
+                on_link.get_or_insert(lease.address);
+            }
+            if count == nth {
+                found = Some(lease);
+            }
+            count += 1;
+            if count > nth + 1 && on_link.is_some() {
+                break;
+            }
+        }
+        let Some(lease) = found else { return Ok(None) };
+        let ahead = |seconds: u32| match seconds {
+            INFINITE => Time::INFINITE,
+            seconds => skew.to_local(Time(base_time.0.saturating_add(seconds).min(u32::MAX - 1))),
+        };
+        let times = Times {
+            last_transaction: skew.to_local(base_time.minus(elapsed)),
+            preferred: (lease.valid > 0).then(|| ahead(lease.preferred)),
+            expires: (lease.valid > 0).then(|| ahead(lease.valid)),
+        };
+        // What servers put beside the client's data.
+        data.relay_data()?;
+        message.relay_data()?;
+        let last = count == nth + 1;
+        Ok(Some(Self { message, data, client_id, lease, on_link, last, base_time, server: server.cloned(), times }))
+    }
+
+    /// Whether it is the last one of its message.
+    pub(super) fn is_last(&self) -> bool {
+        self.last
+    }
+
+    /// The address or prefix.
+    pub fn key(&self) -> V6Key {
+        match self.lease.prefix_length {
+            None => V6Key::new(self.lease.address),
+            Some(length) => V6Key::prefix(self.lease.address, length),
+        }
+    }
+
+    /// Whether the client has it; else it is over (RFC 7653 section 3 has ends told, as lifetimes of zero).
+    pub fn is_active(&self) -> bool {
+        self.lease.valid > 0
+    }
+
+    /// The client's DUID.
+    pub fn client_id(&self) -> &'a [u8] {
+        self.client_id
+    }
+
+    /// An address on the client's link, if the message tells of one.
+    pub fn on_link(&self) -> Option<std::net::Ipv6Addr> {
+        self.on_link
+    }
+
+    /// The times.
+    pub fn times(&self) -> Times {
+        self.times
+    }
+
+    /// When the server made the message, by the server's clock.
+    pub fn base_time(&self) -> Time {
+        self.base_time
+    }
+
+    /// Whether the server said so: if it did not, [`base_time`](Self::base_time) is when the message came.
+    pub fn has_base_time(&self) -> bool {
+        self.message.options().find(OptionCode::BASE_TIME).is_some()
+    }
+
+    /// The server's DUID.
+    pub fn server(&self) -> Option<&[u8]> {
+        self.server.as_deref()
+    }
+
+    /// How the client's last message came to the server, if through relays. Some servers put it beside the client's data.
+    pub fn relay_data(&self) -> Option<RelayData<'a>> {
+        self.data.relay_data().ok().flatten().or_else(|| self.message.relay_data().ok().flatten())
+    }
+
+    /// The relays it came through, the one nearest to the server first, as far as they can be read.
+    pub fn relays(&self) -> impl Iterator<Item = Relay<'a>> + use<'a> {
+        let message = self.relay_data().map_or(&[][..], |data| data.message);
+        Relay::chain(message).map_while(Result::ok)
+    }
+
+    /// All options about the client, or its lease, without a method of their own here.
+    pub fn options(&self) -> impl Iterator<Item = (OptionCode, &'a [u8])> + use<'a> {
+        self.data.options().iter().chain(self.lease.options.iter()).filter(|(code, _)| !FIELDS.contains(code))
+    }
+}

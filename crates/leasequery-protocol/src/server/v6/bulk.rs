@@ -1,0 +1,168 @@
+use std::collections::HashSet;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use leasequery_store::{Binding, Key, Revision, Store, V6Key, VpnRange};
+use leasequery_wire::TooLong;
+use leasequery_wire::v6::{Message, OptionCode, Query};
+
+use super::client::{Turn, on_link, turn};
+use super::response::Response;
+use super::selection::{Leg, Selection, Told};
+use super::{Policy, Refusal, malformed, store_time};
+use crate::server::Progress;
+use crate::server::window::Window;
+
+/// A LEASEQUERY being answered over TCP.
+#[derive(Debug)]
+pub struct BulkQuery {
+    selection: Selection,
+    told: Told,
+    legs: Vec<Leg>,
+    /// The leg it is on.
+    leg: usize,
+    /// The last key that was looked at on it.
+    after: Option<V6Key>,
+    /// The store's latest change when it began, and how its links were.
+    began: Revision,
+    links: u64,
+    /// The clients on their links, hashed, some of whose many bindings were told of alone: nobody can rely on having been
+    /// told with them. There are at most as many as there are bindings by the dozen.
+    crowds: HashSet<u64>,
+    hasher: RandomState,
+    pub(super) response: Response,
+}
+
+impl BulkQuery {
+    /// Reads a query, or says why it is refused.
+    pub(super) fn new(
+        message: &Message<'_>,
+        server_id: &Arc<[u8]>,
+        policy: &Arc<Policy>,
+        store: &Store<V6Key>,
+    ) -> Result<Self, Refusal> {
+        if !policy.allow.bulk {
+            return Err(Refusal::not_allowed(format!("{} may not send bulk queries", policy.name)));
+        }
+        let query = message.query().map_err(malformed)?;
+        let query = query.ok_or_else(|| Refusal::malformed("there is no OPTION_LQ_QUERY"))?;
+        let window = times(message, Some(&query))?;
+        let selection = Selection::new(&query, !window.is_open(), store)?;
+        Ok(Self {
+            legs: selection.legs(store),
+            selection,
+            told: Told { window },
+            leg: 0,
+            after: None,
+            began: store.revision(),
+            links: store.links_generation(),
+            crowds: HashSet::new(),
+            hasher: RandomState::new(),
+            response: Response::new(message, server_id, policy)?,
+        })
+    }
+
+    pub(super) fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
+        let Some(leg) = self.legs.get(self.leg).copied() else {
+            self.response.end(store.now(), None, out);
+            return Progress::Done;
+        };
+        let start = match leg {
+            Leg::Span(first, _) => first.predecessor(),
+            Leg::Everything | Leg::Identified | Leg::Named(_) => None,
+        };
+        let mut scan = store.scan(self.selection.selector(leg), VpnRange::All, self.after.or(start));
+        for _ in 0..examine {
+            let next = scan.next().filter(|entry| !matches!(leg, Leg::Span(_, last) if entry.key() > last));
+            let Some(entry) = next else {
+                self.leg += 1;
+                self.after = None;
+                break;
+            };
+            self.after = Some(entry.key());
+            // Addresses that are merely configured are nothing that could be told.
+            if let leasequery_store::Entry::Bound(binding) = entry
+                && let Err(error) = self.tell(&binding, store, out)
+            {
+                return Progress::Failed(format!("{}: {error}", binding.key()));
+            }
+            if out.len() >= room {
+                break;
+            }
+        }
+        Progress::More
+    }
+
+    /// Tells of a client, if it is the turn of this binding.
+    #[inline]
+    fn tell(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>, out: &mut Vec<u8>) -> Result<(), TooLong> {
+        // What is on several legs is told on the first one.
+        if !self.looks_at(binding, store) || self.leg_of(binding) != Some(self.leg) {
+            return Ok(());
+        }
+        match self.turn(binding, store) {
+            Turn::Other => Ok(()),
+            Turn::Alone => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
+            Turn::All => {
+                let mut leases = on_link(binding, store).filter(|other| self.told.includes(other));
+                match (leases.next(), leases.next()) {
+                    (Some(first), Some(second)) => {
+                        let leases: Vec<_> = [first, second].into_iter().chain(leases).collect();
+                        self.response.client(&leases, None, store.now(), out)
+                    }
+                    _ => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
+                }
+            }
+        }
+    }
+
+    /// With which of its client's bindings a binding is told of.
+    #[inline]
+    fn turn(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> Turn {
+        if store.links_generation() != self.links {
+            // Who belongs together is no longer what it was.
+            return Turn::Alone;
+        }
+        let place = (self.leg, binding.key());
+        let in_order = !matches!(self.legs.get(self.leg), Some(Leg::Named(_)));
+        let turn = turn(binding, self.began, store, in_order, |other| {
+            self.looks_at(other, store) && self.leg_of(other).is_some_and(|leg| (leg, other.key()) < place)
+        });
+        match turn {
+            Turn::All => turn,
+            Turn::Alone if binding.revision() > self.began => turn,
+            Turn::Other if self.crowds.is_empty() => turn,
+            Turn::Alone | Turn::Other => {
+                let group = self.hasher.hash_one((binding.client_id(), store.link_of(binding)));
+                if turn == Turn::Alone {
+                    self.crowds.insert(group);
+                }
+                // Those that it would be told with may have been told alone.
+                if self.crowds.contains(&group) { Turn::Alone } else { Turn::Other }
+            }
+        }
+    }
+
+    /// The leg on which a binding is looked at.
+    #[inline]
+    fn leg_of(&self, binding: &Binding<'_, V6Key>) -> Option<usize> {
+        self.legs.iter().position(|leg| leg.has(binding))
+    }
+
+    /// Whether a binding is one that the query is about.
+    #[inline]
+    fn looks_at(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
+        self.told.includes(binding) && self.selection.selects(binding, store)
+    }
+}
+
+/// The span of time that a query asks for. RFC 7653 does not say where the options belong; in an active query they can
+/// only be at the level of the message.
+pub(super) fn times(message: &Message<'_>, query: Option<&Query<'_>>) -> Result<Window, Refusal> {
+    let time = |code: OptionCode| -> Result<_, Refusal> {
+        let inside = query.map_or(Ok(None), |query| query.options.u32(code));
+        let time = message.options().u32(code).map_err(malformed)?.or(inside.map_err(malformed)?);
+        Ok(time.map(store_time))
+    };
+    Ok(Window { start: time(OptionCode::START_TIME)?, end: time(OptionCode::END_TIME)? })
+}

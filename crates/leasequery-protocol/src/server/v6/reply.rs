@@ -1,0 +1,165 @@
+use leasequery_store::{Binding, State, Time, V6Key};
+use leasequery_wire::v6::{INFINITE, Message, MessageWriter, OptionCode, Options, Query, Relay, write_relayed};
+
+use super::{Refusal, malformed};
+
+/// What the messages of a response carry, as the query asks for it: worked out once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct ReplyPlan {
+    pub(super) base_time: bool,
+    relay_data: bool,
+    /// Options that are kept with the binding.
+    stored: Vec<OptionCode>,
+    /// Never sent, not even inside of relay data (RFC 5007 section 4.4.2).
+    withhold: Vec<u16>,
+}
+
+/// Whether every message of the response is to carry the time at which it was made. RFC 7653 does not say in which of
+/// the two lists that has to be asked for.
+pub(super) fn asks_base_time(message: &Message<'_>) -> bool {
+    let asks = |options: Options<'_>| {
+        options.requested().is_ok_and(|mut codes| codes.any(|code| code == OptionCode::BASE_TIME))
+    };
+    asks(message.options()) || message.query().ok().flatten().is_some_and(|query| asks(query.options))
+}
+
+/// What is asked for about each client: by the list inside of OPTION_LQ_QUERY (RFC 5007 section 4.1.2.1), or, in an
+/// active query that has none, by that of the message.
+pub(super) fn requested(message: &Message<'_>, query: Option<&Query<'_>>) -> Result<Vec<OptionCode>, Refusal> {
+    // Malformed is malformed, even if the list of the message is not what matters.
+    let of_message = message.options().requested().map_err(malformed)?;
+    match query {
+        Some(query) => Ok(query.options.requested().map_err(malformed)?.collect()),
+        None => Ok(of_message.collect()),
+    }
+}
+
+impl ReplyPlan {
+    /// From what is asked for, less what is withheld.
+    pub(super) fn new(requested: &[OptionCode], base_time: bool, withhold: &[u16]) -> Self {
+        let mut plan = Self { base_time, relay_data: false, stored: Vec::new(), withhold: withhold.to_vec() };
+        for code in requested.iter().copied().filter(|code| !withhold.contains(&code.0)) {
+            match code {
+                OptionCode::RELAY_DATA => plan.relay_data = true,
+                // Identity associations: what is in them is told without them (RFC 5007 section 4.4.2).
+                OptionCode(3 | 4 | 25) => {}
+                // They are there anyway, belong to the message, or are never part of an answer.
+                OptionCode::CLIENT_ID
+                | OptionCode::SERVER_ID
+                | OptionCode::IA_ADDRESS
+                | OptionCode::REQUEST
+                | OptionCode::RELAY_MESSAGE
+                | OptionCode::AUTHENTICATION
+                | OptionCode::STATUS_CODE
+                | OptionCode::IA_PREFIX
+                | OptionCode::QUERY
+                | OptionCode::CLIENT_DATA
+                | OptionCode::CLT_TIME
+                | OptionCode::CLIENT_LINK
+                | OptionCode::BASE_TIME
+                | OptionCode::START_TIME
+                | OptionCode::END_TIME => {}
+                stored if plan.stored.contains(&stored) => {}
+                stored => plan.stored.push(stored),
+            }
+        }
+        plan
+    }
+
+    /// Appends OPTION_CLIENT_DATA about leases of one client on one link, of which `ended` is over. All times count from
+    /// `now`. Unless it is `whole` it goes without what may make it long.
+    #[inline]
+    pub(super) fn encode(
+        &self,
+        leases: &[Binding<'_, V6Key>],
+        ended: Option<&Binding<'_, V6Key>>,
+        now: Time,
+        whole: bool,
+        writer: &mut MessageWriter<'_>,
+    ) {
+        // Of what was heard at the same time some may have come without the relays' words.
+        let newest = leases.iter().chain(ended).max_by_key(|lease| (heard(lease), lease.relay_info().is_some()));
+        let Some(newest) = newest else { return };
+        let data = writer.open(OptionCode::CLIENT_DATA);
+        writer.option(OptionCode::CLIENT_ID, newest.client_id().unwrap_or_default());
+        for lease in leases {
+            let key = lease.key();
+            let valid = lease.expires().map_or(INFINITE, |expires| left(expires, now).max(1));
+            let preferred = lease.renews().map_or(valid, |until| left(until, now).min(valid));
+            writer.lease(key.address(), key.prefix_length(), preferred, valid);
+        }
+        if let Some(ended) = ended {
+            writer.lease(ended.key().address(), ended.key().prefix_length(), 0, 0);
+        }
+        writer.u32(OptionCode::CLT_TIME, now.since(heard(newest)));
+        if whole {
+            if self.relay_data
+                && let Some(info) = newest.relay_info()
+            {
+                self.relay_data(info, writer);
+            }
+            for code in &self.stored {
+                if let Some(value) = stored(newest, leases, *code) {
+                    writer.option(*code, value);
+                }
+            }
+        }
+        writer.close(data);
+    }
+
+    /// Appends OPTION_LQ_RELAY_DATA without what is withheld of the relays' options.
+    fn relay_data(&self, info: &[u8], writer: &mut MessageWriter<'_>) {
+        if self.withhold.is_empty() {
+            writer.option(OptionCode::RELAY_DATA, info);
+        } else if let Some(rest) = without(info, &self.withhold) {
+            writer.option(OptionCode::RELAY_DATA, &rest);
+        }
+    }
+}
+
+/// When the client was last heard. A source that does not know that knows since when the lease is as it is.
+fn heard(lease: &Binding<'_, V6Key>) -> Time {
+    lease.last_transaction().unwrap_or(lease.start_of_state())
+}
+
+/// Seconds until a time; one that never comes stays so (RFC 8415 section 7.7).
+fn left(until: Time, now: Time) -> u32 {
+    if until == Time::INFINITE { INFINITE } else { until.since(now) }
+}
+
+/// The value of an option, as the newest lease has it that has it.
+fn stored<'s>(newest: &Binding<'s, V6Key>, leases: &[Binding<'s, V6Key>], code: OptionCode) -> Option<&'s [u8]> {
+    newest.option(code.0).or_else(|| leases.iter().find_map(|lease| lease.option(code.0)))
+}
+
+/// Relay data without some of the relays' options; `None` if it cannot be read.
+fn without(info: &[u8], withhold: &[u16]) -> Option<Vec<u8>> {
+    let (peer, message) = info.split_at_checked(16)?;
+    let relays: Vec<Relay<'_>> = Relay::chain(message).collect::<Result<_, _>>().ok()?;
+    let mut kept = Vec::new();
+    let mut ends = Vec::with_capacity(relays.len());
+    for relay in &relays {
+        for (code, value) in relay.options.iter() {
+            if code != OptionCode::RELAY_MESSAGE && !withhold.contains(&code.0) {
+                kept.extend_from_slice(&code.0.to_be_bytes());
+                kept.extend_from_slice(&u16::try_from(value.len()).ok()?.to_be_bytes());
+                kept.extend_from_slice(value);
+            }
+        }
+        ends.push(kept.len());
+    }
+    let mut start = 0;
+    let mut reduced = Vec::with_capacity(relays.len());
+    for (relay, end) in relays.into_iter().zip(ends) {
+        reduced.push(Relay { options: Options::parse(&kept[start..end], 0).ok()?, ..relay });
+        start = end;
+    }
+    let mut rest = peer.to_vec();
+    write_relayed(&reduced, &mut rest)?;
+    Some(rest)
+}
+
+/// Whether a binding is one that ends here: what was a lease and is none any more.
+pub(super) fn is_over(binding: &Binding<'_, V6Key>) -> bool {
+    binding.state() != State::Active && binding.client_id().is_some()
+}

@@ -1,0 +1,191 @@
+use std::collections::VecDeque;
+use std::io::{self, IsTerminal, StdoutLock};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::Duration;
+
+use clap::Args;
+use leasequery_protocol::requestor::Schedule;
+use leasequery_protocol::requestor::v4::{self, V4};
+use leasequery_protocol::requestor::v6::{self, V6};
+use leasequery_wire::v6::MAX_TRANSACTION_ID;
+
+use super::selectors::{Selectors, v4_options};
+use super::server::Server;
+use super::{Ending, complain};
+use crate::config::Protocol;
+use crate::exchange::{ExchangeError, exchange};
+use crate::family::Family;
+use crate::output::{Format, Printer};
+use crate::requestor::wall_clock;
+
+/// One leasequery over UDP, sent again until it is answered; prints the leases it finds.
+#[derive(Debug, Args)]
+pub(super) struct Query {
+    /// HOST[:PORT], an IPv6 address in brackets
+    server: Server,
+    /// Ask for DHCPv4
+    #[arg(long, conflicts_with = "v6")]
+    v4: bool,
+    /// Ask for DHCPv6
+    #[arg(long)]
+    v6: bool,
+    #[command(flatten)]
+    selectors: Selectors,
+    /// Where the answer is to go, if not to the address that the query is sent from (DHCPv4)
+    #[arg(long, value_name = "A")]
+    giaddr: Option<Ipv4Addr>,
+    /// How to print: the default is table on a terminal and json elsewhere
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+    /// How long to wait for an answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 30.0, value_parser = super::bulk::parse_seconds)]
+    timeout: f64,
+}
+
+impl Query {
+    pub(super) fn run(self) -> Result<(), Ending> {
+        let (protocol, addresses) = self.server.resolve(self.v4, self.v6)?;
+        let server = *addresses.first().ok_or_else(|| Ending::Peer("no address to send to".to_owned()))?;
+        let stdout = io::stdout().lock();
+        let format = self.format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
+        let mut asking = Asking {
+            printer: Printer::new(format, !self.selectors.options.is_empty(), stdout),
+            server,
+            timeout: Duration::from_secs_f64(self.timeout),
+        };
+        match protocol {
+            Protocol::V4 => asking.v4(&self.selectors, self.giaddr)?,
+            Protocol::V6 if self.giaddr.is_some() => return Err(Ending::Usage("--giaddr is for DHCPv4".to_owned())),
+            Protocol::V6 => asking.v6(self.selectors)?,
+        }
+        Ok(asking.printer.finish()?)
+    }
+}
+
+struct Asking<'a> {
+    printer: Printer<StdoutLock<'a>>,
+    server: SocketAddr,
+    timeout: Duration,
+}
+
+impl Asking<'_> {
+    /// Asks for a client's lease, and for those of its other addresses that the server names (RFC 4388 section 6.4.2).
+    fn v4(&mut self, selectors: &Selectors, giaddr: Option<Ipv4Addr>) -> Result<(), Ending> {
+        let (socket, own) = v4_socket(self.server)?;
+        let port = socket.local_addr()?.port();
+        let mut query = v4::SingleQuery {
+            target: selectors.v4_target()?,
+            giaddr: giaddr.unwrap_or(own),
+            vpn: selectors.vpn_choice(),
+            options: v4_options(&selectors.options)?,
+        };
+        let peer = match self.server.ip() {
+            IpAddr::V4(address) => Some(address),
+            IpAddr::V6(_) => None,
+        };
+        let mut others = VecDeque::new();
+        loop {
+            let (server, xid) = (self.server, fastrand::u32(..));
+            let write = |out: &mut Vec<u8>| query.write(xid, out);
+            let answered = exchange(&socket, server, Schedule::V4, self.timeout, write, |datagram| {
+                // An answer may come from another address of the server's.
+                match query.read(xid, datagram, peer, wall_clock()) {
+                    Ok(v4::Answer::Unknown) => Ok(None),
+                    Ok(v4::Answer::Unassigned(record)) => {
+                        Ok(Some((self.printer.print(&V4::view(&record)), Vec::new())))
+                    }
+                    Ok(v4::Answer::Active { record, addresses }) => {
+                        Ok(Some((self.printer.print(&V4::view(&record)), addresses)))
+                    }
+                    Err(ignored) => Err(ignored.to_string()),
+                }
+            });
+            let found = answered.map_err(|error| ending(error, server, port != 67 && port != 0))?;
+            if let Some((printed, addresses)) = found {
+                printed?;
+                if !matches!(query.target, v4::Target::Address(_)) {
+                    others.extend(addresses.into_iter().skip(1));
+                }
+            }
+            match others.pop_front() {
+                Some(address) => query.target = v4::Target::Address(address),
+                None => return Ok(()),
+            }
+        }
+    }
+
+    /// Asks for a client's leases, and on each link for itself if the server says that it is on several (RFC 5007 section
+    /// 4.3.3).
+    fn v6(&mut self, selectors: Selectors) -> Result<(), Ending> {
+        let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).map_err(|error| socket_error(&error))?;
+        let options = selectors.options.clone();
+        let (client_id, selector) = (crate::duid::own(), selectors.v6_target()?);
+        let mut query = v6::SingleQuery { selector, options, client_id: Arc::clone(&client_id), server_id: None };
+        let mut links = VecDeque::new();
+        loop {
+            let (server, xid) = (self.server, fastrand::u32(..) & MAX_TRANSACTION_ID);
+            let write = |out: &mut Vec<u8>| query.write(xid, out);
+            let answered = exchange(&socket, server, Schedule::V6, self.timeout, write, |datagram| {
+                match query.read(xid, datagram, wall_clock()) {
+                    Ok(v6::Answer::Leases(records)) => {
+                        let printed: io::Result<()> =
+                            records.iter().try_for_each(|record| self.printer.print(&V6::view(record)));
+                        Ok((printed.map_err(Ending::from), Vec::new()))
+                    }
+                    Ok(v6::Answer::Links(links)) => Ok((Ok(()), links)),
+                    Ok(v6::Answer::Failed(status, text)) if text.is_empty() => {
+                        Ok((Err(Ending::Status(status.to_string())), Vec::new()))
+                    }
+                    Ok(v6::Answer::Failed(status, text)) => {
+                        Ok((Err(Ending::Status(format!("{status}: {text}"))), Vec::new()))
+                    }
+                    Err(ignored) => Err(ignored.to_string()),
+                }
+            });
+            let (told, found) = answered.map_err(|error| ending(error, server, false))?;
+            told?;
+            // A server that lists links again where one was named would be asked for ever.
+            if query.selector.link.is_none() {
+                links.extend(found);
+            }
+            match links.pop_front() {
+                Some(link) => query.selector.link = Some(link),
+                None => return Ok(()),
+            }
+        }
+    }
+}
+
+/// A socket on the address that the server is reached from; on port 67, where servers send answers (RFC 4388 section
+/// 6.4.3), if that is permitted.
+fn v4_socket(server: SocketAddr) -> Result<(UdpSocket, Ipv4Addr), Ending> {
+    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).map_err(|error| socket_error(&error))?;
+    let own = probe.connect(server).and_then(|()| probe.local_addr());
+    let own = own.map_err(|error| Ending::Peer(format!("{server} cannot be reached: {error}")))?;
+    let IpAddr::V4(own) = own.ip() else {
+        return Err(Ending::Usage("single queries of DHCPv4 go over IPv4".to_owned()));
+    };
+    let bound = UdpSocket::bind((own, 67)).or_else(|_| UdpSocket::bind((own, 0)));
+    Ok((bound.map_err(|error| socket_error(&error))?, own))
+}
+
+fn socket_error(error: &io::Error) -> Ending {
+    Ending::Peer(format!("no socket: {error}"))
+}
+
+fn ending(error: ExchangeError, server: SocketAddr, unprivileged: bool) -> Ending {
+    match error {
+        ExchangeError::Query(error) => Ending::Usage(error.to_string()),
+        ExchangeError::Socket(error) => Ending::Peer(format!("{server}: {error}")),
+        ExchangeError::NoAnswer { ignored } => {
+            if unprivileged {
+                complain(format_args!(
+                    "note: port 67, where some servers send every answer, could not be bound; with the right to it, try again"
+                ));
+            }
+            let why = ignored.map(|text| format!(" (ignored: {text})")).unwrap_or_default();
+            Ending::Peer(format!("no answer from {server}{why}"))
+        }
+    }
+}
