@@ -5,31 +5,33 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_store::{SourceId, V4Key, VpnIndex};
+use leasequery_store::{SourceId, VpnIndex};
 use tracing::{debug, error, info, warn};
 
+use super::columns::Header;
 use super::config::CurrentConfig;
+use super::family::Family;
 use super::files::{FileSet, Identity, rotated};
 use super::lines::{Current, Next, SETTLED};
 use super::mapping::Batch;
 use super::position::Position;
-use super::row::{Header, RowError};
+use super::row::RowError;
 use super::status::{Complaints, SharedStatus};
 use super::watch::Watch;
 use crate::serve::SharedStore;
 
 /// Follows one lease file for as long as the daemon runs.
 #[derive(Debug)]
-pub struct Follower {
+pub struct Follower<F: Family> {
     pub(super) path: PathBuf,
-    pub(super) config: Option<Arc<CurrentConfig>>,
+    pub(super) config: Option<Arc<CurrentConfig<F>>>,
     pub(super) source: SourceId,
     pub(super) vpn: VpnIndex,
-    pub(super) shared: Arc<SharedStore<V4Key>>,
+    pub(super) shared: Arc<SharedStore<F::Key>>,
     pub(super) status: Arc<SharedStatus>,
     pub(super) complaints: Complaints,
-    pub(super) batch: Batch,
-    current: Option<Current>,
+    pub(super) batch: Batch<F>,
+    current: Option<Current<F>>,
     /// Since when there has been no file of the name.
     absent: Option<Instant>,
     settled: Duration,
@@ -45,14 +47,14 @@ const PERIOD: Duration = Duration::from_millis(50);
 /// How long a file may be missing before that is worth a word: a rotation takes a fraction of a millisecond.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-impl Follower {
+impl<F: Family> Follower<F> {
     /// Follows the lease file at `path`, whose leases are in `vpn`.
     pub fn new(
         path: PathBuf,
-        config: Option<Arc<CurrentConfig>>,
+        config: Option<Arc<CurrentConfig<F>>>,
         source: SourceId,
         vpn: VpnIndex,
-        shared: Arc<SharedStore<V4Key>>,
+        shared: Arc<SharedStore<F::Key>>,
     ) -> Self {
         Self {
             path,
@@ -231,7 +233,7 @@ impl Follower {
         result
     }
 
-    fn take_lines(&mut self, current: &mut Current) -> io::Result<()> {
+    fn take_lines(&mut self, current: &mut Current<F>) -> io::Result<()> {
         let mut taken = false;
         while let Some(next) = current.next(self.settled)? {
             taken = true;
@@ -271,11 +273,11 @@ impl Follower {
         Ok(())
     }
 
-    fn take_fragment(&mut self, line: u64, text: &[u8], header: &Header) {
+    fn take_fragment(&mut self, line: u64, text: &[u8], header: &Header<F>) {
         if header.is_whole(text) { self.take(line, text, header) } else { self.skip(line, &RowError::Torn) }
     }
 
-    fn take(&mut self, line: u64, text: &[u8], header: &Header) {
+    fn take(&mut self, line: u64, text: &[u8], header: &Header<F>) {
         if let Err(problem) = self.batch.add(text, header) {
             self.skip(line, &problem);
         }
@@ -287,7 +289,7 @@ impl Follower {
     }
 
     /// Puts what has been read into the store, together with how far that was.
-    pub(super) fn put(&mut self, current: Option<&Current>) {
+    pub(super) fn put(&mut self, current: Option<&Current<F>>) {
         let config = self.config.as_ref().map(|config| config.get());
         let position = current.map(|current| Position::of(current).to_bytes());
         let rows = self.batch.len() as u64;

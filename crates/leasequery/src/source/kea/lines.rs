@@ -8,16 +8,18 @@ use std::time::{Duration, Instant};
 
 use memchr::memchr;
 
+use super::columns::Header;
+use super::family::Family;
 use super::files::Identity;
-use super::row::{Header, RowError};
+use super::row::RowError;
 
 /// A file that grows, and how far it has been read.
 #[derive(Debug)]
-pub(super) struct Current {
+pub(super) struct Current<F: Family> {
     pub(super) file: File,
     pub(super) identity: Identity,
     /// What the first line says; `None` as long as that has not come.
-    pub(super) header: Option<Header>,
+    pub(super) header: Option<Header<F>>,
     /// Octets taken; the next one begins a line.
     pub(super) offset: u64,
     /// Lines taken.
@@ -64,14 +66,14 @@ pub(super) const SETTLED: Duration = Duration::from_millis(10);
 /// Ends that are remembered of one line.
 const ENDS: usize = 8;
 
-impl Current {
+impl<F: Family> Current<F> {
     /// Begins at the start of a file.
     pub(super) fn begin(file: File) -> io::Result<Self> {
         Self::at(file, None, 0, 0, Vec::new())
     }
 
     /// Goes on behind a line.
-    pub(super) fn at(file: File, header: Option<Header>, offset: u64, line: u64, last: Vec<u8>) -> io::Result<Self> {
+    pub(super) fn at(file: File, header: Option<Header<F>>, offset: u64, line: u64, last: Vec<u8>) -> io::Result<Self> {
         let identity = Identity::of(&file.metadata()?);
         Ok(Self {
             file,
@@ -198,7 +200,7 @@ impl Current {
 }
 
 /// The header of a file, and where its rows begin; `None` if the file is still without one.
-pub(super) fn header(file: &File) -> io::Result<Option<(Header, u64)>> {
+pub(super) fn header<F: Family>(file: &File) -> io::Result<Option<(Header<F>, u64)>> {
     let mut first = vec![0; 4096];
     let length = file.read_at(&mut first, 0)?;
     let Some(newline) = memchr(b'\n', &first[..length]) else {

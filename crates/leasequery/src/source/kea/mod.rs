@@ -2,22 +2,28 @@
 //!
 //! Kea appends a row for each change, before it answers its client, and now and then rotates the file and has a process
 //! of its own clean up what has become superfluous. [`Follower`] reads every row once through all of that.
+//!
+//! How files are followed, read and compared is the same for DHCPv4 and DHCPv6. [`Family`] is what differs, and there is
+//! one implementation of it in [`v4`] and one in [`v6`].
 
+mod columns;
 mod config;
+mod family;
 mod files;
 mod follower;
 mod json;
 mod lines;
 mod mapping;
 mod position;
-mod relay;
 mod row;
 mod snapshot;
 mod status;
+pub mod v4;
+pub mod v6;
 mod watch;
 
-pub use config::{CurrentConfig, KeaConfig, LeaseFile};
-pub use follower::Follower;
-pub use mapping::Batch;
-pub use row::{Header, KeaState, Row, RowError};
+pub use config::LeaseFile;
+pub use family::Family;
+pub use row::{KeaState, RowError};
 pub use status::{SharedStatus, Status};
+pub use v4::{Batch, CurrentConfig, Follower, Header, KeaConfig, Row};

@@ -3,9 +3,10 @@
 use std::fs::File;
 use std::io;
 
+use super::columns::Header;
+use super::family::Family;
 use super::files::Identity;
 use super::lines::{self, Current};
-use super::row::Header;
 
 /// A place in a file, behind a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +21,9 @@ pub(super) struct Position {
 
 impl Position {
     /// Where a file has been read to.
-    pub(super) fn of(current: &Current) -> Self {
-        let Current { identity, offset, line, .. } = *current;
-        Self { identity, offset, line, last: hash(&current.last) }
+    pub(super) fn of<F: Family>(current: &Current<F>) -> Self {
+        let Current { identity, offset, line, ref last, .. } = *current;
+        Self { identity, offset, line, last: hash(last) }
     }
 
     pub(super) fn to_bytes(self) -> Vec<u8> {
@@ -39,7 +40,7 @@ impl Position {
     }
 
     /// The header of a file, if this is a place in it.
-    pub(super) fn find_in(&self, file: &File) -> io::Result<Option<Header>> {
+    pub(super) fn find_in<F: Family>(&self, file: &File) -> io::Result<Option<Header<F>>> {
         let metadata = file.metadata()?;
         // A header alone is the same in all files.
         if Identity::of(&metadata) != self.identity || metadata.len() < self.offset || self.line < 2 {

@@ -1,12 +1,12 @@
 //! One row of a lease file.
 
-use std::net::Ipv4Addr;
 use std::ops::Range;
 
-use memchr::{memchr, memchr_iter};
+use memchr::memchr;
 use thiserror::Error;
 
-use super::relay;
+use super::columns::{Fields, Header};
+use super::family::{Family, Unreadable};
 
 /// Why a row was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -28,43 +28,20 @@ pub enum RowError {
     /// A line that no lease can fill.
     #[error("a line of more than {0} octets")]
     Length(usize),
-    /// A first line that is not the header of a DHCPv4 lease file.
-    #[error("the first line is not the header of a DHCPv4 lease file: column {0} is missing")]
-    Header(&'static str),
+    /// A first line that is not the header of a lease file of this family.
+    #[error("the first line is not the header of a {0} lease file: column {1} is missing")]
+    Header(&'static str, &'static str),
     /// A header in which something that has to be there is behind the host name, where rows may end.
-    #[error("the columns are not in the order of a DHCPv4 lease file")]
-    Order,
+    #[error("the columns are not in the order of a {0} lease file")]
+    Order(&'static str),
 }
-
-/// Where the columns are that a lease is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Header {
-    address: usize,
-    hwaddr: usize,
-    client_id: usize,
-    valid_lifetime: usize,
-    expire: usize,
-    subnet_id: usize,
-    fqdn_fwd: usize,
-    fqdn_rev: usize,
-    hostname: usize,
-    state: Option<usize>,
-    user_context: Option<usize>,
-    /// How many columns have to be looked for; what is behind them is ignored.
-    columns: usize,
-}
-
-/// Columns that any version may have.
-const COLUMNS: usize = 24;
 
 /// A lease as a row has it. Octets are in the buffer that the row was decoded into; an empty range is none.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Row {
+pub struct Row<F: Family> {
     /// The address, Kea's key.
-    pub address: Ipv4Addr,
-    /// Hardware address.
-    pub hwaddr: Range<usize>,
-    /// Client-identifier with its type.
+    pub address: F::Address,
+    /// Client-identifier with its type, or DUID.
     pub client_id: Range<usize>,
     /// Seconds; 0 removes the lease, 0xffffffff is for ever.
     pub valid_lifetime: u32,
@@ -76,20 +53,19 @@ pub struct Row {
     pub hostname: Range<usize>,
     /// What Kea says the lease is.
     pub state: KeaState,
-    /// Sub-options of option 82.
+    /// How the client's message came to Kea, as the store keeps it.
     pub relay_info: Range<usize>,
-    /// Remote ID, a part of them.
-    pub remote_id: Range<usize>,
-    /// Relay-ID, a part of them.
-    pub relay_id: Range<usize>,
     /// Whether there is relay information that could not be read.
     pub relay_unreadable: bool,
+    /// What only rows of this family have.
+    pub own: F::Own,
 }
 
-/// Kea's states of a DHCPv4 lease.
+/// Kea's states of a lease.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeaState {
-    /// 0: in use, or offered, or over and not yet noticed.
+    /// 0: in use, or offered, or over and not yet noticed. Also 4, an address that a DHCPv6 client made by itself and
+    /// told of (Kea 2.7 and later).
     Assigned,
     /// 1: in quarantine.
     Declined,
@@ -99,120 +75,71 @@ pub enum KeaState {
     Released,
 }
 
-impl Header {
-    /// Reads the first line of a file.
-    pub fn parse(line: &[u8]) -> Result<Self, RowError> {
-        let find = |name: &str| line.split(|byte| *byte == b',').position(|column| column == name.as_bytes());
-        let find = |name| find(name).filter(|place| *place < COLUMNS);
-        let need = |name: &'static str| find(name).ok_or(RowError::Header(name));
-        let mut header = Self {
-            address: need("address")?,
-            hwaddr: need("hwaddr")?,
-            client_id: need("client_id")?,
-            valid_lifetime: need("valid_lifetime")?,
-            expire: need("expire")?,
-            subnet_id: need("subnet_id")?,
-            fqdn_fwd: need("fqdn_fwd")?,
-            fqdn_rev: need("fqdn_rev")?,
-            hostname: need("hostname")?,
-            state: find("state"),
-            user_context: find("user_context"),
-            columns: 0,
-        };
-        let before = [header.address, header.hwaddr, header.client_id, header.valid_lifetime, header.expire];
-        let before = before.into_iter().chain([header.subnet_id, header.fqdn_fwd, header.fqdn_rev]);
-        if before.max() > Some(header.hostname) {
-            return Err(RowError::Order);
-        }
-        header.columns = header.state.max(header.user_context).map_or(0, |last| last + 1).max(header.hostname + 1);
-        Ok(header)
-    }
-}
-
-impl Header {
-    /// The address that a line is about, whatever else it says.
-    pub fn address_of(&self, line: &[u8]) -> Option<Ipv4Addr> {
-        address(line.split(|byte| *byte == b',').nth(self.address)?)
-    }
-
-    /// Whether a line without a newline is all of a row: Kea takes such a one at the end of a file if it has every
-    /// column and what is in them makes sense.
-    pub fn is_whole(&self, line: &[u8]) -> bool {
-        let columns = memchr_iter(b',', line).count() + 1;
-        columns >= self.columns && Row::parse(line, self, &mut Vec::new()).is_ok_and(|row| !row.relay_unreadable)
-    }
-}
-
-impl Row {
-    /// Reads a line, without its newline. Octets are appended to `bytes`. Rows need not be as wide as the header: a Kea
-    /// of another version may have appended them.
-    pub fn parse(line: &[u8], header: &Header, bytes: &mut Vec<u8>) -> Result<Self, RowError> {
-        let mut columns = [&[][..]; COLUMNS];
-        let (mut count, mut start) = (0, 0);
-        let ends = memchr_iter(b',', line).chain(std::iter::once(line.len()));
-        for (column, end) in columns.iter_mut().zip(ends).take(header.columns) {
-            *column = &line[start..end];
-            (count, start) = (count + 1, end + 1);
-        }
-        if count <= header.hostname {
-            return Err(RowError::Columns(count, header.hostname + 1));
-        }
-        for (column, place) in [("fqdn_fwd", header.fqdn_fwd), ("fqdn_rev", header.fqdn_rev)] {
-            // They tell nothing of interest, except whether this is one row and not parts of several.
-            if !matches!(columns[place], b"0" | b"1") {
-                return Err(wrong(column, columns[place]));
-            }
-        }
-        let optional = |place: Option<usize>| place.filter(|place| *place < count).map(|place| columns[place]);
-        let text = columns[header.address];
-        // In files of the first schema there are no states.
+impl<F: Family> Row<F> {
+    /// Reads a line, without its newline. Octets are appended to `bytes`.
+    #[inline]
+    pub fn read(
+        line: &[u8],
+        header: &Header<F>,
+        bytes: &mut Vec<u8>,
+        scratch: &mut F::Scratch,
+    ) -> Result<Self, RowError> {
+        // Too large to be handed over.
+        let mut fields = Fields::default();
+        header.split(line, &mut fields)?;
+        let text = fields.get(header.address);
+        let address = F::address(text).ok_or_else(|| wrong("address", text))?;
+        let text = fields.get(header.client_id);
+        let client_id = F::client_id(text, bytes)?;
+        let hostname = unescape(fields.get(header.hostname), bytes);
         let mut row = Self {
-            address: address(text).ok_or_else(|| wrong("address", text))?,
-            hwaddr: octets("hwaddr", columns[header.hwaddr], bytes)?,
-            client_id: octets("client_id", columns[header.client_id], bytes)?,
-            valid_lifetime: number("valid_lifetime", columns[header.valid_lifetime])?,
-            expire: number("expire", columns[header.expire])?,
-            subnet_id: number("subnet_id", columns[header.subnet_id])?,
-            hostname: unescape(columns[header.hostname], bytes),
-            state: optional(header.state).map_or(Ok(KeaState::Assigned), state)?,
+            address,
+            client_id,
+            valid_lifetime: number("valid_lifetime", fields.get(header.valid_lifetime))?,
+            expire: number("expire", fields.get(header.expire))?,
+            subnet_id: number("subnet_id", fields.get(header.subnet_id))?,
+            hostname: hostname.clone(),
+            // In files of the first schema there are no states.
+            state: fields.optional(header.state).map_or(Ok(KeaState::Assigned), state::<F>)?,
             relay_info: 0..0,
-            remote_id: 0..0,
-            relay_id: 0..0,
             relay_unreadable: false,
+            own: F::own(&fields, &header.own, hostname, bytes)?,
         };
-        if row.hwaddr.len() > 16 {
-            return Err(wrong("hwaddr", columns[header.hwaddr]));
+        if F::LAST_CLIENT && row.client_id.is_empty() && row.state == KeaState::Assigned && row.valid_lifetime > 0 {
+            return Err(wrong(F::CLIENT_ID, text));
         }
-        if let Some(context) = optional(header.user_context).filter(|context| !context.is_empty()) {
-            match relay::read(context, bytes) {
-                Ok(relay) => {
-                    (row.relay_info, row.remote_id, row.relay_id) =
-                        (relay.sub_options, relay.remote_id, relay.relay_id);
-                }
-                Err(relay::Unreadable) => row.relay_unreadable = true,
+        if let Some(context) = fields.optional(header.user_context).filter(|context| !context.is_empty()) {
+            match F::relay(context, bytes, &mut row.own, scratch) {
+                Ok(relay_info) => row.relay_info = relay_info,
+                Err(Unreadable) => row.relay_unreadable = true,
             }
         }
         Ok(row)
     }
+
+    /// Whether it is a lease that somebody has.
+    pub fn is_in_force(&self, now: i64) -> bool {
+        self.state == KeaState::Assigned && self.valid_lifetime > 0 && self.expire > now
+    }
 }
 
 #[cold]
-fn wrong(column: &'static str, value: &[u8]) -> RowError {
+pub(super) fn wrong(column: &'static str, value: &[u8]) -> RowError {
     let value = String::from_utf8_lossy(&value[..value.len().min(80)]).into_owned();
     RowError::Value { column, value }
 }
 
-fn state(text: &[u8]) -> Result<KeaState, RowError> {
-    match text {
-        b"0" => Ok(KeaState::Assigned),
-        b"1" => Ok(KeaState::Declined),
-        b"2" => Ok(KeaState::Reclaimed),
-        b"3" => Ok(KeaState::Released),
-        _ => Err(wrong("state", text)),
-    }
+#[inline]
+fn state<F: Family>(text: &[u8]) -> Result<KeaState, RowError> {
+    let known = match text {
+        [digit] => F::STATES.get(usize::from(digit.wrapping_sub(b'0'))),
+        _ => None,
+    };
+    known.copied().ok_or_else(|| wrong("state", text))
 }
 
-fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowError> {
+#[inline]
+pub(super) fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowError> {
     let (digits, negative) = match text {
         [b'-', digits @ ..] => (digits, true),
         digits => (digits, false),
@@ -229,31 +156,9 @@ fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowEr
     value.ok().filter(|_| sound).ok_or_else(|| wrong(column, text))
 }
 
-/// Four numbers and three dots.
-fn address(text: &[u8]) -> Option<Ipv4Addr> {
-    let mut octets = [0; 4];
-    let mut rest = text;
-    for (place, octet) in octets.iter_mut().enumerate() {
-        let mut value = 0_u16;
-        let mut length = 0;
-        while let Some(digit) = rest.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
-            value = value * 10 + u16::from(digit);
-            length += 1;
-            if length > 3 {
-                return None;
-            }
-        }
-        *octet = u8::try_from(value).ok().filter(|_| length > 0)?;
-        rest = &rest[length..];
-        if place < 3 {
-            rest = rest.strip_prefix(b".")?;
-        }
-    }
-    rest.is_empty().then(|| octets.into())
-}
-
 /// Two hex digits an octet, joined by colons.
-fn octets(column: &'static str, text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
+#[inline]
+pub(super) fn octets(column: &'static str, text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
     let start = bytes.len();
     if text.is_empty() {
         return Ok(start..start);
@@ -270,7 +175,7 @@ fn octets(column: &'static str, text: &[u8], bytes: &mut Vec<u8>) -> Result<Rang
 
 /// The octet that two hex digits of either case stand for; `sound` is cleared if they are none.
 #[inline]
-pub(super) fn pair([high, low]: [u8; 2], sound: &mut bool) -> u8 {
+fn pair([high, low]: [u8; 2], sound: &mut bool) -> u8 {
     const NONE: u8 = 0xff;
     const DIGITS: [u8; 256] = {
         let mut digits = [NONE; 256];
@@ -287,7 +192,16 @@ pub(super) fn pair([high, low]: [u8; 2], sound: &mut bool) -> u8 {
     high << 4 | low
 }
 
+/// Appends what the hex digits stand for; says whether they are that.
+pub(super) fn decode(hex: &[u8], bytes: &mut Vec<u8>) -> bool {
+    let (pairs, rest) = hex.as_chunks::<2>();
+    let mut sound = rest.is_empty();
+    bytes.extend(pairs.iter().map(|digits| pair(*digits, &mut sound)));
+    sound
+}
+
 /// Kea escapes a byte as `&#x` and two hex digits; anything else stands for itself.
+#[inline]
 pub(super) fn unescape(text: &[u8], bytes: &mut Vec<u8>) -> Range<usize> {
     let start = bytes.len();
     let mut rest = text;

@@ -3,26 +3,26 @@
 //! They are read from their ends, so that the first row of an address is the one that counts, and no connection is told
 //! of states that were over long ago.
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::net::Ipv4Addr;
 use std::ops::Range;
 use std::time::Instant;
 
 use tracing::{info, warn};
 
+use super::columns::Header;
+use super::family::{Family, Seen};
 use super::files::FileSet;
 use super::follower::{BATCH, Follower};
 use super::lines::{self, Current};
 use super::position::Position;
-use super::row::{Header, KeaState, Row, RowError};
+use super::row::{Row, RowError};
 use crate::requestor::wall_clock;
 
 /// What has been seen on the way.
-#[derive(Debug, Default)]
-struct Pass {
-    seen: Addresses,
+#[derive(Debug)]
+struct Pass<F: Family> {
+    seen: F::Seen,
     rows: u64,
     leases: u64,
     without_relay: u64,
@@ -31,9 +31,9 @@ struct Pass {
 /// Broken lines of one file that are told by their numbers.
 const TOLD: usize = 10;
 
-impl Follower {
+impl<F: Family> Follower<F> {
     /// Brings the store to the state that the files have together, and goes on behind that.
-    pub(super) fn load_all(&mut self, files: FileSet) -> io::Result<Option<Current>> {
+    pub(super) fn load_all(&mut self, files: FileSet) -> io::Result<Option<Current<F>>> {
         let (start, source) = (Instant::now(), self.source);
         let mut older = Vec::new();
         for file in &files.past {
@@ -83,7 +83,7 @@ impl Follower {
 
     /// Brings the store to the state that the file has by now, given all that was before a position in it. The store may
     /// know more than that position says: it may have been written to disk a moment later.
-    pub(super) fn load_behind(&mut self, file: File, header: Header, position: Position) -> io::Result<Current> {
+    pub(super) fn load_behind(&mut self, file: File, header: Header<F>, position: Position) -> io::Result<Current<F>> {
         let current = self.load_to_end(&mut Pass::default(), file, header, position.offset, position.line)?;
         self.put(Some(&current));
         Ok(current)
@@ -92,12 +92,12 @@ impl Follower {
     /// Loads what is behind a place in the file that grows, up to its last newline.
     fn load_to_end(
         &mut self,
-        pass: &mut Pass,
+        pass: &mut Pass<F>,
         file: File,
-        header: Header,
+        header: Header<F>,
         begin: u64,
         before: u64,
-    ) -> io::Result<Current> {
+    ) -> io::Result<Current<F>> {
         let end = lines::behind_last_newline(&file, begin, file.metadata()?.len())?;
         let mut last = Vec::new();
         let count = self.load(pass, &file, &header, begin..end, before, &mut last)?;
@@ -109,7 +109,7 @@ impl Follower {
     }
 
     /// Loads a file to which nothing will be added.
-    fn load_finished(&mut self, pass: &mut Pass, file: &File, header: &Header, begin: u64) -> io::Result<()> {
+    fn load_finished(&mut self, pass: &mut Pass<F>, file: &File, header: &Header<F>, begin: u64) -> io::Result<()> {
         let length = file.metadata()?.len();
         let end = lines::behind_last_newline(file, begin, length)?;
         // What is behind the last newline counts if Kea would take it.
@@ -133,9 +133,9 @@ impl Follower {
     /// were.
     fn load(
         &mut self,
-        pass: &mut Pass,
+        pass: &mut Pass<F>,
         file: &File,
-        header: &Header,
+        header: &Header<F>,
         places: Range<u64>,
         before: u64,
         last: &mut Vec<u8>,
@@ -171,7 +171,7 @@ impl Follower {
     }
 
     /// Says how many leases nobody can find by their relay.
-    fn warn_of_missing_relays(&self, pass: &Pass) {
+    fn warn_of_missing_relays(&self, pass: &Pass<F>) {
         if pass.without_relay > 0 {
             let off = self.config.as_ref().and_then(|config| config.get().without_extended_info());
             let why = match off {
@@ -179,72 +179,32 @@ impl Follower {
                 None => "set \"store-extended-info\": true in Kea's configuration if it is off".to_owned(),
             };
             warn!(
-                "{}: {} of {} leases have no relay agent information, and queries by Remote ID or Relay-ID do not find \
-                 them: {why}",
+                "{}: {} of {} leases have no {}, and queries by Remote ID or Relay-ID do not find them: {why}",
                 self.path.display(),
                 pass.without_relay,
                 pass.leases,
+                F::RELAY_DATA,
             );
         }
         if self.batch.unreadable > 0 {
             let (path, unreadable) = (self.path.display(), self.batch.unreadable);
-            warn!("{path}: {unreadable} rows have relay agent information that cannot be read");
+            warn!("{path}: {unreadable} rows have {} that cannot be read", F::RELAY_DATA);
         }
     }
 }
 
-impl Pass {
-    fn note(&mut self, row: &Row, now: i64) {
+impl<F: Family> Default for Pass<F> {
+    fn default() -> Self {
+        Self { seen: F::Seen::default(), rows: 0, leases: 0, without_relay: 0 }
+    }
+}
+
+impl<F: Family> Pass<F> {
+    fn note(&mut self, row: &Row<F>, now: i64) {
         self.seen.insert(row.address);
-        if row.state == KeaState::Assigned && row.valid_lifetime > 0 && row.expire > now {
+        if row.is_in_force(now) {
             self.leases += 1;
             self.without_relay += u64::from(row.relay_info.is_empty());
         }
     }
 }
-
-/// A set of addresses, with a bit for each in the networks of 256 that occur.
-#[derive(Debug, Default)]
-struct Addresses {
-    networks: HashMap<u32, usize>,
-    bits: Vec<[u64; 4]>,
-    /// The network that was looked for last, and its place among the bits: rows of a network often come together.
-    last: Option<(u32, usize)>,
-}
-
-impl Addresses {
-    fn contains(&mut self, address: Ipv4Addr) -> bool {
-        let (word, bit) = place(address);
-        self.find(address).is_some_and(|network| self.bits[network][word] & bit != 0)
-    }
-
-    fn insert(&mut self, address: Ipv4Addr) {
-        let network = self.find(address).unwrap_or_else(|| {
-            self.bits.push([0; 4]);
-            let network = self.bits.len() - 1;
-            self.networks.insert(address.to_bits() >> 8, network);
-            network
-        });
-        let (word, bit) = place(address);
-        self.bits[network][word] |= bit;
-    }
-
-    fn find(&mut self, address: Ipv4Addr) -> Option<usize> {
-        let number = address.to_bits() >> 8;
-        if let Some((_, network)) = self.last.filter(|(last, _)| *last == number) {
-            return Some(network);
-        }
-        let network = self.networks.get(&number).copied()?;
-        self.last = Some((number, network));
-        Some(network)
-    }
-}
-
-/// Which word of its network an address is in, and which bit of that it is.
-fn place(address: Ipv4Addr) -> (usize, u64) {
-    let [.., last] = address.octets();
-    (usize::from(last >> 6), 1 << (last & 63))
-}
-
-#[cfg(test)]
-mod tests;

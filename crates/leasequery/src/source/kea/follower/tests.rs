@@ -3,115 +3,31 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
-use std::net::Ipv4Addr;
 
 use leasequery_store::{Binding, Entry, Revision, Selector, Settings, State, Store, Time, V4Key, VpnRange};
 use proptest::prelude::*;
-use tempfile::TempDir;
 
+use super::super::v4::Follower;
 use super::*;
+use crate::serve::SharedStore;
+
+mod kea;
+mod v6;
+
+use kea::{Form, Kea};
 
 const HEADER: &str =
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n";
 const SOURCE: SourceId = SourceId(0);
 
-/// A lease file and what it means.
-struct Kea {
-    directory: TempDir,
-    file: File,
-    leases: BTreeMap<u8, u8>,
-    /// Their rows.
-    rows: BTreeMap<u8, String>,
-    expire: u64,
+fn row(address: u8, client: u8, lifetime: u32, expire: u64) -> String {
+    format!("10.0.0.{address},02:00:00:00:00:{client:02x},,{lifetime},{expire},1,0,0,,0,")
 }
 
 impl Kea {
+    /// Of DHCPv4.
     fn new() -> Self {
-        let directory = tempfile::tempdir().expect("a directory");
-        let file = Self::begin(&directory.path().join("leases.csv"));
-        let expire = u64::from(crate::requestor::wall_clock().0) + 100_000;
-        Self { directory, file, leases: BTreeMap::new(), rows: BTreeMap::new(), expire }
-    }
-
-    fn begin(path: &Path) -> File {
-        let mut file = File::create(path).expect("a file");
-        file.write_all(HEADER.as_bytes()).expect("room");
-        file
-    }
-
-    fn path(&self, suffix: &str) -> PathBuf {
-        self.directory.path().join(format!("leases.csv{suffix}"))
-    }
-
-    fn row(&self, address: u8, client: u8) -> String {
-        let lifetime = if client == 0 { 0 } else { 3600 };
-        format!("10.0.0.{address},02:00:00:00:00:{client:02x},,{lifetime},{},1,0,0,,0,\n", self.expire)
-    }
-
-    fn write(&mut self, text: &str) {
-        self.file.write_all(text.as_bytes()).expect("room");
-    }
-
-    /// Gives an address to a client; client 0 ends the lease.
-    fn lease(&mut self, address: u8, client: u8) {
-        // No two rows are the same: the clock goes on.
-        self.expire += 1;
-        let row = self.row(address, client);
-        self.write(&row);
-        self.note(address, client);
-        self.rows.insert(address, row);
-    }
-
-    fn note(&mut self, address: u8, client: u8) {
-        if client == 0 {
-            self.leases.remove(&address);
-        } else {
-            self.leases.insert(address, client);
-        }
-    }
-
-    fn rotate(&mut self) {
-        fs::rename(self.path(""), self.path(".1")).expect("renamed");
-        self.file = Self::begin(&self.path(""));
-    }
-
-    /// What the lease4-write command does to the file in use.
-    fn rewrite(&mut self) {
-        let rows: String =
-            self.leases.keys().filter_map(|address| self.rows.get(address)).map(String::as_str).collect();
-        fs::write(self.path(".tmp7"), HEADER.to_owned() + &rows).expect("room");
-        fs::rename(self.path(""), self.path(".bak7")).expect("renamed");
-        fs::rename(self.path(".tmp7"), self.path("")).expect("renamed");
-        self.file = fs::OpenOptions::new().append(true).open(self.path("")).expect("there");
-    }
-
-    /// What kea-lfc does, step by step; `stop_after` leaves it there.
-    fn clean_up(&self, stop_after: usize) {
-        // One that was interrupted is only put in place.
-        if !self.path(".completed").exists() {
-            let mut rows: BTreeMap<String, String> = BTreeMap::new();
-            for suffix in [".2", ".1"] {
-                for row in fs::read_to_string(self.path(suffix)).unwrap_or_default().lines().skip(1) {
-                    let (columns, address) = (row.split(',').count(), row.split(',').next().unwrap_or_default());
-                    if columns == 11 && address.parse::<Ipv4Addr>().is_ok() {
-                        rows.insert(address.to_owned(), row.to_owned());
-                    }
-                }
-            }
-            rows.retain(|_, row| row.split(',').nth(3) != Some("0"));
-            let text = rows.values().fold(HEADER.to_owned(), |text, row| text + row + "\n");
-            fs::write(self.path(".output"), text).expect("room");
-            fs::rename(self.path(".output"), self.path(".completed")).expect("renamed");
-        }
-        if stop_after == 1 {
-            return;
-        }
-        let _ = fs::remove_file(self.path(".2"));
-        let _ = fs::remove_file(self.path(".1"));
-        if stop_after == 2 {
-            return;
-        }
-        fs::rename(self.path(".completed"), self.path(".2")).expect("renamed");
+        Self::playing(Form { header: HEADER, columns: 11, lifetime: 3, row })
     }
 }
 
@@ -553,7 +469,7 @@ fn a_source_that_is_gone_ends_nothing() {
     let mut second = follower(&kea, &shared);
     second.step().expect("nothing to read");
     assert_eq!(active(&shared), kea.leases);
-    kea.file = Kea::begin(&kea.path(""));
+    kea.file = kea.begin(&kea.path(""));
     kea.lease(1, 2);
     for mut follower in [following, second] {
         follower.step().expect("readable");
@@ -576,7 +492,7 @@ fn what_kea_left_when_it_died_in_a_rotation_counts() {
     let mut follower = follower(&kea, &shared);
     follower.step().expect("readable");
     assert_eq!(active(&shared), kea.leases);
-    kea.file = Kea::begin(&kea.path(""));
+    kea.file = kea.begin(&kea.path(""));
     kea.lease(3, 3);
     follower.step().expect("readable");
     assert_eq!(active(&shared), kea.leases);

@@ -2,6 +2,7 @@ use std::io::Write;
 
 use proptest::prelude::*;
 
+use super::super::v4::V4;
 use super::*;
 
 const HEADER: &str = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state\n";
@@ -25,8 +26,8 @@ fn from_behind(file: &File, places: Range<u64>) -> Vec<Vec<u8>> {
 }
 
 /// All lines as they come, without the header.
-fn from_before(text: &[u8]) -> (Vec<Vec<u8>>, Current) {
-    let mut current = Current::begin(file(text)).expect("readable");
+fn from_before(text: &[u8]) -> (Vec<Vec<u8>>, Current<V4>) {
+    let mut current = Current::<V4>::begin(file(text)).expect("readable");
     let mut lines = Vec::new();
     while let Some(next) = current.next(SETTLED).expect("readable") {
         match next {
@@ -63,7 +64,7 @@ fn a_file_reads_the_same_from_both_ends() {
         assert!(lines.iter().zip(&expected).all(|(found, expected)| found == expected));
         lines.reverse();
         let file = file(&text);
-        let (_, begin) = header(&file).expect("readable").expect("there is one");
+        let (_, begin) = header::<V4>(&file).expect("readable").expect("there is one");
         assert!(from_behind(&file, begin..text.len() as u64) == lines);
     }
 }
@@ -95,19 +96,19 @@ fn the_last_newline_is_found_however_far_before_it_is() {
 #[test]
 fn a_file_without_its_header_is_waited_for() {
     for cut in 0..HEADER.len() {
-        let mut current = Current::begin(file(&HEADER.as_bytes()[..cut])).expect("readable");
+        let mut current = Current::<V4>::begin(file(&HEADER.as_bytes()[..cut])).expect("readable");
         assert!(current.next(SETTLED).expect("readable").is_none());
-        assert!(header(&current.file).expect("readable").is_none());
+        assert!(header::<V4>(&current.file).expect("readable").is_none());
         (&current.file).write_all(&HEADER.as_bytes()[cut..]).expect("room");
         assert!(matches!(current.next(SETTLED), Ok(Some(Next::Header))));
         assert!(current.next(SETTLED).expect("readable").is_none());
     }
-    assert!(header(&file(&[b'x'; 5000])).is_err());
+    assert!(header::<V4>(&file(&[b'x'; 5000])).is_err());
 }
 
 #[test]
 fn a_file_that_is_cut_is_shorter_also_within_a_line_that_is_passed_over() {
-    let mut current = Current::begin(file(HEADER.as_bytes())).expect("readable");
+    let mut current = Current::<V4>::begin(file(HEADER.as_bytes())).expect("readable");
     assert!(matches!(current.next(SETTLED), Ok(Some(Next::Header))));
     assert!(!current.is_shorter().expect("readable"));
     (&current.file).write_all(&vec![0; 2 * LINE]).expect("room");

@@ -1,5 +1,6 @@
-use leasequery_store::{Outcome, Settings};
+use leasequery_store::{Settings, V4Key};
 
+use super::super::v4::{Batch, Header};
 use super::*;
 
 const HEADER: &str =

@@ -1,12 +1,13 @@
 use std::io::{Seek, SeekFrom, Write};
 
 use super::super::lines::SETTLED;
+use super::super::v4::V4;
 use super::*;
 
 const HEADER: &str = "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname\n";
 
 /// A file that has been read to its end.
-fn read(text: &str) -> Current {
+fn read(text: &str) -> Current<V4> {
     let mut file = tempfile::tempfile().expect("a file");
     file.write_all(text.as_bytes()).expect("room");
     let mut current = Current::begin(file).expect("readable");
@@ -31,7 +32,7 @@ fn a_place_is_found_again_only_if_all_of_it_holds() {
     let mut current = read(&format!("{HEADER}one\ntwo\nthree"));
     let position = Position::of(&current);
     assert_eq!((position.line, position.offset), (3, HEADER.len() as u64 + 8));
-    let found = |position: Position, file: &File| position.find_in(file).expect("readable").is_some();
+    let found = |position: Position, file: &File| position.find_in::<V4>(file).expect("readable").is_some();
     assert!(found(position, &current.file));
     let identity = position.identity;
     for identity in [
@@ -54,5 +55,5 @@ fn a_place_is_found_again_only_if_all_of_it_holds() {
 #[test]
 fn a_header_alone_is_no_place() {
     let current = read(HEADER);
-    assert!(Position::of(&current).find_in(&current.file).expect("readable").is_none());
+    assert!(Position::of(&current).find_in::<V4>(&current.file).expect("readable").is_none());
 }

@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::v4::{Header, Row};
 use super::*;
 
 /// As Kea 2.2 writes it, and as Kea 3.3 does.
@@ -27,7 +28,7 @@ fn reads_a_row_of_each_generation() {
             (row.address, row.valid_lifetime, row.expire, row.subnet_id, row.state),
             ([10, 77, 1, 0].into(), 600, 1_790_000_600, 7, KeaState::Assigned)
         );
-        assert_eq!(bytes[row.hwaddr], [0, 0x0c, 1, 2, 3, 4]);
+        assert_eq!(bytes[row.own.hwaddr], [0, 0x0c, 1, 2, 3, 4]);
         assert_eq!(bytes[row.client_id], [1, 0, 0x0c, 1, 2, 3, 4]);
         assert_eq!(&bytes[row.hostname], b"Host,name");
         assert_eq!(bytes[row.relay_info], *b"\x01\x06eth0/1\x02\x06\xaa\xbb\xcc\xdd\xee\x01");
@@ -38,7 +39,7 @@ fn reads_a_row_of_each_generation() {
 #[test]
 fn rows_may_be_wider_or_narrower_than_the_header() {
     let (narrow, _) = parse(NEW, "10.0.0.1,,,60,1000,1,0,0,").expect("up to hostname is enough");
-    assert_eq!((narrow.state, narrow.hwaddr.len(), narrow.relay_info.len()), (KeaState::Assigned, 0, 0));
+    assert_eq!((narrow.state, narrow.own.hwaddr.len(), narrow.relay_info.len()), (KeaState::Assigned, 0, 0));
     let (wide, _) = parse(OLD, "10.0.0.1,,,60,1000,1,0,0,,1,,0,something,new").expect("what is behind is ignored");
     assert_eq!(wide.state, KeaState::Declined);
     assert_eq!(parse(OLD, "10.0.0.1,,,60,1000,1,0,0"), Err(RowError::Columns(8, 9)));
@@ -50,10 +51,10 @@ fn columns_are_found_by_their_names() {
     let (row, bytes) = parse(columns, "9,1000,60,,,10.0.0.1,0,0,name,x,2").expect("a row");
     assert_eq!((row.address, row.subnet_id, row.state), ([10, 0, 0, 1].into(), 9, KeaState::Reclaimed));
     assert_eq!(&bytes[row.hostname], b"name");
-    assert_eq!(Header::parse(b"address,duid,valid_lifetime,expire"), Err(RowError::Header("hwaddr")));
-    assert_eq!(Header::parse(b"hostname,address"), Err(RowError::Header("hwaddr")));
+    assert_eq!(Header::parse(b"address,duid,valid_lifetime,expire"), Err(RowError::Header("DHCPv4", "hwaddr")));
+    assert_eq!(Header::parse(b"hostname,address"), Err(RowError::Header("DHCPv4", "hwaddr")));
     let before = columns.replace("hostname,new", "new").replace("subnet_id", "hostname,subnet_id");
-    assert_eq!(Header::parse(before.as_bytes()), Err(RowError::Order));
+    assert_eq!(Header::parse(before.as_bytes()), Err(RowError::Order("DHCPv4")));
 }
 
 #[test]

@@ -6,11 +6,8 @@ use leasequery_wire::v4::{RelayAgentInformation, SubOption};
 use memchr::memchr;
 use serde_json::Value;
 
-use super::row::{pair, unescape};
-
-/// There is relay information, and it makes no sense.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Unreadable;
+use super::super::family::Unreadable;
+use super::super::row::{decode, unescape};
 
 /// Where the relay information was put. Empty ranges stand for what is not there.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -54,14 +51,6 @@ pub(super) fn read(context: &[u8], bytes: &mut Vec<u8>) -> Result<Found, Unreada
             Err(Unreadable)
         }
     }
-}
-
-/// Appends what the hex digits stand for; says whether they are that.
-fn decode(hex: &[u8], bytes: &mut Vec<u8>) -> bool {
-    let (pairs, rest) = hex.as_chunks::<2>();
-    let mut sound = rest.is_empty();
-    bytes.extend(pairs.iter().map(|digits| pair(*digits, &mut sound)));
-    sound
 }
 
 /// The hex digits in the text that Kea itself writes when nobody else has anything to put there, escaped as it is;

@@ -1,5 +1,6 @@
 use serde_json::json;
 
+use super::super::super::config::LeaseFile;
 use super::*;
 
 fn address(text: &str) -> Ipv4Addr {
