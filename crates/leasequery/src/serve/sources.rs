@@ -73,13 +73,19 @@ impl Surroundings<'_> {
                     }
                 }
             }
+            Source::KeaMemfile { protocol: Protocol::V6, path, .. } => {
+                let (id, shared) = (number(&stores.v6, &name)?, stores.v6);
+                let kea = self.configured.kea_v6(id);
+                let follower = source::kea::v6::Follower::new(path.clone(), kea, id, VpnIndex::DEFAULT, shared);
+                tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown, loaded));
+            }
             Source::KeaMemfile { path, vpn, .. } => {
                 let (id, shared) = (number(&stores.v4, &name)?, stores.v4);
                 let vpn = match vpn {
                     Some(vpn) => shared.write(|store| store.vpn(vpn)).context("more than 65535 VPNs")?,
                     None => VpnIndex::DEFAULT,
                 };
-                let kea = self.configured.kea_config(id);
+                let kea = self.configured.kea_v4(id);
                 let follower = source::kea::Follower::new(path.clone(), kea, id, vpn, shared);
                 tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown, loaded));
             }

@@ -5,107 +5,83 @@ pub mod leasequery;
 pub mod push;
 
 use std::collections::HashMap;
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use leasequery_store::{Network, SourceId, Store, V4Key, VpnIndex, VpnName};
+use leasequery_store::{Key, Network, SourceId, Store, V4Key, VpnIndex, VpnName};
 use tracing::{error, warn};
 
-use crate::config::{Config, Source};
-use crate::serve::Stores;
+use crate::config::{Config, Protocol, Source};
+use crate::serve::{SharedStore, Stores};
 
-/// What is configured, here and in the DHCP servers: the addresses, and what else their sources need to know.
+/// What is configured, here and in the DHCP servers: the addresses and links, and what else their sources need to know.
 #[derive(Debug)]
 pub struct Configured {
     stores: Stores,
-    /// Kea's configurations by the sources they belong to.
-    kea: Mutex<HashMap<SourceId, Arc<kea::CurrentConfig>>>,
+    v4: KeaConfigs<kea::v4::V4>,
+    v6: KeaConfigs<kea::v6::V6>,
+}
+
+/// Kea's configurations by the sources they belong to.
+#[derive(Debug)]
+struct KeaConfigs<F: kea::Family>(Mutex<HashMap<SourceId, Arc<kea::CurrentConfig<F>>>>);
+
+/// A source that follows a lease file and has a configuration of Kea's.
+#[derive(Debug)]
+struct KeaFiles {
+    source: SourceId,
+    config: PathBuf,
+    leases: PathBuf,
 }
 
 /// Reads what the sources read when they start, for nothing but its mistakes.
 pub fn check(config: &Config) -> anyhow::Result<()> {
     for source in &config.sources {
-        if let Source::KeaMemfile { kea_config: Some(path), .. } = source {
-            kea::KeaConfig::load(path).context("kea-config")?;
+        let Source::KeaMemfile { protocol, kea_config: Some(path), .. } = source else { continue };
+        match protocol {
+            Protocol::V4 => drop(kea::v4::KeaConfig::load(path).context("kea-config")?),
+            Protocol::V6 => drop(kea::v6::KeaConfig::load(path).context("kea-config")?),
         }
     }
     Ok(())
 }
 
 impl Configured {
-    /// Reads everything and tells the store which addresses are configured.
+    /// Reads everything and tells the stores what is configured.
     pub fn new(stores: Stores, config: &Config) -> anyhow::Result<Arc<Self>> {
-        let configured = Self { stores, kea: Mutex::new(HashMap::new()) };
-        for (id, path, leases) in configured.kea_files(config) {
-            let kea = kea::KeaConfig::load(&path).with_context(|| "kea-config")?;
-            configured.set_kea(id, kea, &path, &leases);
-        }
+        let configured = Self { stores, v4: KeaConfigs::new(), v6: KeaConfigs::new() };
+        configured.v4.load(kea_files(config, Protocol::V4, &configured.stores.v4))?;
+        configured.v6.load(kea_files(config, Protocol::V6, &configured.stores.v6))?;
         configured.set_networks(config);
+        configured.set_links(config);
         Ok(Arc::new(configured))
     }
 
     /// Reads everything anew. A file of Kea's that cannot be read leaves what it said before.
     pub fn reload(&self, config: &Config) {
-        for (id, path, leases) in self.kea_files(config) {
-            match kea::KeaConfig::load(&path) {
-                Ok(kea) => self.set_kea(id, kea, &path, &leases),
-                Err(problem) => error!("kea-config: the old one stays: {problem}"),
-            }
-        }
+        self.v4.reload(kea_files(config, Protocol::V4, &self.stores.v4));
+        self.v6.reload(kea_files(config, Protocol::V6, &self.stores.v6));
         self.set_networks(config);
+        self.set_links(config);
     }
 
-    /// Kea's configuration for a source, if it has one.
-    pub fn kea_config(&self, source: SourceId) -> Option<Arc<kea::CurrentConfig>> {
-        self.kea.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned()
+    /// Kea's configuration for a source of DHCPv4, if it has one.
+    pub fn kea_v4(&self, source: SourceId) -> Option<Arc<kea::v4::CurrentConfig>> {
+        self.v4.get(source)
     }
 
-    /// Configurations of Kea's, with the lease files that are followed.
-    fn kea_files(&self, config: &Config) -> Vec<(SourceId, PathBuf, PathBuf)> {
-        let files = config.sources.iter().filter_map(|source| match source {
-            Source::KeaMemfile { kea_config: Some(kea_config), path, .. } => {
-                let id = self.stores.v4.write(|store| store.source(&source.name()))?;
-                Some((id, kea_config.clone(), path.clone()))
-            }
-            _ => None,
-        });
-        files.collect()
-    }
-
-    fn set_kea(&self, id: SourceId, kea: kea::KeaConfig, path: &Path, leases: &Path) {
-        for warning in kea.warnings() {
-            warn!("{}: {warning}", path.display());
-        }
-        match kea.lease_file() {
-            kea::LeaseFile::At(file) if is_same_file(file, leases) => {}
-            kea::LeaseFile::At(file) => {
-                warn!("{}: the lease file is {}, but {} is followed", path.display(), file.display(), leases.display());
-            }
-            kea::LeaseFile::None(reason) => warn!("{}: there is no lease file: {reason}", path.display()),
-        }
-        if let Some(subnets) = kea.without_extended_info() {
-            warn!(
-                "{}: store-extended-info is off ({subnets}): Kea keeps no relay agent information there, and queries by \
-                 Remote ID or Relay-ID will find nothing",
-                path.display()
-            );
-        }
-        let mut known = self.kea.lock().unwrap_or_else(PoisonError::into_inner);
-        match known.get(&id) {
-            Some(current) => current.set(kea),
-            None => {
-                known.insert(id, Arc::new(kea::CurrentConfig::new(kea)));
-            }
-        }
+    /// Kea's configuration for a source of DHCPv6, if it has one.
+    pub fn kea_v6(&self, source: SourceId) -> Option<Arc<kea::v6::CurrentConfig>> {
+        self.v6.get(source)
     }
 
     fn set_networks(&self, config: &Config) {
-        let kea = self.kea.lock().unwrap_or_else(PoisonError::into_inner).clone();
         self.stores.v4.write(|store| {
             let since = store.now();
             let mut networks = Vec::new();
-            let mut add = |vpn: VpnIndex, ranges: &[(std::net::Ipv4Addr, std::net::Ipv4Addr)]| {
+            let mut add = |vpn: VpnIndex, ranges: &[(Ipv4Addr, Ipv4Addr)]| {
                 networks.extend(ranges.iter().map(|(first, last)| Network {
                     first: V4Key { vpn, address: *first },
                     last: V4Key { vpn, address: *last },
@@ -122,15 +98,94 @@ impl Configured {
                 }
             }
             for source in &config.sources {
-                let Source::KeaMemfile { vpn, .. } = source else { continue };
+                let Source::KeaMemfile { protocol: Protocol::V4, vpn, .. } = source else { continue };
                 let (Some(id), Some(vpn)) = (store.source(&source.name()), index(store, vpn)) else { continue };
-                if let Some(kea) = kea.get(&id) {
+                if let Some(kea) = self.v4.get(id) {
                     add(vpn, kea.get().ranges());
                 }
             }
             store.set_networks(None, &networks);
         });
-        self.stores.v6.write(|store| store.set_links(None, config.links.clone()));
+    }
+
+    fn set_links(&self, config: &Config) {
+        self.stores.v6.write(|store| {
+            store.set_links(None, config.links.clone());
+            for source in &config.sources {
+                let Source::KeaMemfile { protocol: Protocol::V6, .. } = source else { continue };
+                let Some(id) = store.source(&source.name()) else { continue };
+                if let Some(kea) = self.v6.get(id) {
+                    store.set_links(Some(id), kea.get().links());
+                }
+            }
+        });
+    }
+}
+
+/// The sources of a protocol that have a configuration of Kea's.
+fn kea_files<K: Key>(config: &Config, wanted: Protocol, shared: &SharedStore<K>) -> Vec<KeaFiles> {
+    let files = config.sources.iter().filter_map(|source| match source {
+        Source::KeaMemfile { protocol, kea_config: Some(config), path, .. } if *protocol == wanted => {
+            let source = shared.write(|store| store.source(&source.name()))?;
+            Some(KeaFiles { source, config: config.clone(), leases: path.clone() })
+        }
+        _ => None,
+    });
+    files.collect()
+}
+
+impl<F: kea::Family> KeaConfigs<F> {
+    fn new() -> Self {
+        Self(Mutex::new(HashMap::new()))
+    }
+
+    fn get(&self, source: SourceId) -> Option<Arc<kea::CurrentConfig<F>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned()
+    }
+
+    fn load(&self, files: Vec<KeaFiles>) -> anyhow::Result<()> {
+        for files in files {
+            let kea = kea::Config::load(&files.config).context("kea-config")?;
+            self.set(kea, &files);
+        }
+        Ok(())
+    }
+
+    fn reload(&self, files: Vec<KeaFiles>) {
+        for files in files {
+            match kea::Config::load(&files.config) {
+                Ok(kea) => self.set(kea, &files),
+                Err(problem) => error!("kea-config: the old one stays: {problem}"),
+            }
+        }
+    }
+
+    fn set(&self, kea: kea::Config<F>, files: &KeaFiles) {
+        let (path, leases) = (files.config.display(), &files.leases);
+        for warning in kea.warnings() {
+            warn!("{path}: {warning}");
+        }
+        match kea.lease_file() {
+            kea::LeaseFile::At(file) if is_same_file(file, leases) => {}
+            kea::LeaseFile::At(file) => {
+                warn!("{path}: the lease file is {}, but {} is followed", file.display(), leases.display());
+            }
+            kea::LeaseFile::None(reason) => warn!("{path}: there is no lease file: {reason}"),
+        }
+        if let Some(subnets) = kea.without_extended_info() {
+            warn!(
+                "{path}: store-extended-info is off ({subnets}): Kea keeps no {} there, and queries by Remote ID or \
+                 Relay-ID will find nothing",
+                F::RELAY_DATA
+            );
+        }
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match known.get(&files.source) {
+            Some(current) => current.set(kea),
+            None => {
+                known.insert(files.source, Arc::new(kea::CurrentConfig::new(kea)));
+            }
+        }
     }
 }
 

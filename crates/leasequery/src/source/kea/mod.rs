@@ -22,8 +22,8 @@ pub mod v4;
 pub mod v6;
 mod watch;
 
-pub use config::LeaseFile;
+pub use config::{Config, CurrentConfig, LeaseFile};
 pub use family::Family;
 pub use row::{KeaState, RowError};
 pub use status::{SharedStatus, Status};
-pub use v4::{Batch, CurrentConfig, Follower, Header, KeaConfig, Row};
+pub use v4::{Batch, Follower, Header, KeaConfig, Row};
