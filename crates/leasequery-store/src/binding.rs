@@ -159,7 +159,7 @@ impl<K: Key> Update<'_, K> {
 
 /// The present knowledge about one address, read from the store.
 #[derive(Debug, Clone, Copy)]
-pub struct Binding<'s, K> {
+pub struct Binding<'s, K: Key> {
     number: u32,
     record: &'s Record<K>,
     attributes: Attributes<'s>,

@@ -49,7 +49,7 @@ pub(crate) fn of_hardware(hardware: Hardware<'_>) -> Identifier<'_> {
 impl Indexed {
     /// What the index has of a record; of some identifiers there are several.
     #[inline]
-    fn of<'a, K>(self, record: &'a Record<K>, packed: &'a [u8], nth: usize) -> Option<Identifier<'a>> {
+    fn of<'a, K: Key>(self, record: &'a Record<K>, packed: &'a [u8], nth: usize) -> Option<Identifier<'a>> {
         let identity = match self {
             Self::Hardware | Self::ClientId | Self::Link if nth > 0 => return None,
             // The common case needs no look at the variable part.
@@ -109,7 +109,7 @@ fn regroup<K: Key>(siblings: &mut Siblings, mut members: Members<'_, K>, added: 
 }
 
 /// An update, brought into the form of a record; its attributes are in the store's scratch.
-struct Draft<K> {
+struct Draft<K: Key> {
     record: Record<K>,
     same_client: bool,
 }
@@ -261,20 +261,20 @@ impl<K: Key> Store<K> {
             (Start::Seen, None) => self.now,
         };
 
-        let mut hardware = [0; 7];
+        let mut hardware = K::Inline::default();
+        let inline = hardware.as_mut();
         let mut flags = 0;
         let mut packed_hardware = update.hardware;
-        if let Some(Hardware { htype, address }) = update.hardware
-            && address.len() == 6
+        if let (Some(Hardware { htype, address }), Some((kind, room))) = (update.hardware, inline.split_first_mut())
+            && address.len() == room.len()
         {
-            hardware[0] = htype;
-            hardware[1..].copy_from_slice(address);
+            *kind = htype;
+            room.copy_from_slice(address);
             flags |= Record::<K>::HARDWARE;
             packed_hardware = None;
         }
         let mut packed_client_id = update.client_id;
-        if !K::TOGETHER && flags & Record::<K>::HARDWARE != 0 && hardware[0] == 1 && update.client_id == Some(&hardware)
-        {
+        if flags & Record::<K>::HARDWARE != 0 && inline.first() == Some(&1) && update.client_id == Some(inline) {
             flags |= Record::<K>::CLIENT_ID;
             packed_client_id = None;
         }

@@ -54,7 +54,7 @@ impl<K: Key> Binding<'_, K> {
         {
             out.extend_from_slice(&time.0.to_be_bytes());
         }
-        out.extend_from_slice(&record.hardware);
+        out.extend_from_slice(record.hardware.as_ref());
         out.extend_from_slice(self.packed());
     }
 }
@@ -64,7 +64,9 @@ fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, &[u8])> {
     let (&[layout, state, flags, source], rest) = bytes.split_first_chunk::<4>()?;
     let (revision, rest) = rest.split_first_chunk::<8>()?;
     let (times, rest) = rest.split_first_chunk::<24>()?;
-    let (hardware, packed) = rest.split_first_chunk::<7>()?;
+    let mut hardware = K::Inline::default();
+    let (octets, packed) = rest.split_at_checked(hardware.as_ref().len())?;
+    hardware.as_mut().copy_from_slice(octets);
     let revision = Revision(u64::from_be_bytes(*revision));
     let state = State::from_number(state).filter(|_| layout == LAYOUT && revision > Revision::default())?;
     let times = times.as_chunks::<4>().0;
@@ -80,7 +82,7 @@ fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, &[u8])> {
         rebinds: time(5),
         timer: Time::default(),
         key,
-        hardware: *hardware,
+        hardware,
         flags,
         state,
         source: SourceId(source),

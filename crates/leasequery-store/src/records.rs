@@ -4,9 +4,9 @@ use crate::arena::{Arena, Piece};
 use crate::attributes::{Attributes, unpack};
 use crate::{Binding, Hardware, Key, Revision, SourceId, State, Time};
 
-/// The fixed part of a binding; one cache line for DHCPv4.
+/// The fixed part of a binding; one cache line.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Record<K> {
+pub(crate) struct Record<K: Key> {
     /// 0 marks a free record.
     pub(crate) revision: Revision,
     pub(crate) packed: Piece,
@@ -22,7 +22,7 @@ pub(crate) struct Record<K> {
     pub(crate) key: K,
     /// htype and a hardware address of six octets, if the flag says so; it doubles as the client-identifier that most
     /// clients make of it.
-    pub(crate) hardware: [u8; 7],
+    pub(crate) hardware: K::Inline,
     pub(crate) flags: u8,
     pub(crate) state: State,
     pub(crate) source: SourceId,
@@ -30,7 +30,7 @@ pub(crate) struct Record<K> {
     pub(crate) epoch: u8,
 }
 
-impl<K> Record<K> {
+impl<K: Key> Record<K> {
     pub(crate) const LAST_TRANSACTION: u8 = 1;
     pub(crate) const EXPIRES: u8 = 2;
     pub(crate) const RENEWS: u8 = 4;
@@ -74,13 +74,13 @@ impl<K> Record<K> {
 
     #[inline]
     pub(crate) fn hardware<'a>(&'a self, attributes: &Attributes<'a>) -> Option<Hardware<'a>> {
-        let bytes = if self.flags & Self::HARDWARE != 0 { Some(&self.hardware[..]) } else { attributes.hardware };
+        let bytes = if self.flags & Self::HARDWARE != 0 { Some(self.hardware.as_ref()) } else { attributes.hardware };
         bytes.and_then(<[u8]>::split_first).map(|(htype, address)| Hardware { htype: *htype, address })
     }
 
     #[inline]
     pub(crate) fn client_id<'a>(&'a self, attributes: &Attributes<'a>) -> Option<&'a [u8]> {
-        if self.flags & Self::CLIENT_ID != 0 { Some(&self.hardware) } else { attributes.client_id }
+        if self.flags & Self::CLIENT_ID != 0 { Some(self.hardware.as_ref()) } else { attributes.client_id }
     }
 
     /// When the state ends by itself, if ever.
@@ -92,7 +92,7 @@ impl<K> Record<K> {
 
 /// Records by number.
 #[derive(Debug)]
-pub(crate) struct Records<K> {
+pub(crate) struct Records<K: Key> {
     chunks: Vec<Vec<Record<K>>>,
     free: Vec<u32>,
     pub(crate) arena: Arena,
@@ -187,5 +187,16 @@ impl<K: Key> Records<K> {
     /// The numbers of all records in use.
     pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
         (0_u32..).zip(self.chunks.iter().flatten()).filter(|(_, r)| r.revision != Revision::default()).map(|(n, _)| n)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{V4Key, V6Key};
+
+    #[test]
+    fn a_record_is_one_cache_line() {
+        assert_eq!((size_of::<Record<V4Key>>(), size_of::<Record<V6Key>>()), (64, 64));
     }
 }

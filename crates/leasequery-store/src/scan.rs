@@ -3,6 +3,7 @@ use std::net::Ipv6Addr;
 use crate::index::Members;
 use crate::network::Networks;
 use crate::records::{Record, Records};
+use crate::siblings::Siblings;
 use crate::{Binding, Hardware, Key, KeyMap, Revision, Time, VpnIndex};
 
 /// Which bindings a query is about.
@@ -33,7 +34,7 @@ pub enum VpnRange {
 
 /// What is known about one address.
 #[derive(Debug, Clone, Copy)]
-pub enum Entry<'s, K> {
+pub enum Entry<'s, K: Key> {
     /// A binding, of whatever state.
     Bound(Binding<'s, K>),
     /// The address is configured and no binding is kept.
@@ -60,6 +61,7 @@ impl<K: Key> Entry<'_, K> {
 pub struct Scan<'s, K: Key> {
     records: &'s Records<K>,
     map: &'s K::Map,
+    siblings: &'s Siblings,
     vpns: VpnRange,
     walk: Walk<'s, K>,
 }
@@ -113,13 +115,22 @@ impl<'s, K: Key> Stored<'s, K> {
     }
 
     #[inline]
-    fn next(&mut self, records: &Records<K>) -> Option<(K, u32)> {
+    fn next(&mut self, records: &Records<K>, siblings: &Siblings) -> Option<(K, u32)> {
         if self.ahead.is_empty() {
             self.ahead.extend(self.keys.by_ref().take(AHEAD));
-            records.touch(self.ahead.iter().map(|(_, number)| *number));
+            touch(records, siblings, self.ahead.iter().map(|(_, number)| *number));
             self.ahead.reverse();
         }
         self.ahead.pop()
+    }
+}
+
+/// Reads a little of records, and of those that are told of together with them.
+#[inline]
+fn touch<K: Key>(records: &Records<K>, siblings: &Siblings, numbers: impl Iterator<Item = u32> + Clone) {
+    records.touch(numbers.clone());
+    if K::TOGETHER {
+        records.touch(numbers.filter_map(|number| siblings.other(number)));
     }
 }
 
@@ -164,6 +175,7 @@ impl<'s, K: Key> Scan<'s, K> {
     pub(crate) fn all(
         records: &'s Records<K>,
         map: &'s K::Map,
+        siblings: &'s Siblings,
         networks: &'s Networks<K>,
         vpns: VpnRange,
         after: Option<K>,
@@ -178,21 +190,22 @@ impl<'s, K: Key> Scan<'s, K> {
         };
         // Behind the greatest key of all there is nothing; the range from it on is dropped key by key.
         let mut stored = Stored::new(map.range(from.unwrap_or(K::last_of(VpnIndex(u16::MAX)))));
-        let mut next = stored.next(records);
+        let mut next = stored.next(records, siblings);
         while next.is_some_and(|(key, _)| after.is_some_and(|after| key <= after)) {
-            next = stored.next(records);
+            next = stored.next(records, siblings);
         }
-        Self { records, map, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
+        Self { records, map, siblings, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
     }
 
     pub(crate) fn members(
         records: &'s Records<K>,
         map: &'s K::Map,
+        siblings: &'s Siblings,
         vpns: VpnRange,
         mut lists: [List<'s, K>; 2],
     ) -> Self {
         let heads = [0, 1].map(|list| head(records, map, &mut lists[list]));
-        Self { records, map, vpns, walk: Walk::Members { lists, heads } }
+        Self { records, map, siblings, vpns, walk: Walk::Members { lists, heads } }
     }
 
     fn within(&self, key: K) -> bool {
@@ -225,7 +238,7 @@ impl<'s, K: Key> Iterator for Scan<'s, K> {
                         if configured.is_some_and(|(other, _)| key == other) {
                             free.advance();
                         }
-                        *next = stored.next(self.records);
+                        *next = stored.next(self.records, self.siblings);
                         Entry::Bound(self.records.binding(record))
                     }
                     (_, Some((key, since))) => {
@@ -259,8 +272,9 @@ impl<'s, K: Key> Iterator for Scan<'s, K> {
 
 /// Bindings in the order of their last changes, a few read ahead like the stored keys.
 #[derive(Debug)]
-pub(crate) struct Changes<'s, K, I> {
+pub(crate) struct Changes<'s, K: Key, I> {
     records: &'s Records<K>,
+    siblings: &'s Siblings,
     entries: I,
     /// Whether one has been given. A live session finds one or none at a time, and nothing is read ahead for that.
     begun: bool,
@@ -269,8 +283,8 @@ pub(crate) struct Changes<'s, K, I> {
 }
 
 impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Changes<'s, K, I> {
-    pub(crate) fn new(records: &'s Records<K>, entries: I) -> Self {
-        Self { records, entries, begun: false, ahead: Vec::new() }
+    pub(crate) fn new(records: &'s Records<K>, siblings: &'s Siblings, entries: I) -> Self {
+        Self { records, siblings, entries, begun: false, ahead: Vec::new() }
     }
 
     fn first(&mut self) -> Option<(Revision, u32)> {
@@ -287,7 +301,7 @@ impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Changes<'s, K, I> {
                 return;
             }
             self.ahead.retain(|(revision, number)| self.records.is_at(*number, *revision));
-            self.records.touch(self.ahead.iter().map(|(_, number)| *number));
+            touch(self.records, self.siblings, self.ahead.iter().map(|(_, number)| *number));
             self.ahead.reverse();
         }
     }

@@ -27,6 +27,12 @@ impl Siblings {
         }
     }
 
+    /// Another record of the same client, if there is one that is known here.
+    #[inline]
+    pub(crate) fn other(&self, number: u32) -> Option<u32> {
+        self.0.get(number as usize).copied().filter(|next| *next != number && *next != MANY)
+    }
+
     /// Makes a ring of the records of a client.
     pub(crate) fn join(&mut self, records: &[u32]) {
         for (place, number) in records.iter().enumerate() {

@@ -343,7 +343,7 @@ impl<K: Key> Store<K> {
     pub fn scan(&self, selector: Selector<'_>, vpns: VpnRange, after: Option<K>) -> Scan<'_, K> {
         let none = List::new(Members::One(None));
         let lists = match selector {
-            Selector::All => return Scan::all(&self.records, &self.map, &self.networks, vpns, after),
+            Selector::All => return Scan::all(&self.records, &self.map, &self.siblings, &self.networks, vpns, after),
             Selector::Hardware(hardware) => [self.members(Indexed::Hardware, of_hardware(hardware), after), none],
             Selector::ClientId(id) => {
                 let listed = self.members(Indexed::ClientId, identifier(id), after);
@@ -363,7 +363,7 @@ impl<K: Key> Store<K> {
                 [self.members(Indexed::Link, identifier(link_octets(&octets)), after), none]
             }
         };
-        Scan::members(&self.records, &self.map, vpns, lists)
+        Scan::members(&self.records, &self.map, &self.siblings, vpns, lists)
     }
 
     /// The keys of the bindings in a span, both ends included.
@@ -373,7 +373,7 @@ impl<K: Key> Store<K> {
 
     /// Bindings that changed after a revision, each once, at its last change, in the order of the changes.
     pub fn changes(&self, after: Revision) -> impl Iterator<Item = Binding<'_, K>> {
-        Changes::new(&self.records, self.recency.after(after))
+        Changes::new(&self.records, &self.siblings, self.recency.after(after))
     }
 
     /// A revision such that all changes at `time` or later come after it.

@@ -27,9 +27,9 @@ fn a_replaced_piece_stays_in_its_place_if_it_fits_there() {
     let mut arena = Arena::default();
     let piece = arena.insert(&[1; 9]).expect("room");
     let same = arena.replace(piece, &[2; 12]).expect("room");
-    assert_eq!((same.unit, arena.get(same)), (piece.unit, &[2; 12][..]));
+    assert_eq!((same.unit(), arena.get(same)), (piece.unit(), &[2; 12][..]));
     let other = arena.replace(same, &[3; 13]).expect("room");
-    assert_ne!(other.unit, piece.unit);
+    assert_ne!(other.unit(), piece.unit());
     assert_eq!(arena.get(other), [3; 13]);
     assert_eq!(arena.insert(&vec![0; 70_000]), None);
 }

@@ -12,6 +12,9 @@ pub(crate) use v6::first_of;
 
 /// What a binding is about. Keys order by VPN first.
 pub trait Key: Copy + Ord + Eq + Hash + Debug + Display + Send + Sync + 'static {
+    /// Room in a record for a hardware address of six octets and its type; none where hardware addresses say nothing of
+    /// who a client is.
+    type Inline: Copy + Debug + Default + PartialEq + AsRef<[u8]> + AsMut<[u8]> + Send + Sync;
     /// Finds the record of a key, and the keys behind a key in their order.
     type Map: KeyMap<Self>;
 

@@ -31,6 +31,7 @@ impl std::fmt::Display for V4Key {
 }
 
 impl Key for V4Key {
+    type Inline = [u8; 7];
     type Map = Pages;
 
     const TOGETHER: bool = false;

@@ -76,6 +76,7 @@ impl std::fmt::Display for V6Key {
 }
 
 impl Key for V6Key {
+    type Inline = [u8; 0];
     type Map = Tree;
 
     const TOGETHER: bool = true;

@@ -33,7 +33,7 @@ fn each_binding_comes_once_at_its_last_change_however_many_there_are() {
 fn a_live_cursor_allocates_nothing() {
     let store = store(100);
     for (expected, after) in [(0, store.revision), (1, Revision(store.revision.0 - 1))] {
-        let mut changes = Changes::new(&store.records, store.recency.after(after));
+        let mut changes = Changes::new(&store.records, &store.siblings, store.recency.after(after));
         assert_eq!(changes.by_ref().count(), expected);
         assert_eq!(changes.ahead.capacity(), 0);
     }

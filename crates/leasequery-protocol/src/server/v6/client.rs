@@ -70,6 +70,9 @@ pub(super) fn turn(
         let Some(other) = others.next().filter(|other| !ordered || other.key() < binding.key()) else {
             return Turn::All;
         };
+        if in_order && other.key() > binding.key() {
+            continue;
+        }
         let link = *link.get_or_insert_with(|| store.link_of(binding));
         if other.revision() <= began && store.link_of(&other) == link && is_earlier(&other) {
             return Turn::Other;

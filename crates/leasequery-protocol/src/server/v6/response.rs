@@ -5,7 +5,7 @@ use leasequery_store::{Binding, Revision, Store, Time, V6Key};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 
-use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, others_on_link, together};
+use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, others_on_link};
 use super::reply::{ReplyPlan, asks_base_time, is_over, requested};
 use super::selection::{Selection, is_live};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
@@ -187,12 +187,15 @@ impl Wording<V6Key> for ActiveResponse {
             return Ok(());
         }
         let base_time = self.origin(base_time, store);
-        let siblings = self.siblings(&binding, store);
-        let response = &mut self.response;
-        let told = if over {
-            response.client(&siblings, Some(&binding), base_time, out)
-        } else {
-            together(&binding, siblings.into_iter(), |leases| response.client(leases, None, base_time, out))
+        let mut leases = self.siblings(&binding, store);
+        let told = match (over, leases.is_empty()) {
+            (true, _) => self.response.client(&leases, Some(&binding), base_time, out),
+            (false, true) => self.response.client(std::slice::from_ref(&binding), None, base_time, out),
+            (false, false) => {
+                leases.push(binding);
+                leases.sort_unstable_by_key(Binding::key);
+                self.response.client(&leases, None, base_time, out)
+            }
         };
         told.map_err(|error| format!("{}: {error}", binding.key()))
     }
