@@ -118,7 +118,7 @@ impl ReplyPlan {
 }
 
 /// When the client was last heard. A source that does not know that knows since when the lease is as it is.
-fn heard(lease: &Binding<'_, V6Key>) -> Time {
+pub(super) fn heard(lease: &Binding<'_, V6Key>) -> Time {
     lease.last_transaction().unwrap_or(lease.start_of_state())
 }
 

@@ -6,7 +6,7 @@ use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 
 use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, others_on_link};
-use super::reply::{ReplyPlan, asks_base_time, is_over, requested};
+use super::reply::{ReplyPlan, asks_base_time, heard, is_over, requested};
 use super::selection::{Selection, is_live};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
 use crate::server::policy::NO_LONGER;
@@ -144,15 +144,22 @@ impl ActiveResponse {
         if self.response.plan.base_time { base_time } else { store.now() }
     }
 
-    /// The leases of the client of a binding on its link, but for itself. Their changes have been told with it.
-    fn siblings<'s>(&mut self, binding: &Binding<'s, V6Key>, store: &'s Store<V6Key>) -> Vec<Binding<'s, V6Key>> {
+    /// The leases of the client of a binding on its link, but for itself. Their changes are told with it, in a message
+    /// whose times count from `origin`: from then it cannot say that the client was heard later.
+    fn siblings<'s>(
+        &mut self,
+        binding: &Binding<'s, V6Key>,
+        origin: Time,
+        store: &'s Store<V6Key>,
+    ) -> Vec<Binding<'s, V6Key>> {
         let others = others_on_link(binding, store).filter(is_live);
         // How many there are is found out by looking at not many more.
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
             return Vec::new();
         }
-        for sibling in siblings.iter().filter(|sibling| sibling.revision() > binding.revision()) {
+        let is_told = |sibling: &&Binding<'_, _>| sibling.revision() > binding.revision() && heard(sibling) <= origin;
+        for sibling in siblings.iter().filter(is_told) {
             if self.ahead.len() == AHEAD {
                 self.ahead.pop_front();
             }
@@ -187,7 +194,7 @@ impl Wording<V6Key> for ActiveResponse {
             return Ok(());
         }
         let base_time = self.origin(base_time, store);
-        let mut leases = self.siblings(&binding, store);
+        let mut leases = self.siblings(&binding, base_time, store);
         let told = match (over, leases.is_empty()) {
             (true, _) => self.response.client(&leases, Some(&binding), base_time, out),
             (false, true) => self.response.client(std::slice::from_ref(&binding), None, base_time, out),
