@@ -1,5 +1,6 @@
 //! The server's side of DHCPv6 Bulk and Active Leasequery: octets in, octets out, with a fake clock and a real store.
 
+mod active;
 mod changing;
 mod framing;
 mod grouping;
