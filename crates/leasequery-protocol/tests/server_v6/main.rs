@@ -1,11 +1,15 @@
 //! The server's side of DHCPv6 Bulk and Active Leasequery: octets in, octets out, with a fake clock and a real store.
 
 mod active;
+mod active_timers;
+mod catch_up;
 mod changing;
+mod closing;
 mod framing;
 mod grouping;
 mod links;
 mod options;
+mod parallel;
 mod refusals;
 mod relay_data;
 mod replies;
