@@ -2,11 +2,13 @@
 
 mod active;
 mod active_timers;
+mod base_time;
 mod catch_up;
 mod changing;
 mod closing;
 mod framing;
 mod grouping;
+mod hostile;
 mod links;
 mod options;
 mod parallel;
