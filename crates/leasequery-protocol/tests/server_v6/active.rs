@@ -42,6 +42,34 @@ fn the_reply_comes_at_once_though_there_is_nothing_to_tell_and_says_who_answers_
     assert_eq!(reply.option(OptionCode::CLIENT_ID), Some(&REQUESTOR[..]));
 }
 
+//= alq6-6.1-01
+//= alq6-4-02
+//= alq6-2-02
+#[test]
+fn an_active_response_octet_by_octet() {
+    let mut watch = begun(World::new());
+    watch.later(0x10);
+    watch.world.commit(&lease(key(1, 1), b"\0\x04a"));
+    let leased = watch.octets(PLENTY);
+    watch.world.release(key(1, 1));
+    let ended = watch.octets(PLENTY);
+    let expected = |lifetimes: [u8; 8]| {
+        let parts = [
+            &[0, 59, 17, 1, 2, 3][..],
+            // 1,700,000,016 less 946,684,800.
+            &[0, 100, 0, 4, 0x2c, 0xe6, 0xad, 0x90],
+            &[0, 45, 0, 43, 0, 1, 0, 3, 0, 4, b'a'],
+            &[0, 5, 0, 24],
+            &address(1, 1).octets(),
+            &lifetimes,
+            &[0, 46, 0, 4, 0, 0, 0, 0x10],
+        ];
+        parts.concat()
+    };
+    assert_eq!(leased, expected([0, 0, 14, 0, 0, 0, 14, 0]));
+    assert_eq!(ended, expected([0; 8]));
+}
+
 //= alq6-6.2-02
 //= alq6-6.2-01
 //= alq6-8.1-03

@@ -71,7 +71,7 @@ fn a_client_with_more_leases_than_fit_is_told_of_in_several_messages() {
     }
     world.commit(&lease(key(2, 1), BOB));
     for query in [Query::client(ALICE), Query::link(address(1, 0)), Query::relay(b"\0\x01r"), Query::everything()] {
-        if query.query.is_some_and(|(query_type, _)| query_type == QueryType::BY_RELAY_ID) {
+        if query.selector.is_some_and(|(query_type, _)| query_type == QueryType::BY_RELAY_ID) {
             continue;
         }
         let replies = world.ask(&query);

@@ -62,9 +62,16 @@ fn query() -> impl Strategy<Value = Query> {
     let inside = prop::option::weighted(0.8, (query_type.prop_map(QueryType), link));
     let options = || prop::collection::vec(option(), 0..4);
     let client_id = prop::option::weighted(0.95, Just(REQUESTOR.to_vec()));
-    (kind, 0_u32..6, client_id, options(), inside, options()).prop_map(|(kind, xid, client_id, outer, query, inner)| {
-        Query { kind: MessageType(kind), xid, client_id, outer, query, inner }
-    })
+    (kind, 0_u32..6, client_id, options(), inside, options()).prop_map(
+        |(kind, xid, client_id, outer, selector, inner)| Query {
+            kind: MessageType(kind),
+            xid,
+            client_id,
+            outer,
+            selector,
+            inner,
+        },
+    )
 }
 
 /// Something that happens to a connection.
@@ -119,7 +126,7 @@ struct Answer {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(1000))]
+    #![proptest_config(ProptestConfig::with_cases(512))]
 
     //= rfc5460-5.2-01
     //= rfc5460-5.2.1-03

@@ -88,6 +88,7 @@ fn nothing_is_read_while_as_many_queries_run_as_may() {
 }
 
 //= rfc5460-7.3-03
+//= alq6-9.3-01
 #[test]
 fn a_limit_of_one_makes_it_strictly_one_after_the_other() {
     let mut watch = with_limit(1);

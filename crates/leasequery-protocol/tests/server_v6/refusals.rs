@@ -121,7 +121,6 @@ fn without(bulk: bool, active: bool) -> Policy {
 }
 
 //= rfc5460-7.1-04
-//= rfc5460-7.1-06
 //= rfc5460-7.1-07
 //= rfc5007-4.4.1-03
 //= rfc5007-4.4.1-04

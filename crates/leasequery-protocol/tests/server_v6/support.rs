@@ -250,18 +250,18 @@ pub(crate) struct Query {
     /// Options of the message, besides those that have a field.
     pub(crate) outer: Vec<(OptionCode, Vec<u8>)>,
     /// `OPTION_LQ_QUERY`.
-    pub(crate) query: Option<(QueryType, Ipv6Addr)>,
+    pub(crate) selector: Option<(QueryType, Ipv6Addr)>,
     pub(crate) inner: Vec<(OptionCode, Vec<u8>)>,
 }
 
 impl Query {
     pub(crate) fn of_kind(kind: MessageType) -> Self {
         let client_id = Some(REQUESTOR.to_vec());
-        Self { kind, xid: XID, client_id, outer: Vec::new(), query: None, inner: Vec::new() }
+        Self { kind, xid: XID, client_id, outer: Vec::new(), selector: None, inner: Vec::new() }
     }
 
     pub(crate) fn by(query_type: QueryType) -> Self {
-        Self { query: Some((query_type, Ipv6Addr::UNSPECIFIED)), ..Self::of_kind(MessageType::LEASE_QUERY) }
+        Self { selector: Some((query_type, Ipv6Addr::UNSPECIFIED)), ..Self::of_kind(MessageType::LEASE_QUERY) }
     }
 
     pub(crate) fn address(address: Ipv6Addr) -> Self {
@@ -292,7 +292,7 @@ impl Query {
 
     /// Only on this link.
     pub(crate) fn on(mut self, link: Ipv6Addr) -> Self {
-        self.query.as_mut().unwrap().1 = link;
+        self.selector.as_mut().unwrap().1 = link;
         self
     }
 
@@ -348,7 +348,7 @@ impl Query {
         if let Some(client_id) = &self.client_id {
             writer.option(OptionCode::CLIENT_ID, client_id);
         }
-        if let Some((query_type, link)) = self.query {
+        if let Some((query_type, link)) = self.selector {
             let open = writer.query(query_type, link);
             for (code, value) in &self.inner {
                 writer.option(*code, value);
