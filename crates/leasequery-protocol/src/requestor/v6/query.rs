@@ -139,7 +139,7 @@ impl Query {
         debug_assert!(is_duid(client_id), "the caller has made it");
         let time = |code, time: Option<Time>, writer: &mut MessageWriter<'_>| {
             if let Some(time) = time {
-                writer.u32(code, time.0.wrapping_sub(EPOCH));
+                writer.u32(code, wire_time(time));
             }
         };
         let writer = match self {
@@ -170,6 +170,12 @@ impl Query {
         };
         Ok(writer.finish()?)
     }
+}
+
+/// A time of the store as DHCPv6 counts it, modulo 2^32, so that what a server said is said back as it was. But the
+/// beginning of time, of which no server has said anything, is not in the next century.
+fn wire_time(time: Time) -> u32 {
+    if time == Time::default() { 0 } else { time.0.wrapping_sub(EPOCH) }
 }
 
 /// What is asked for: the base-time, for it is the resume point, relay data, and what the caller wants. RFC 7653 does not
