@@ -1,0 +1,4 @@
+//! The requestor's side of DHCPv6 Bulk and Active Leasequery, driven by scripted servers and a fake clock.
+
+mod peer;
+mod query;
