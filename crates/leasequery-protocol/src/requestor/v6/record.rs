@@ -65,7 +65,8 @@ impl<'a> Record<'a> {
                 found = Some(lease);
             }
             count += 1;
-            if count > nth + 1 && on_link.is_some() {
+            // The first time all of them are read: a message that is broken further back is none.
+            if nth > 0 && count > nth + 1 && on_link.is_some() {
                 break;
             }
         }
