@@ -229,13 +229,7 @@ pub(crate) fn ia_address(last: u16, preferred: u32, valid: u32, options: &[u8]) 
 
 /// OPTION_IAPREFIX, with options of its own.
 pub(crate) fn ia_prefix(number: u8, preferred: u32, valid: u32, options: &[u8]) -> Vec<u8> {
-    let value = [
-        &preferred.to_be_bytes()[..],
-        &valid.to_be_bytes(),
-        &[56],
-        &prefix_ip(number).octets(),
-        options,
-    ];
+    let value = [&preferred.to_be_bytes()[..], &valid.to_be_bytes(), &[56], &prefix_ip(number).octets(), options];
     opt(26, &value.concat())
 }
 

@@ -36,12 +36,7 @@ fn all_queries() -> Vec<Query> {
             let since = (bits & 2 != 0).then_some(START.minus(500));
             let until = (bits & 4 != 0).then_some(START);
             let options = if bits & 8 != 0 { vec![39] } else { Vec::new() };
-            queries.push(Query::Bulk(BulkQuery {
-                selector: selector.clone(),
-                since,
-                until,
-                options: options.clone(),
-            }));
+            queries.push(Query::Bulk(BulkQuery { selector: selector.clone(), since, until, options: options.clone() }));
             queries.push(Query::Active(ActiveQuery { selector, since, options }));
         }
     }
@@ -106,7 +101,8 @@ fn each_type_of_query_has_exactly_these_octets() {
 //= alq6-6.3.3-01
 #[test]
 fn times_count_from_2000_and_are_part_of_the_message() {
-    for (since, until) in [(None, None), (Some(START), None), (None, Some(START)), (Some(START.minus(9)), Some(START))] {
+    for (since, until) in [(None, None), (Some(START), None), (None, Some(START)), (Some(START.minus(9)), Some(START))]
+    {
         let selector = Selector { primary: Primary::ClientId(vec![0, 1]), link: None };
         let octets = frame(BulkQuery { selector, since, until, ..BulkQuery::default() });
         let found = options(&body(&octets)[4..]);
@@ -189,13 +185,8 @@ fn an_active_query_for_a_part_says_which_part() {
             let list = [0, 6, 0, 4, 0, 100, 0, 47];
             let link = link.map_or([0; 16], |link| link.octets());
             let value = [&[query_type][..], &link, &option, &list].concat();
-            let expected = [
-                &[22, 1, 2, 3][..],
-                &opt(1, &OWN),
-                &list,
-                &opt(101, &START_2000.to_be_bytes()),
-                &opt(44, &value),
-            ];
+            let expected =
+                [&[22, 1, 2, 3][..], &opt(1, &OWN), &list, &opt(101, &START_2000.to_be_bytes()), &opt(44, &value)];
             assert_eq!(body(&octets), expected.concat(), "{selector:?}");
         }
     }
