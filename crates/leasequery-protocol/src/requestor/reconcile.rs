@@ -93,8 +93,8 @@ fn settle_times<K: Key>(update: &mut Update<'_, K>, old: &Binding<'_, K>, now: T
         [(&mut update.expires, old.expires()), (&mut update.renews, old.renews()), (&mut update.rebinds, old.rebinds())]
     {
         settle(time, stored);
-        // What has passed is told of no more.
-        if time.is_none() && stored.is_some_and(|stored| stored <= now.plus(ROUNDING)) {
+        // What has passed is told of no more, or as of now.
+        if time.is_none_or(|told| told <= now) && stored.is_some_and(|stored| stored <= now.plus(ROUNDING)) {
             *time = stored;
         }
     }
