@@ -1,8 +1,13 @@
 //! The requestor's side of DHCPv6 Bulk and Active Leasequery, driven by scripted servers and a fake clock.
 
+mod active;
 mod malformed;
+mod merge;
 mod peer;
 mod query;
+mod relay;
 mod replies;
 mod several;
 mod stream;
+mod time;
+mod timeouts;

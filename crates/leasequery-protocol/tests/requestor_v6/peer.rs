@@ -42,6 +42,9 @@ pub(crate) enum Seen {
     Done(u32, Done),
 }
 
+/// Link-address and options of a relay.
+pub(crate) type Hop = (Ipv6Addr, Vec<(u16, Vec<u8>)>);
+
 /// A record that outlives its message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Row {
@@ -55,8 +58,7 @@ pub(crate) struct Row {
     pub(crate) server: Option<Vec<u8>>,
     /// Peer and message.
     pub(crate) relay_data: Option<(Ipv6Addr, Vec<u8>)>,
-    /// Link-address and options of each relay.
-    pub(crate) relays: Vec<(Ipv6Addr, Vec<(u16, Vec<u8>)>)>,
+    pub(crate) relays: Vec<Hop>,
     pub(crate) options: Vec<(u16, Vec<u8>)>,
 }
 
