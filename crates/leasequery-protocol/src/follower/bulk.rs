@@ -186,7 +186,7 @@ impl<P: Followed> Follower<P> {
     ) {
         match done.status {
             status if status.is_success() => {}
-            status if status.is_refusal() && self.all_vpns => {
+            status if status.is_refusal() && self.all_vpns && P::wants_all_vpns(&self.wanted) => {
                 // It may be that it knows no VPNs.
                 self.all_vpns = false;
                 self.bulk.pace.clear(now);

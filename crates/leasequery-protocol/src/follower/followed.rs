@@ -18,6 +18,9 @@ pub trait Followed: Protocol {
     /// The protocol on a connection with a server at this address.
     fn with_peer(wanted: &Self::Wanted, peer: IpAddr) -> Self;
 
+    /// Whether it makes a difference that a server knows what it means to ask for all VPNs.
+    fn wants_all_vpns(wanted: &Self::Wanted) -> bool;
+
     /// A query for all that is wanted, or for what changed in a span of time. `all_vpns` is whether the server knows what
     /// it means to ask for all VPNs.
     fn bulk_query(wanted: &Self::Wanted, span: Span, all_vpns: bool) -> Self::Query;

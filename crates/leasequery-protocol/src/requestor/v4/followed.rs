@@ -28,6 +28,10 @@ impl Followed for V4 {
         }
     }
 
+    fn wants_all_vpns(wanted: &Wanted) -> bool {
+        wanted.vpn.is_none()
+    }
+
     fn bulk_query(wanted: &Wanted, span: Span, all_vpns: bool) -> Query {
         let all = if all_vpns { VpnChoice::All } else { VpnChoice::Default };
         Query::Bulk(BulkQuery {

@@ -28,6 +28,10 @@ impl Followed for V6 {
         Self::new(Arc::clone(&wanted.client_id))
     }
 
+    fn wants_all_vpns(_wanted: &Wanted) -> bool {
+        false
+    }
+
     fn bulk_query(wanted: &Wanted, span: Span, _all_vpns: bool) -> Query {
         let (selector, options) = (wanted.selector.clone(), wanted.options.clone());
         Query::Bulk(BulkQuery { selector, since: span.since, until: span.until, options })
