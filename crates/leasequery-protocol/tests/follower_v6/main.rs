@@ -1,5 +1,6 @@
 //! Following a DHCPv6 server: what is asked for when, and what is made of the answers.
 
+mod copies;
 mod course;
 mod gaps;
 mod peer;
