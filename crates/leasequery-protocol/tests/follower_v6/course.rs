@@ -7,7 +7,6 @@ use leasequery_wire::v6::{MessageType, StatusCode};
 use crate::peer::*;
 
 //= alq6-4-01
-//= alq6-3-01
 //= rfc7653-active-08
 #[test]
 fn everything_is_asked_for_first_and_then_changes_since_the_first_message_of_that() {
@@ -346,6 +345,34 @@ fn a_message_of_which_nothing_can_be_known_vouches_for_nothing() {
     scene.say(Link::Active, &octets);
     assert!(scene.follower.is_open(Link::Active));
     assert_eq!((scene.resume(), scene.leased()), (Some(NOW), vec![1]));
+}
+
+//= rfc5460-6.3.1-03
+#[test]
+fn a_bulk_answer_cut_at_any_octet_is_no_answer() {
+    for cut in 0.. {
+        let mut scene = Scene::new();
+        let bulk = scene.answer(Link::Bulk);
+        let first = scene.worded(Link::Bulk, &client(bulk.xid, &[(1, 600), (2, 600)], Some(NOW)));
+        let rest = scene.worded(Link::Bulk, &[lease(bulk.xid, 3, NOW), done(bulk.xid, Some(NOW), None)].concat());
+        let stream = [first.clone(), rest.clone()].concat();
+        if cut >= stream.len() {
+            break;
+        }
+        scene.hear(Link::Bulk, &stream[..cut]);
+        scene.close(Link::Bulk);
+        assert_eq!((scene.resume(), scene.kept()), (None, None));
+        let told = if cut < first.len() {
+            0
+        } else if cut < stream.len() - 6 - 8 {
+            2
+        } else {
+            3
+        };
+        assert_eq!(scene.leased().len(), told, "cut at {cut}");
+        assert_eq!(scene.next_connection(), Link::Bulk);
+        assert!(scene.accept(Link::Bulk).is_whole());
+    }
 }
 
 //= alq6-8.3.1-10

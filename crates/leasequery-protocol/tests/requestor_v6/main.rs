@@ -7,6 +7,7 @@ mod peer;
 mod query;
 mod relay;
 mod replies;
+mod sessions;
 mod several;
 mod stream;
 mod time;

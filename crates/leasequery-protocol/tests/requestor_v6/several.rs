@@ -108,17 +108,6 @@ fn the_connection_is_to_be_closed_when_everything_has_been_answered_and_not_befo
     assert!(requestor.connection.wants_close());
 }
 
-//= rfc5460-6.6-01
-#[test]
-fn an_answer_is_read_however_the_own_side_stands() {
-    // Nothing is sent behind the query, so that side can be closed as soon as it has gone out.
-    let mut requestor = Requestor::asking();
-    assert!(requestor.connection.poll_transmit().is_empty());
-    let events = requestor.events(&[reply(XID, &lease(1)), data(XID, &lease(2)), done(XID)].concat());
-    assert_eq!(events.len(), 3);
-    assert!(requestor.connection.poll_transmit().is_empty());
-}
-
 //= rfc5460-6.6-03
 #[test]
 fn a_connection_that_was_kept_may_be_closed_by_the_server() {
