@@ -3,5 +3,6 @@
 mod copies;
 mod course;
 mod gaps;
+mod hostile;
 mod peer;
 mod polling;
