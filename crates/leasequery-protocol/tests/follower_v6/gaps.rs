@@ -165,7 +165,6 @@ fn a_server_whose_clock_was_set_back_is_asked_for_everything() {
     assert_eq!(scene.resume(), Some(NOW), "and the old resume point is of no use any more");
 }
 
-//= alq6-6.3.3-05
 #[test]
 fn data_may_be_missing_without_a_base_time() {
     let mut scene = Scene::back();

@@ -1,6 +1,7 @@
 //! Times: what they count from, by whose clock, and what does not end (RFC 7653 sections 6.3.1 and 8.5).
 
 use leasequery_protocol::clock::{STRETCH, Skew};
+use leasequery_protocol::requestor::v6::BulkQuery;
 use leasequery_store::Time;
 
 use crate::peer::*;
@@ -87,6 +88,23 @@ fn the_difference_of_the_clocks_is_followed_and_one_late_message_moves_nothing()
     tell(&mut requestor, 40);
     requestor.wait(u64::from(STRETCH));
     assert_eq!(tell(&mut requestor, 40), 40);
+}
+
+//= alq6-6.3.3-04
+//= alq6-6.3.3-05
+#[test]
+fn a_local_time_is_asked_for_by_the_server_s_clock_as_far_as_it_is_known() {
+    let mut requestor = Requestor::new();
+    for ahead in [0, 500] {
+        let until = Some(requestor.connection.skew().to_server(START));
+        requestor.connection.ask(requestor.now, BulkQuery { until, ..BulkQuery::default() }).unwrap();
+        let octets = requestor.connection.poll_transmit().to_vec();
+        requestor.connection.handle_sent(requestor.now, octets.len());
+        let until = (102, (START_2000 + ahead).to_be_bytes().to_vec());
+        assert!(options(&body(&octets)[4..]).contains(&until), "taken to be equal as long as nothing is known");
+        let xid = u32::from_be_bytes([0, octets[3], octets[4], octets[5]]);
+        requestor.done(&bare_reply(xid, &base_time(START_2000 + 500)));
+    }
 }
 
 #[test]
