@@ -194,7 +194,6 @@ fn an_active_query_for_a_part_says_which_part() {
 
 //= alq6-6.3.3-03
 //= alq6-10-01
-//= rfc5007-4.1.2.1-04
 //= rfc5007-4.1.2.3-02
 #[test]
 fn no_query_has_an_option_twice_nor_one_that_has_no_place_in_it() {
