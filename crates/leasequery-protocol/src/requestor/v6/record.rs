@@ -80,9 +80,6 @@ impl<'a> Record<'a> {
             preferred: (lease.valid > 0).then(|| ahead(lease.preferred)),
             expires: (lease.valid > 0).then(|| ahead(lease.valid)),
         };
-        // What servers put beside the client's data.
-        data.relay_data()?;
-        message.relay_data()?;
         let last = count == nth + 1;
         Ok(Some(Self { message, data, client_id, lease, on_link, last, base_time, server: server.cloned(), times }))
     }
@@ -136,6 +133,7 @@ impl<'a> Record<'a> {
     }
 
     /// How the client's last message came to the server, if through relays. Some servers put it beside the client's data.
+    /// What cannot be read costs nothing but itself.
     pub fn relay_data(&self) -> Option<RelayData<'a>> {
         self.data.relay_data().ok().flatten().or_else(|| self.message.relay_data().ok().flatten())
     }
