@@ -20,6 +20,8 @@ pub(super) fn commit(
     // The one nearest to the client first.
     let mut relays: Vec<_> = record.relays().collect();
     relays.reverse();
+    // Where no address tells the link, the relay next to the client does.
+    let relay_link = relays.first().map(|relay| relay.link).filter(|link| !link.is_unspecified());
     let ids = |code| relays.iter().flat_map(move |relay| relay.options.iter().filter(move |(c, _)| *c == code));
     let remote_ids: Vec<&[u8]> = ids(OptionCode::REMOTE_ID).map(|(_, id)| id).collect();
     let relay_ids: Vec<&[u8]> = ids(OptionCode::RELAY_ID).map(|(_, id)| id).collect();
@@ -36,7 +38,7 @@ pub(super) fn commit(
         relay_id: relay_ids.first().copied(),
         more_remote_ids: remote_ids.get(1..).unwrap_or_default(),
         more_relay_ids: relay_ids.get(1..).unwrap_or_default(),
-        link: record.on_link().and_then(|address| store.name_link(key, address)),
+        link: record.on_link().or(relay_link).and_then(|address| store.name_link(key, address)),
         options: &options,
         remote: true,
         whole: true,

@@ -77,8 +77,8 @@ impl ReplyPlan {
         whole: bool,
         writer: &mut MessageWriter<'_>,
     ) {
-        // Of what was heard at the same time some may have come without the relays' words.
-        let newest = leases.iter().chain(ended).max_by_key(|lease| (heard(lease), lease.relay_info().is_some()));
+        // Of what was heard at the same time some may have come without the relays' words, and what is over says less.
+        let newest = ended.into_iter().chain(leases).max_by_key(|lease| (heard(lease), lease.relay_info().is_some()));
         let Some(newest) = newest else { return };
         let data = writer.open(OptionCode::CLIENT_DATA);
         writer.option(OptionCode::CLIENT_ID, newest.client_id().unwrap_or_default());
