@@ -376,6 +376,17 @@ fn one_of_very_many_leases_of_a_client_is_told_for_itself() {
 }
 
 #[test]
+fn a_client_with_leases_on_very_many_links_costs_no_look_at_all_of_them_for_each() {
+    // Whoever took one would look at hundreds of millions.
+    let mut watch = begun(World::new());
+    for number in 0..20_000 {
+        watch.world.commit(&lease(key(number, 1), ALICE));
+    }
+    assert_eq!(said(&watch.listen()), (0..20_000).map(|number| there(key(number, 1))).collect::<Vec<_>>());
+    assert_eq!(watch.world.keys(&Query::client(ALICE)).len(), 20_000);
+}
+
+#[test]
 fn a_client_with_very_long_options_is_told_of_all_the_same() {
     let long = vec![7; 40_000];
     let info = vec![0; 30_000];

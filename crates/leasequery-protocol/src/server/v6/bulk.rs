@@ -26,8 +26,8 @@ pub struct BulkQuery {
     /// The store's latest change when it began, and how its links were.
     began: Revision,
     links: u64,
-    /// The clients on their links, hashed, some of whose many bindings were told of alone: nobody can rely on having been
-    /// told with them. There are at most as many as there are bindings by the dozen.
+    /// The clients, hashed, some of whose many bindings were told of alone: nobody can rely on having been told with
+    /// them. There are far fewer than bindings.
     crowds: HashSet<u64>,
     hasher: RandomState,
     pub(super) response: Response,
@@ -128,12 +128,12 @@ impl BulkQuery {
             Turn::Alone if binding.revision() > self.began => turn,
             Turn::Other if self.crowds.is_empty() => turn,
             Turn::Alone | Turn::Other => {
-                let group = self.hasher.hash_one((binding.client_id(), store.link_of(binding)));
+                let client = self.hasher.hash_one(binding.client_id());
                 if turn == Turn::Alone {
-                    self.crowds.insert(group);
+                    self.crowds.insert(client);
                 }
                 // Those that it would be told with may have been told alone.
-                if self.crowds.contains(&group) { Turn::Alone } else { Turn::Other }
+                if self.crowds.contains(&client) { Turn::Alone } else { Turn::Other }
             }
         }
     }

@@ -48,6 +48,11 @@ pub(super) enum Turn {
 /// where it is not clear at once that it was told of already: or each of many would take a look at all.
 const MANY: usize = 64;
 
+/// Whether the client of a binding has so many of them, wherever, that not all are looked at for one.
+pub(super) fn is_of_many(binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
+    store.is_one_of_many(binding) && store.siblings(binding).nth(MANY - 1).is_some()
+}
+
 /// With which of its client's bindings a bulk response that began at a revision tells of a binding: with the one that it
 /// comes to first. `is_earlier` says of another one whether it comes to that before, if it looks at it at all. But one
 /// that has changed meanwhile may have come from a place that was looked at already, or is still to come: it does not
@@ -59,11 +64,11 @@ pub(super) fn turn(
     in_order: bool,
     is_earlier: impl Fn(&Binding<'_, V6Key>) -> bool,
 ) -> Turn {
-    let mut others = store.siblings(binding);
     if binding.revision() > began {
         // Where there are many, each of many changes would tell of all.
-        return if others.nth(MANY).is_none() { Turn::All } else { Turn::Alone };
+        return if is_of_many(binding, store) { Turn::Alone } else { Turn::All };
     }
+    let mut others = store.siblings(binding);
     let ordered = in_order && store.is_one_of_many(binding);
     let mut link = None;
     for _ in 0..MANY {

@@ -5,7 +5,7 @@ use leasequery_store::{Binding, Revision, Store, Time, V6Key};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 
-use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, others_on_link};
+use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, is_of_many, others_on_link};
 use super::reply::{ReplyPlan, asks_base_time, heard, is_over, requested};
 use super::selection::{Selection, is_live};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
@@ -152,8 +152,10 @@ impl ActiveResponse {
         origin: Time,
         store: &'s Store<V6Key>,
     ) -> Vec<Binding<'s, V6Key>> {
+        if is_of_many(binding, store) {
+            return Vec::new();
+        }
         let others = others_on_link(binding, store).filter(is_live);
-        // How many there are is found out by looking at not many more.
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
             return Vec::new();
