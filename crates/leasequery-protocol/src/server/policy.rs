@@ -1,3 +1,5 @@
+use std::net::IpAddr;
+
 use leasequery_store::VpnName;
 
 /// Which kinds of query a requestor may send.
@@ -30,16 +32,61 @@ pub struct Policy {
     pub allow: Allow,
     /// Codes of options that are never sent to it (RFC 4388 section 6.4.2, RFC 5007 section 4.4.2).
     pub withhold: Vec<u16>,
+    /// If not `None`, it is told only of bindings that were made through a relay with an address in one of these networks:
+    /// first address and length.
+    pub relays: Option<Vec<(IpAddr, u8)>>,
     /// The VPNs it may see besides the default one; `None` is all (RFC 6607 section 9).
     pub vpns: Option<Vec<VpnName>>,
 }
 
 impl Policy {
+    /// Whether it may be told of a binding that was made through relays with these addresses.
+    pub fn permits_relays(&self, mut addresses: impl Iterator<Item = IpAddr>) -> bool {
+        self.relays.as_ref().is_none_or(|networks| {
+            addresses.any(|address| networks.iter().any(|(first, length)| contains(*first, *length, address)))
+        })
+    }
+
     /// Whether it may see a VPN; `None` is the default one.
     pub fn permits(&self, vpn: Option<&VpnName>) -> bool {
         match (vpn, &self.vpns) {
             (None, _) | (_, None) => true,
             (Some(vpn), Some(permitted)) => permitted.contains(vpn),
+        }
+    }
+}
+
+/// Whether an address is in a network.
+fn contains(first: IpAddr, length: u8, address: IpAddr) -> bool {
+    let same =
+        |difference: u128, bits: u32| difference.checked_shr(bits.saturating_sub(length.into())).unwrap_or(0) == 0;
+    match (first, address) {
+        (IpAddr::V4(first), IpAddr::V4(address)) => same((first.to_bits() ^ address.to_bits()).into(), 32),
+        (IpAddr::V6(first), IpAddr::V6(address)) => same(first.to_bits() ^ address.to_bits(), 128),
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_contains_what_shares_its_bits() {
+        let ip = |text: &str| text.parse::<IpAddr>().expect("an address");
+        for (first, length, address, inside) in [
+            ("192.0.2.0", 24, "192.0.2.255", true),
+            ("192.0.2.0", 24, "192.0.3.0", false),
+            ("192.0.2.1", 32, "192.0.2.1", true),
+            ("192.0.2.1", 32, "192.0.2.2", false),
+            ("0.0.0.0", 0, "255.1.2.3", true),
+            ("0.0.0.0", 0, "::1", false),
+            ("2001:db8::", 32, "2001:db8:ffff::1", true),
+            ("2001:db8::", 32, "2001:db9::1", false),
+            ("::", 0, "ffff::", true),
+            ("::1", 128, "::1", true),
+        ] {
+            assert_eq!(contains(ip(first), length, ip(address)), inside, "{first}/{length} {address}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod dump;
 mod framing;
 mod hostile;
 mod options;
+mod own_bindings;
 mod parallel;
 mod refusals;
 mod selectors;

@@ -11,6 +11,7 @@ mod grouping;
 mod hostile;
 mod links;
 mod options;
+mod own_bindings;
 mod parallel;
 mod refusals;
 mod relay_data;

@@ -10,6 +10,10 @@ impl SubOption {
     pub const CIRCUIT_ID: Self = Self(1);
     /// Agent Remote ID (RFC 3046 section 3.2).
     pub const REMOTE_ID: Self = Self(2);
+    /// Link Selection: an address on the client's link (RFC 3527).
+    pub const LINK_SELECTION: Self = Self(5);
+    /// Server Identifier Override: an address of the relay (RFC 5107).
+    pub const SERVER_IDENTIFIER_OVERRIDE: Self = Self(11);
     /// Relay-ID (RFC 6925 section 4).
     pub const RELAY_ID: Self = Self(12);
     /// Virtual Subnet Selection (RFC 6607 section 3.3).

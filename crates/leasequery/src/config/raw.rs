@@ -41,7 +41,8 @@ pub(super) struct Requestor {
     pub(super) allow: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     pub(super) withhold_options: Vec<Spanned<i64>>,
-    pub(super) own_bindings_only: Option<Spanned<bool>>,
+    #[serde(default)]
+    pub(super) own_bindings_only: bool,
     pub(super) vpns: Option<Vec<Spanned<String>>>,
 }
 

@@ -30,7 +30,7 @@ name = "bng-1"
 addresses = ["192.0.2.0/24", "2001:db8::/32"]
 allow = ["udp", "active"]
 withhold-options = [12, 81]
-own-bindings-only = false
+own-bindings-only = true
 vpns = ["blue", "00005e:00000001"]
 
 [[requestor]]
@@ -112,9 +112,11 @@ fn loads_every_key_of_a_full_configuration() {
     assert_eq!(first.addresses.iter().map(ToString::to_string).collect::<Vec<_>>(), ["192.0.2.0/24", "2001:db8::/32"]);
     assert!(first.policy.allow.udp && !first.policy.allow.bulk && first.policy.allow.active);
     assert_eq!(first.policy.withhold, [12, 81]);
+    let networks = [("192.0.2.0", 24), ("2001:db8::", 32)].map(|(first, length)| (first.parse().unwrap(), length));
+    assert_eq!(first.policy.relays, Some(networks.to_vec()));
     assert_eq!(first.policy.vpns, Some(vec![name("blue"), VpnName::Id([0, 0, 0x5e, 0, 0, 0, 1])]));
     assert!(second.policy.allow.udp && second.policy.allow.bulk && !second.policy.allow.active);
-    assert_eq!(second.policy.vpns, None);
+    assert_eq!((&second.policy.vpns, &second.policy.relays), (&None, &None));
 
     let limits = Limits {
         connections: 3,
@@ -220,7 +222,6 @@ fn refuses_what_this_version_lacks_and_says_where() {
     );
     assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "TLS");
     assert_problem(&format!("{LISTEN}\n«[http]\naddress = \"127.0.0.1:9467\"\n"), "status page");
-    assert_problem(&format!("{REQUESTOR}own-bindings-only = «true\n"), "relay's address");
     assert_problem(
         "[[source]]\ntype = «\"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n",
         "this version has no TLS yet: write tls = \"off\"",

@@ -1,9 +1,10 @@
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use leasequery_store::{Binding, Entry, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
+use leasequery_wire::v4::{RelayAgentInformation, SubOption};
 
 use super::{Policy, Refusal, ReplyPlan, finish, malformed};
 use crate::server::policy::NO_LONGER;
@@ -65,7 +66,7 @@ impl Response {
     ) -> Result<(), TooLong> {
         let vpn = entry.key().vpn;
         let name = if vpn == VpnIndex::DEFAULT { None } else { store.vpn_name(vpn) };
-        if !self.policy.permits(name) {
+        if !self.policy.permits(name) || !is_own(&self.policy, entry) {
             return Ok(());
         }
         let server_id = (!self.begun).then_some(self.server_id);
@@ -95,6 +96,23 @@ impl Response {
         }
         finish(writer);
     }
+}
+
+/// Whether an entry may be told of to a requestor that is told of the bindings of some relays only. What tells which relay
+/// it was is an address of it in option 82: Server Identifier Override (RFC 5107), or Link Selection (RFC 3527).
+pub(super) fn is_own(policy: &Policy, entry: &Entry<'_, V4Key>) -> bool {
+    if policy.relays.is_none() {
+        return true;
+    }
+    let Entry::Bound(binding) = entry else { return false };
+    let info = binding.relay_info().and_then(|info| RelayAgentInformation::parse(info).ok());
+    let address = |(code, value): (SubOption, &[u8])| match code {
+        SubOption::SERVER_IDENTIFIER_OVERRIDE | SubOption::LINK_SELECTION => {
+            <[u8; 4]>::try_from(value).ok().map(|octets| IpAddr::from(Ipv4Addr::from(octets)))
+        }
+        _ => None,
+    };
+    policy.permits_relays(info.into_iter().flat_map(|info| info.sub_options().filter_map(address)))
 }
 
 /// The response to a DHCPACTIVELEASEQUERY.

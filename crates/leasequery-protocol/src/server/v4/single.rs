@@ -9,6 +9,7 @@ use leasequery_wire::v4::{SubOption, Vpn};
 use leasequery_wire::{DecodeError, Problem};
 
 use super::query::before;
+use super::response::is_own;
 use super::{Policy, ReplyPlan, finish};
 use crate::server::{Silence, Verdict};
 
@@ -79,6 +80,7 @@ struct Query<'m> {
     /// Where to look; `None` if there is no such VPN for this requestor.
     vpn: Option<SelectedVpn<'m>>,
     plan: ReplyPlan,
+    policies: [&'m Policy; 2],
     /// Whether the other addresses of a client may be told.
     associated: bool,
     /// Octets that the answer has at most, without the end mark.
@@ -104,7 +106,7 @@ impl<'m> Query<'m> {
     fn read(
         message: &'m Message<'m>,
         server_id: Ipv4Addr,
-        policies: [&Policy; 2],
+        policies: [&'m Policy; 2],
         store: &Store<V4Key>,
     ) -> Result<Self, Silence> {
         let withheld = policies.map(|policy| policy.withhold.as_slice()).concat();
@@ -114,6 +116,7 @@ impl<'m> Query<'m> {
             server_id,
             subject: subject(message)?,
             vpn: selected_vpn(message, policies, store)?,
+            policies,
             plan: ReplyPlan::single(message.parameter_request_list()?, &withheld),
             associated: !withheld.contains(&u16::from(OptionCode::ASSOCIATED_IP.0)),
             limit: usize::from(datagram) - HEADERS - 1,
@@ -128,6 +131,7 @@ impl<'m> Query<'m> {
             Subject::Address(address) => {
                 let key = V4Key { vpn, address };
                 match store.lookup(key) {
+                    Some(binding) if !self.is_own(&binding) => self.unknown(out),
                     Some(binding) if is_active(&binding, now) => self.active(&binding, &[binding], now, out),
                     binding if binding.is_some() || store.is_configured(key) => self.unassigned(address, out),
                     _ => self.unknown(out),
@@ -136,7 +140,9 @@ impl<'m> Query<'m> {
             Subject::Holder(selector) => {
                 let vpns = VpnRange::One(vpn);
                 let active = |entry| match entry {
-                    Entry::Bound(binding) => Some(binding).filter(|binding| is_active(binding, now)),
+                    Entry::Bound(binding) => {
+                        Some(binding).filter(|binding| is_active(binding, now) && self.is_own(binding))
+                    }
                     Entry::Free { .. } => None,
                 };
                 let held: Vec<_> = store.scan(selector, vpns, before(vpns)).filter_map(active).collect();
@@ -146,6 +152,10 @@ impl<'m> Query<'m> {
                 }
             }
         }
+    }
+
+    fn is_own(&self, binding: &Binding<'_, V4Key>) -> bool {
+        self.policies.iter().all(|policy| is_own(policy, &Entry::Bound(*binding)))
     }
 
     /// What is leased, with all else that the same client has (RFC 4388 section 6.4.2).

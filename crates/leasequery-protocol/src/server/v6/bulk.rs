@@ -104,8 +104,8 @@ impl BulkQuery {
             Turn::Other => Ok(()),
             Turn::Alone => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
             Turn::All => {
-                let (told, response) = (self.told, &mut self.response);
-                let others = others_on_link(binding, store).filter(|other| told.includes(other));
+                let (told, policy, response) = (self.told, Arc::clone(&self.response.policy), &mut self.response);
+                let others = others_on_link(binding, store).filter(|other| told.includes(other, &policy));
                 together(binding, others, |leases| response.client(leases, None, store.now(), out))
             }
         }
@@ -147,7 +147,7 @@ impl BulkQuery {
     /// Whether a binding is one that the query is about.
     #[inline]
     fn looks_at(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
-        self.told.includes(binding) && self.selection.selects(binding, store)
+        self.told.includes(binding, &self.response.policy) && self.selection.selects(binding, store)
     }
 }
 

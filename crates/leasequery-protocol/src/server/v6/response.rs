@@ -7,7 +7,7 @@ use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, Statu
 
 use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, is_of_many, others_on_link};
 use super::reply::{ReplyPlan, asks_base_time, heard, is_over, requested};
-use super::selection::{Selection, is_live};
+use super::selection::{Selection, is_live, is_own};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
 use crate::server::policy::NO_LONGER;
 use crate::server::{Active, Notice, Wording};
@@ -18,6 +18,7 @@ pub(super) struct Response {
     pub(super) xid: u32,
     requested: Vec<OptionCode>,
     plan: ReplyPlan,
+    pub(super) policy: Arc<Policy>,
     server_id: Arc<[u8]>,
     client_id: Vec<u8>,
     /// Whether the LEASEQUERY-REPLY has been made.
@@ -27,7 +28,7 @@ pub(super) struct Response {
 
 impl Response {
     /// The response to a query.
-    pub(super) fn new(message: &Message<'_>, server_id: &Arc<[u8]>, policy: &Policy) -> Result<Self, Refusal> {
+    pub(super) fn new(message: &Message<'_>, server_id: &Arc<[u8]>, policy: &Arc<Policy>) -> Result<Self, Refusal> {
         let client_id = message.client_id().map_err(malformed)?;
         let client_id = client_id.ok_or_else(|| Refusal::malformed("there is no OPTION_CLIENTID"))?;
         let query = message.query().map_err(malformed)?;
@@ -36,6 +37,7 @@ impl Response {
             xid: message.transaction_id(),
             plan: ReplyPlan::new(&requested, asks_base_time(message), &policy.withhold),
             requested,
+            policy: Arc::clone(policy),
             server_id: Arc::clone(server_id),
             client_id: client_id.to_vec(),
             begun: false,
@@ -44,7 +46,8 @@ impl Response {
     }
 
     /// Changes what holds for the rest of the response.
-    pub(super) fn set_policy(&mut self, policy: &Policy) {
+    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) {
+        self.policy = Arc::clone(policy);
         self.plan = ReplyPlan::new(&self.requested, self.plan.base_time, &policy.withhold);
     }
 
@@ -135,7 +138,8 @@ const AHEAD: usize = 64;
 impl ActiveResponse {
     /// Whether a binding is asked for.
     fn selects(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
-        self.selection.as_ref().is_none_or(|selection| selection.selects(binding, store))
+        let selected = self.selection.as_ref().is_none_or(|selection| selection.selects(binding, store));
+        selected && is_own(&self.response.policy, binding)
     }
 
     /// The time that a message with this base-time counts from: whoever did not ask for it counts from when the message
@@ -155,7 +159,8 @@ impl ActiveResponse {
         if is_of_many(binding, store) {
             return Vec::new();
         }
-        let others = others_on_link(binding, store).filter(is_live);
+        let policy = Arc::clone(&self.response.policy);
+        let others = others_on_link(binding, store).filter(|other| is_live(other) && is_own(&policy, other));
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
             return Vec::new();

@@ -1,9 +1,9 @@
-use std::net::Ipv6Addr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use leasequery_store::{Binding, Selector, State, Store, V6Key};
-use leasequery_wire::v6::{OptionCode, Query, QueryType, StatusCode};
+use leasequery_wire::v6::{OptionCode, Query, QueryType, Relay, StatusCode};
 
-use super::{Refusal, malformed};
+use super::{Policy, Refusal, malformed};
 use crate::server::window::Window;
 
 /// Which bindings a query is about.
@@ -173,7 +173,20 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn includes(self, binding: &Binding<'_, V6Key>) -> bool {
-        is_live(binding) && self.window.matches(binding)
+    pub(super) fn includes(self, binding: &Binding<'_, V6Key>, policy: &Policy) -> bool {
+        is_live(binding) && self.window.matches(binding) && is_own(policy, binding)
     }
+}
+
+/// Whether a binding may be told of to a requestor that is told of the bindings of some relays only: the one that the
+/// server had it from has such an address, or one of them gave such a link-address.
+pub(super) fn is_own(policy: &Policy, binding: &Binding<'_, V6Key>) -> bool {
+    if policy.relays.is_none() {
+        return true;
+    }
+    let info = binding.relay_info().and_then(|info| info.split_first_chunk::<16>());
+    let peer = info.map(|(peer, _)| Ipv6Addr::from(*peer));
+    let message = info.map_or(&[][..], |(_, message)| message);
+    let links = Relay::chain(message).map_while(Result::ok).map(|relay| relay.link);
+    policy.permits_relays(peer.into_iter().chain(links).map(IpAddr::from))
 }

@@ -7,7 +7,7 @@ use leasequery_wire::v6::{MAX_HOPS, Message, MessageType, MessageWriter, OptionC
 
 use super::client::{others_on_link, together};
 use super::reply::{ReplyPlan, requested};
-use super::selection::{By, Selection, is_live};
+use super::selection::{By, Selection, is_live, is_own};
 use super::{Policy, Refusal, finish, identify, malformed};
 use crate::server::{Silence, Verdict};
 
@@ -151,15 +151,17 @@ fn find<'s>(message: &Message<'_>, policy: &Policy, store: &'s Store<V6Key>) -> 
     let plan = ReplyPlan::new(&requested(message, Some(&query))?, false, &policy.withhold);
     let leases = match &selection.by {
         By::Address(address) => match selection.holder(*address, store) {
-            Some(holder) => {
-                let others = others_on_link(&holder, store).filter(is_live);
+            Some(holder) if is_own(policy, &holder) => {
+                let others = others_on_link(&holder, store).filter(|other| is_live(other) && is_own(policy, other));
                 together(&holder, others, <[_]>::to_vec)
             }
-            None => Vec::new(),
+            _ => Vec::new(),
         },
         By::ClientId(id) => {
-            let leases: Vec<_> =
-                store.of_client(id).filter(|lease| is_live(lease) && selection.is_on_link(lease, store)).collect();
+            let leases: Vec<_> = store
+                .of_client(id)
+                .filter(|lease| is_live(lease) && is_own(policy, lease) && selection.is_on_link(lease, store))
+                .collect();
             // What is on nobody knows which link can be asked for by no other query.
             let links: BTreeSet<_> = leases.iter().filter_map(|lease| store.link_of(lease)).collect();
             if links.len() > 1 {

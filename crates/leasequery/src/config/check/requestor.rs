@@ -18,11 +18,6 @@ pub(super) fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> 
         if !names.insert(name) {
             return Err(Problem::new(requestor.name.span(), format!("two requestors are named \"{name}\"")));
         }
-        if let Some(own) = requestor.own_bindings_only.as_ref().filter(|own| *own.get_ref()) {
-            let text =
-                "own-bindings-only needs the relay's address, which DHCPv4 bindings do not carry; false would be right";
-            return Err(Problem::new(own.span(), text));
-        }
         if requestor.certificate_names.is_some() {
             warnings.push(format!(
                 "requestor \"{name}\": certificate-names are for TLS, which this version does not have yet; its address \
@@ -41,7 +36,10 @@ pub(super) fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> 
             }
             addresses.push(net);
         }
-        let policy = policy(requestor)?;
+        let mut policy = policy(requestor)?;
+        if requestor.own_bindings_only {
+            policy.relays = Some(addresses.iter().map(|net| (net.network(), net.prefix_len())).collect());
+        }
         if policy.allow.active && !policy.allow.bulk {
             warnings.push(format!(
                 "requestor \"{name}\" may send active queries and no bulk ones: it has no way to fill gaps (RFC 7724 \
@@ -83,5 +81,11 @@ fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
     };
     let withhold = raw.withhold_options.iter().map(|code| option_code(Protocol::V6, code));
     let vpns = raw.vpns.as_ref().map(|vpns| vpns.iter().map(vpn).collect::<Result<Vec<_>, _>>()).transpose()?;
-    Ok(Policy { name: raw.name.get_ref().clone(), allow, withhold: withhold.collect::<Result<_, _>>()?, vpns })
+    Ok(Policy {
+        name: raw.name.get_ref().clone(),
+        allow,
+        withhold: withhold.collect::<Result<_, _>>()?,
+        relays: None,
+        vpns,
+    })
 }
