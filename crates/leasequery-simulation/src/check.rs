@@ -1,10 +1,15 @@
 //! What has to hold when all is quiet.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
-use leasequery_store::{Entry, Selector, Store, Time, V4Key, VpnIndex, VpnRange};
+use leasequery_store::{Entry, Selector, Store, Time, VpnRange};
 
-use crate::copy::{Name, Seen, is_ended, name};
+use crate::copy::{Contact, Name, POLL, SWEEP, Seen, is_ended};
+use crate::family::Family;
+use crate::node::{Node, Role};
+use crate::tree::Tree;
+use crate::world::Context;
 
 /// Seconds by which times may differ: they went through two clocks in whole seconds, and clocks drift by two more before
 /// all times are asked for anew.
@@ -14,53 +19,105 @@ pub(crate) const COARSE: i64 = 100;
 
 /// Seconds by which, besides, one time has to be later than another so that it decides which record is better.
 const ROUNDING: i64 = 3;
+/// How long it may take to be answered on a slow line.
+const SLOW: Duration = Duration::from_secs(20);
 
-/// What a server says about each address that is not free.
-pub(crate) fn view(store: &Store<V4Key>, there: bool) -> BTreeMap<Name, Seen> {
+impl<F: Family> Tree<F> {
+    /// What has to hold in the end.
+    pub(crate) fn check(&self, context: &Context) -> Result<(), String> {
+        let followers = (0..self.nodes.len()).filter(|number| !self.nodes[*number].upstreams.is_empty());
+        for number in followers {
+            let node = &self.nodes[number];
+            let role = match &node.role {
+                Role::Root(_) => "root",
+                Role::Mirror => "mirror",
+                Role::Watcher { keeps: true, .. } => "watcher with a state file",
+                Role::Watcher { .. } => "watcher",
+            };
+            self.check_node(node, context)
+                .map_err(|problem| format!("{} ({role} of {:?}): {problem}", self.title(number), node.upstreams))?;
+        }
+        Ok(())
+    }
+
+    fn check_node(&self, node: &Node<F>, context: &Context) -> Result<(), String> {
+        let process = node.process.as_ref().ok_or("does not run")?;
+        let wall = node.clock.wall(context.now);
+        let mut servers = Vec::new();
+        for following in &process.following {
+            let server = &self.nodes[following.server];
+            if !following.follower.is_live() && server.active {
+                return Err(format!("does not follow node {}: {:?}", following.server, following.follower));
+            }
+            let store = &server.process.as_ref().ok_or("a server does not run")?.store;
+            servers.push((store, i64::from(server.clock.wall(context.now).0) - i64::from(wall.0)));
+        }
+        if matches!(node.role, Role::Mirror) && !context.faithful {
+            F::compare_configured(&process.store, &servers)?;
+        }
+        let servers: Vec<_> = servers.into_iter().map(|(store, ahead)| (view::<F>(store), ahead)).collect();
+        match &node.role {
+            Role::Watcher { reader, .. } => compare(&reader.known, &servers, wall, self.leeway(node, context)),
+            _ => compare(&copied::<F>(&process.store), &servers, wall, self.leeway(node, context)),
+        }
+    }
+
+    /// How much a copy may differ.
+    fn leeway(&self, node: &Node<F>, context: &Context) -> Leeway {
+        // What was told before it began it does not ask for again.
+        let resumed = matches!(&node.role, Role::Watcher { reader, .. } if reader.old_times);
+        let times = match context.faithful {
+            _ if resumed => None,
+            true => Some(COARSE),
+            false => Some(TOLERANCE),
+        };
+        // Mirrors end leases by themselves.
+        let watches = matches!(node.role, Role::Watcher { .. });
+        let polls = watches && node.upstreams.iter().any(|server| !self.nodes[*server].active);
+        let late = match (polls, context.faithful) {
+            (false, _) => Duration::ZERO,
+            (true, true) => POLL + SLOW,
+            // The end may be forgotten before the next poll, and then it is found by asking for everything.
+            (true, false) => SWEEP + POLL + SLOW,
+        };
+        Leeway {
+            times,
+            ends: TOLERANCE + late.as_secs().cast_signed(),
+            bygone_contacts: F::SHARES_CONTACTS && (context.faithful || resumed),
+        }
+    }
+}
+
+/// What a server says about an address or prefix.
+#[derive(Debug, Clone)]
+pub(crate) struct Said {
+    pub(crate) seen: Seen,
+    /// What it may tell as the last that was heard of the client.
+    pub(crate) contacts: Vec<Contact>,
+}
+
+/// What a server says, and by how many seconds its clock is ahead of the copy's.
+pub(crate) type Server = (BTreeMap<Name, Said>, i64);
+
+/// What a server says about all that is not free.
+pub(crate) fn view<F: Family>(store: &Store<F::Key>) -> BTreeMap<Name, Said> {
     let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
-        Entry::Bound(binding) => Some((name(binding.key(), store), Seen::of_binding(&binding, there))),
+        Entry::Bound(binding) => {
+            let seen = F::seen_of(&binding, false)?;
+            Some((F::name(binding.key(), store), Said { seen, contacts: F::contacts(&binding, store) }))
+        }
         Entry::Free { .. } => None,
     });
     bound.collect()
 }
 
-/// Compares the addresses that are configured: a copy knows all that a server could lease, and of those where there were
-/// no leases, no others.
-pub(crate) fn compare_configured(
-    copy: &Store<V4Key>,
-    servers: &[(&Store<V4Key>, i64)],
-    never_leased: impl Iterator<Item = V4Key>,
-) -> Result<(), String> {
-    for (server, _) in servers {
-        for entry in server.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None) {
-            if let Entry::Free { key, .. } = entry
-                && copy.lookup(key).is_none()
-                && !copy.is_configured(key)
-            {
-                return Err(format!("{} is configured, but not in the copy", key.address));
-            }
-        }
-    }
-    for key in never_leased {
-        let mine = since(copy, key);
-        let theirs = servers.iter().filter_map(|(server, ahead)| Some(since(server, key)? - ahead)).min();
-        // One that was taken out and put in again between two sweeps has been there all the time, for all the copy knows.
-        if mine.is_some() != theirs.is_some()
-            || mine.zip(theirs).is_some_and(|(mine, theirs)| mine > theirs + TOLERANCE)
-        {
-            return Err(format!("{} is configured since {theirs:?}, in the copy since {mine:?}", key.address));
-        }
-    }
-    Ok(())
-}
-
-/// Since when an address is configured that has never been leased.
-fn since(store: &Store<V4Key>, key: V4Key) -> Option<i64> {
-    let entry = store.scan(Selector::All, VpnRange::One(key.vpn), None).find(|entry| entry.key() == key)?;
-    match entry {
-        Entry::Free { since, .. } => Some(i64::from(since.0)),
-        Entry::Bound(_) => None,
-    }
+/// What a copy has in its store.
+pub(crate) fn copied<F: Family>(store: &Store<F::Key>) -> BTreeMap<Name, Seen> {
+    let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
+        Entry::Bound(binding) => Some((F::name(binding.key(), store), F::seen_of(&binding, true)?)),
+        Entry::Free { .. } => None,
+    });
+    bound.collect()
 }
 
 /// How much a copy may differ from its servers.
@@ -70,46 +127,47 @@ pub(crate) struct Leeway {
     pub(crate) times: Option<i64>,
     /// Seconds from the end of a lease until the copy has to know of it.
     pub(crate) ends: i64,
+    /// What was heard last of a client may have been about a lease that is somebody else's now, and nobody asks again.
+    pub(crate) bygone_contacts: bool,
 }
 
-/// Compares a copy with what its servers say, each with the seconds by which its clock is ahead of the copy's.
+/// Compares a copy with what its servers say.
 pub(crate) fn compare(
     copy: &BTreeMap<Name, Seen>,
-    servers: &[(BTreeMap<Name, Seen>, i64)],
+    servers: &[Server],
     wall: Time,
     leeway: Leeway,
 ) -> Result<(), String> {
-    let tolerance = leeway.times;
     let names: BTreeSet<&Name> = copy.keys().chain(servers.iter().flat_map(|(server, _)| server.keys())).collect();
     for name in names {
         let here = copy.get(name).map(|seen| (seen, 0));
-        let there = servers.iter().filter_map(|(server, ahead)| Some((server.get(name)?, *ahead)));
+        let there = servers.iter().filter_map(|(server, ahead)| Some((&server.get(name)?.seen, *ahead)));
         if here.into_iter().chain(there).any(|(seen, ahead)| is_ending(seen, wall, ahead, leeway.ends)) {
             continue;
         }
         let mine = copy.get(name).filter(|seen| !is_ended(seen.state));
         let theirs: Vec<_> = servers
             .iter()
-            .map(|(server, ahead)| server.get(name).filter(|seen| !is_ended(seen.state)).map(|seen| (seen, *ahead)))
+            .map(|(server, ahead)| Some((server.get(name).filter(|said| !is_ended(said.seen.state))?, *ahead)))
             .collect();
-        let best = best(name, servers, tolerance.unwrap_or(COARSE));
-        let equal = match (mine, best) {
+        let agrees = |mine: &Seen, said: &Said, ahead: i64| agrees(mine, said, ahead, wall, leeway);
+        let equal = match (mine, best(name, servers, leeway)) {
             // One of them has the better record, and it is a lease.
-            (_, Some((best, ahead))) if !is_ended(best.state) => {
-                mine.is_some_and(|mine| agrees(mine, best, ahead, tolerance))
+            (_, Some((best, ahead))) if !is_ended(best.seen.state) => {
+                mine.is_some_and(|mine| agrees(mine, best, ahead))
             }
             // What the copy knows to be over may be over there and forgotten, and what one of the servers knows to be over
             // may be over here and forgotten.
             (None, None) if copy.contains_key(name) => theirs.iter().any(Option::is_none),
             (None, None) => {
                 let said: Vec<_> = servers.iter().filter_map(|(server, _)| server.get(name)).collect();
-                said.is_empty() || said.iter().any(|seen| is_ended(seen.state))
+                said.is_empty() || said.iter().any(|said| is_ended(said.seen.state))
             }
             (None, Some(_)) => true,
-            (Some(mine), _) => theirs.iter().flatten().any(|(seen, ahead)| agrees(mine, seen, *ahead, tolerance)),
+            (Some(mine), _) => theirs.iter().flatten().any(|(said, ahead)| agrees(mine, said, *ahead)),
         };
         if !equal {
-            return Err(format!("{name:?}: the copy has {:?}, the servers have {theirs:?}", copy.get(name)));
+            return Err(format!("{name}: the copy has {:?}, the servers have {theirs:?}", copy.get(name)));
         }
     }
     Ok(())
@@ -117,36 +175,67 @@ pub(crate) fn compare(
 
 /// The record that has to be believed, with the seconds by which its server's clock is ahead: that of the only server, or
 /// the one by which the client was heard later. `None` if somebody has none, or times do not decide it.
-fn best<'a>(name: &Name, servers: &'a [(BTreeMap<Name, Seen>, i64)], tolerance: i64) -> Option<(&'a Seen, i64)> {
+fn best<'a>(name: &Name, servers: &'a [Server], leeway: Leeway) -> Option<(&'a Said, i64)> {
     let said: Vec<_> =
         servers.iter().map(|(server, ahead)| Some((server.get(name)?, *ahead))).collect::<Option<_>>()?;
-    let heard = |&(seen, ahead): &(&Seen, i64)| {
-        let [start, last_transaction, _] = seen.times;
-        Some(i64::from(last_transaction.or(start)?.0) - ahead)
-    };
-    let best = said.iter().copied().max_by_key(heard)?;
-    let others = said.iter().filter(|other| !std::ptr::eq(other.0, best.0));
-    let clear =
-        others.clone().all(|other| heard(other).is_some_and(|time| Some(time + tolerance + ROUNDING) < heard(&best)));
+    if let [only] = *said {
+        return Some(only);
+    }
+    if leeway.bygone_contacts {
+        return None;
+    }
+    let distance = leeway.times.unwrap_or(COARSE) + ROUNDING;
+    let time =
+        |contact: &Contact, (said, ahead): (&Said, i64)| Some(i64::from(contact.heard.or(said.seen.start)?.0) - ahead);
+    let earliest = |said: (&Said, i64)| said.0.contacts.iter().filter_map(|contact| time(contact, said)).min();
+    let latest = |said: (&Said, i64)| said.0.contacts.iter().filter_map(|contact| time(contact, said)).max();
+    let best = said.iter().copied().max_by_key(|said| earliest(*said))?;
+    let mut others = said.iter().filter(|other| !std::ptr::eq(other.0, best.0));
+    let clear = others.all(|other| latest(*other).is_some_and(|time| Some(time + distance) < earliest(best)));
     clear.then_some(best)
 }
 
 /// Whether it ends about now, which one clock says a moment before the other, or ended so lately that it may not have been
 /// told yet.
 fn is_ending(seen: &Seen, wall: Time, ahead: i64, late: i64) -> bool {
-    seen.times[2].is_some_and(|ends| (-late..=TOLERANCE).contains(&(i64::from(ends.0) - ahead - i64::from(wall.0))))
+    seen.expires.is_some_and(|ends| (-late..=TOLERANCE).contains(&(i64::from(ends.0) - ahead - i64::from(wall.0))))
 }
 
-fn agrees(mine: &Seen, theirs: &Seen, ahead: i64, tolerance: Option<i64>) -> bool {
-    let near = |(mine, theirs): (&Option<Time>, &Option<Time>)| match (mine, theirs) {
+fn agrees(mine: &Seen, said: &Said, ahead: i64, wall: Time, leeway: Leeway) -> bool {
+    let theirs = &said.seen;
+    let near = |mine: Option<Time>, theirs: Option<Time>| match (mine, theirs) {
+        (Some(mine), Some(theirs)) if mine == Time::INFINITE || theirs == Time::INFINITE => mine == theirs,
         (Some(mine), Some(theirs)) => {
             let apart = (i64::from(theirs.0) - ahead - i64::from(mine.0)).abs();
-            tolerance.is_none_or(|tolerance| apart <= tolerance)
+            leeway.times.is_none_or(|tolerance| apart <= tolerance)
         }
         (None, None) => true,
         _ => false,
     };
-    (mine.state, &mine.hardware, &mine.client_id, &mine.relay_info, &mine.options, mine.remote)
-        == (theirs.state, &theirs.hardware, &theirs.client_id, &theirs.relay_info, &theirs.options, theirs.remote)
-        && mine.times.iter().zip(&theirs.times).all(near)
+    // What is preferred no longer is told as just that.
+    let passed = |time: Option<Time>, ahead: i64| {
+        time.is_some_and(|time| i64::from(time.0) - ahead <= i64::from(wall.0) + leeway.times.unwrap_or(COARSE))
+    };
+    (mine.state, &mine.hardware, &mine.client_id, mine.remote)
+        == (theirs.state, &theirs.hardware, &theirs.client_id, theirs.remote)
+        && near(mine.start, theirs.start)
+        && near(mine.expires, theirs.expires)
+        && (near(mine.preferred, theirs.preferred) || passed(mine.preferred, 0) && passed(theirs.preferred, ahead))
+        && (contact_agrees(&mine.contact, said, near) || leeway.bygone_contacts && may_be_bygone(mine, said, ahead))
+}
+
+/// Whether it is what was heard last of the client, about this lease or another one.
+fn contact_agrees(mine: &Contact, said: &Said, near: impl Fn(Option<Time>, Option<Time>) -> bool) -> bool {
+    let mut contacts = said.contacts.iter();
+    contacts.any(|theirs| near(mine.heard, theirs.heard) && mine.relay_info == theirs.relay_info)
+        && said.contacts.iter().any(|theirs| mine.options == theirs.options)
+}
+
+/// Whether it was heard of this client, and not before what the server has about the lease itself. What relays say
+/// names the client.
+fn may_be_bygone(mine: &Seen, said: &Said, ahead: i64) -> bool {
+    let heard = |contact: &Contact| contact.heard.map_or(0, |heard| i64::from(heard.0));
+    let (relay_info, client) = (&mine.contact.relay_info, &mine.client_id);
+    heard(&mine.contact) >= heard(&said.seen.contact) - ahead - COARSE
+        && (relay_info.is_empty() || relay_info.windows(client.len()).any(|octets| octets == client))
 }

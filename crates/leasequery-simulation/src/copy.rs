@@ -1,24 +1,58 @@
 //! The requestor's side: a follower with its connections, and whoever reads what it prints.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::time::Duration;
 
 use leasequery_protocol::follower::{Event, Follower, Observer, Origin, Position, Settings, Told};
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{Record, V4};
-use leasequery_store::{Binding, Store, Time, V4Key};
+use leasequery_store::{Binding, Store, Time};
 
-/// What is known about an address, by whomever.
-#[derive(Debug, Clone, PartialEq, Eq)]
+use crate::family::Family;
+
+/// What is known about an address or prefix, by whomever.
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Seen {
     pub(crate) state: u8,
     pub(crate) hardware: Vec<u8>,
     pub(crate) client_id: Vec<u8>,
-    pub(crate) relay_info: Vec<u8>,
-    pub(crate) options: Vec<(u16, Vec<u8>)>,
-    pub(crate) times: [Option<Time>; 3],
+    pub(crate) contact: Contact,
+    /// Since when it is in its state, where that is told.
+    pub(crate) start: Option<Time>,
+    pub(crate) expires: Option<Time>,
+    /// Until when it is preferred, where that is told.
+    pub(crate) preferred: Option<Time>,
     /// Whether the server had it from another one.
     pub(crate) remote: bool,
+}
+
+/// The last that was heard of a client.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Contact {
+    pub(crate) heard: Option<Time>,
+    pub(crate) relay_info: Vec<u8>,
+    pub(crate) options: Vec<(u16, Vec<u8>)>,
+}
+
+impl std::fmt::Debug for Seen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let shown = |time: Option<Time>| time.map_or_else(|| "-".to_owned(), |time| time.to_string());
+        let Self { state, remote, contact, .. } = self;
+        let (hardware, client_id) = (self.hardware.escape_ascii(), self.client_id.escape_ascii());
+        let (start, expires, preferred) = (shown(self.start), shown(self.expires), shown(self.preferred));
+        write!(f, "state {state} of {hardware} {client_id} since {start} until {expires} preferred {preferred}, ")?;
+        write!(f, "{contact:?}{}", if *remote { ", remote" } else { "" })
+    }
+}
+
+impl std::fmt::Debug for Contact {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.heard {
+            Some(heard) => write!(f, "heard {heard} through \"{}\"", self.relay_info.escape_ascii())?,
+            None => write!(f, "through \"{}\"", self.relay_info.escape_ascii())?,
+        }
+        self.options.iter().try_for_each(|(code, value)| write!(f, " {code}=\"{}\"", value.escape_ascii()))
+    }
 }
 
 /// States of a lease that is over.
@@ -26,52 +60,30 @@ pub(crate) fn is_ended(state: u8) -> bool {
     matches!(state, 1 | 3 | 4 | 6)
 }
 
-impl Seen {
-    pub(crate) fn of_record(record: &Record<'_>) -> Self {
-        let times = record.times();
-        let mut options: Vec<_> = record.options().map(|(code, value)| (code.0.into(), value.to_vec())).collect();
-        options.sort();
-        Self {
-            state: record.state().0,
-            hardware: record.hardware().map(|hardware| hardware.address.to_vec()).unwrap_or_default(),
-            client_id: record.client_id().map(<[u8]>::to_vec).unwrap_or_default(),
-            relay_info: record.relay_info().map(<[u8]>::to_vec).unwrap_or_default(),
-            options,
-            times: [times.start_of_state, times.last_transaction, times.expires],
-            remote: record.is_remote(),
-        }
-    }
-
-    /// `there` asks for what the server that told of it had said; else it is what this one says.
-    pub(crate) fn of_binding(binding: &Binding<'_, V4Key>, there: bool) -> Self {
-        Self {
-            state: binding.state() as u8,
-            hardware: binding.hardware().map(|hardware| hardware.address.to_vec()).unwrap_or_default(),
-            client_id: binding.client_id().map(<[u8]>::to_vec).unwrap_or_default(),
-            relay_info: binding.relay_info().map(<[u8]>::to_vec).unwrap_or_default(),
-            options: binding.options().map(|(code, value)| (code, value.to_vec())).collect(),
-            times: [Some(binding.start_of_state()), binding.last_transaction(), binding.expires()],
-            remote: if there { binding.is_remote_there() } else { binding.is_remote() },
-        }
-    }
+/// An address with the name of its VPN, or a prefix.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Name {
+    pub(crate) vpn: Vec<u8>,
+    pub(crate) address: IpAddr,
+    pub(crate) length: Option<u8>,
 }
 
-/// An address with the name of its VPN.
-pub(crate) type Name = (Vec<u8>, std::net::Ipv4Addr);
-
-/// Name of a key in a store.
-pub(crate) fn name(key: V4Key, store: &Store<V4Key>) -> Name {
-    let vpn = match store.vpn_name(key.vpn) {
-        Some(leasequery_store::VpnName::Name(name)) => name.to_vec(),
-        _ => Vec::new(),
-    };
-    (vpn, key.address)
+impl std::fmt::Display for Name {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.address)?;
+        match self.length {
+            Some(length) => write!(f, "/{length}")?,
+            None if self.vpn.is_empty() => {}
+            None => write!(f, " in VPN {}", self.vpn.escape_ascii())?,
+        }
+        Ok(())
+    }
 }
 
 /// A follower and its connections.
 #[derive(Debug)]
-pub(crate) struct Following {
-    pub(crate) follower: Follower<V4>,
+pub(crate) struct Following<F: Family> {
+    pub(crate) follower: Follower<F>,
     /// Which node is followed.
     pub(crate) server: usize,
     /// The connections: being opened until a time, or open.
@@ -151,36 +163,35 @@ pub(crate) struct Ear<'a> {
     pub(crate) trace: Option<&'a mut Vec<String>>,
 }
 
-impl Observer<V4> for Ear<'_> {
-    fn record(&mut self, record: &Record<'_>, told: Told<V4Key>, origin: Origin) {
-        if origin.is_bulk() {
-            *self.bulk = Some(record.base_time());
+impl<F: Family> Observer<F> for Ear<'_> {
+    fn record(&mut self, record: &F::Record<'_>, told: Told<F::Key>, origin: Origin) {
+        if let Some(base_time) = F::base_time(record).filter(|_| origin.is_bulk()) {
+            *self.bulk = Some(base_time);
         }
+        let (name, seen) = F::seen(record);
         if let Some(trace) = &mut self.trace {
-            trace.push(format!("{origin:?} {} {:?} {told:?}", record.address(), Seen::of_record(record)));
+            trace.push(format!("{origin:?} {name} {seen:?} {told:?}"));
         }
         let Some(reader) = &mut self.reader else { return };
-        let vpn = match record.vpn() {
-            Some(leasequery_wire::v4::Vpn::Name(name)) => name.to_vec(),
-            _ => Vec::new(),
-        };
-        let name = (vpn, record.address());
         if let Some(told) = &mut reader.told {
             told.insert(name.clone());
         }
         // As `watch` decides it.
         let always = origin == Origin::Initial || (reader.resumed && origin.is_bulk());
         if always || told.change > leasequery_protocol::follower::Change::None {
-            reader.known.insert(name, Seen::of_record(record));
+            reader.known.insert(name, seen);
         }
     }
 
-    fn gone(&mut self, binding: &Binding<'_, V4Key>, store: &Store<V4Key>) {
+    fn gone(&mut self, binding: &Binding<'_, F::Key>, store: &Store<F::Key>) {
+        let name = F::name(binding.key(), store);
         if let Some(trace) = &mut self.trace {
-            trace.push(format!("gone {}", binding.key().address));
+            trace.push(format!("gone {name}"));
         }
-        if let Some(reader) = &mut self.reader {
-            reader.known.insert(name(binding.key(), store), Seen::of_binding(binding, true));
+        if let Some(reader) = &mut self.reader
+            && let Some(seen) = F::seen_of(binding, true)
+        {
+            reader.known.insert(name, seen);
         }
     }
 

@@ -6,13 +6,18 @@
 mod check;
 mod clock;
 mod copy;
-mod leases;
+mod family;
+mod faults;
 mod mutation;
 mod network;
 mod node;
+mod octets;
 mod plan;
 mod server;
+mod tree;
+mod v4;
+mod v6;
 mod world;
 
 pub use mutation::Mutation;
-pub use world::{Failure, Options, Report, run};
+pub use world::{Failure, Options, Protocol, Report, run};

@@ -4,20 +4,19 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leasequery_protocol::follower::{Follower, LINKS, Link, Position};
-use leasequery_protocol::requestor::v4::Wanted;
 use leasequery_store::durable::{Durable, Memory};
-use leasequery_store::{Network, Settings, SourceId, Store, V4Key};
+use leasequery_store::{Settings, SourceId, Store};
 
 use crate::Mutation;
 use crate::clock::Clock;
 use crate::copy::{Connecting, Following, Reader, settings};
-use crate::leases::Row;
+use crate::family::Family;
 use crate::server::Serving;
 
 /// A machine.
 #[derive(Debug)]
-pub(crate) struct Node {
-    pub(crate) role: Role,
+pub(crate) struct Node<F: Family> {
+    pub(crate) role: Role<F>,
     /// Which nodes are followed.
     pub(crate) upstreams: Vec<usize>,
     pub(crate) clock: Clock,
@@ -26,7 +25,7 @@ pub(crate) struct Node {
     pub(crate) diligence: u8,
     /// For how many seconds ended bindings are kept.
     pub(crate) history: u32,
-    pub(crate) process: Option<Process>,
+    pub(crate) process: Option<Process<F>>,
     /// When the process is started, if it does not run.
     pub(crate) start_at: Option<Duration>,
     /// Positions in memory when the process was killed, for a mutation.
@@ -35,15 +34,17 @@ pub(crate) struct Node {
     pub(crate) active: bool,
     /// Its clock was set back: nobody could tell afterwards what it lost in a crash.
     pub(crate) spared: bool,
+    /// What its administrator tells it.
+    pub(crate) configured: F::Configured,
     /// When it has something to do.
     pub(crate) wake: Duration,
 }
 
 /// What a machine is for.
 #[derive(Debug)]
-pub(crate) enum Role {
+pub(crate) enum Role<F: Family> {
     /// Its leases come from a DHCP server beside it.
-    Root(Local),
+    Root(Local<F>),
     /// Its leases come from other nodes, and are served.
     Mirror,
     /// It prints what it is told.
@@ -57,34 +58,33 @@ pub(crate) enum Role {
 
 /// Where the leases of a root come from.
 #[derive(Debug)]
-pub(crate) enum Local {
+pub(crate) enum Local<F: Family> {
     /// A file that outlives the process, read from a position.
     File {
         /// All that stands in it.
-        rows: Vec<Row>,
+        rows: Vec<F::Row>,
         /// Changes when it is written anew.
         generation: u64,
     },
     /// A client that says everything once.
     Push {
         /// What it is about to say.
-        rows: Vec<Row>,
+        rows: Vec<F::Row>,
     },
 }
 
 /// A process.
 #[derive(Debug)]
-pub(crate) struct Process {
-    pub(crate) store: Store<V4Key>,
-    pub(crate) durable: Option<Durable<V4Key, Memory>>,
+pub(crate) struct Process<F: Family> {
+    pub(crate) store: Store<F::Key>,
+    pub(crate) durable: Option<Durable<F::Key, Memory>>,
     pub(crate) keep_at: Duration,
     /// When it was started: the times of its followers count from then.
     pub(crate) began: Duration,
-    pub(crate) following: Vec<Following>,
-    pub(crate) serving: Vec<Serving>,
+    pub(crate) following: Vec<Following<F>>,
+    pub(crate) serving: Vec<Serving<F>>,
     /// Connections are accepted.
     pub(crate) ready: bool,
-    pub(crate) networks: Vec<Network<V4Key>>,
     /// The last run may have told of what is not in the store.
     pub(crate) unclean: bool,
 }
@@ -92,7 +92,7 @@ pub(crate) struct Process {
 /// The source of what the DHCP server beside a root says.
 pub(crate) const LOCAL: SourceId = SourceId(0);
 
-impl Node {
+impl<F: Family> Node<F> {
     /// Starts the process with what is on the disk.
     pub(crate) fn start(
         &mut self,
@@ -118,6 +118,9 @@ impl Node {
             }
         };
         store.advance(wall);
+        if !watches {
+            F::configure(&self.configured, &mut store);
+        }
         let lost = durable.as_ref().is_some_and(|durable| !durable.was_closed());
         if lost && !matches!(self.role, Role::Root(Local::File { .. })) && mutation != Some(Mutation::NoLostHistory) {
             store.lose_history();
@@ -158,13 +161,7 @@ impl Node {
             let position = kept.next().flatten().filter(|_| position.is_some()).or(position);
             let settings = settings(!faithful && mutation != Some(Mutation::NoSweeps), !watches);
             following.push(Following {
-                follower: Follower::new(
-                    Wanted { vpn: None, options: vec![12] },
-                    source,
-                    position,
-                    settings,
-                    random.u64(..),
-                ),
+                follower: Follower::new(F::wanted(), source, position, settings, random.u64(..)),
                 server: *upstream,
                 links: [Connecting::No; 2],
                 bulk: None,
@@ -178,7 +175,6 @@ impl Node {
             following,
             serving: Vec::new(),
             ready: false,
-            networks: Vec::new(),
             unclean: lost && mutation != Some(Mutation::NoLostHistory),
         });
         self.wake = now;
@@ -204,7 +200,7 @@ impl Node {
     }
 }
 
-impl Process {
+impl<F: Family> Process<F> {
     /// Of which generation of the file how many rows have been read.
     pub(crate) fn file_position(&self) -> Option<(u64, u64)> {
         let (generation, rows) = self.store.position(LOCAL)?.split_first_chunk()?;

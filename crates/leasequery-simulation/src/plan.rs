@@ -8,13 +8,15 @@ use leasequery_store::durable::Memory;
 
 use crate::clock::Clock;
 use crate::copy::Reader;
+use crate::family::Family;
 use crate::node::{Local, Node, Role};
 
 /// A random arrangement of servers, mirrors and watchers. In a `faithful` one no server ever forgets anything, so that
-/// nobody needs to ask for everything again.
-pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
-    let mut nodes: Vec<Node> = Vec::new();
-    for _ in 0..random.usize(1..=2) {
+/// nobody needs to ask for everything again. A `small` one has another one beside it.
+pub(crate) fn nodes<F: Family>(faithful: bool, small: bool, random: &mut Rng) -> Vec<Node<F>> {
+    let most = if small { [1, 2, 2] } else { [2, 3, 3] };
+    let mut nodes: Vec<Node<F>> = Vec::new();
+    for _ in 0..random.usize(1..=most[0]) {
         let local = if faithful || random.bool() {
             Local::File { rows: Vec::new(), generation: 0 }
         } else {
@@ -22,7 +24,7 @@ pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
         };
         nodes.push(node(Role::Root(local), Vec::new(), random));
     }
-    for _ in 0..random.usize(0..=3) {
+    for _ in 0..random.usize(0..=most[1]) {
         let mut upstreams = vec![random.usize(..nodes.len())];
         let other = random.usize(..nodes.len());
         if random.u8(..) < 60 && !upstreams.contains(&other) {
@@ -31,7 +33,7 @@ pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
         nodes.push(node(Role::Mirror, upstreams, random));
     }
     let servers = nodes.len();
-    for _ in 0..random.usize(1..=3) {
+    for _ in 0..random.usize(1..=most[2]) {
         let upstream = random.usize(..servers);
         let keeps = random.bool();
         nodes.push(node(Role::Watcher { reader: Box::new(Reader::default()), keeps }, vec![upstream], random));
@@ -43,6 +45,8 @@ pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
         {
             node.disk = Some(Memory::new());
             node.history = 100_000;
+            // Who is asked again and again for what changed would not learn of ends.
+            node.active |= !F::BULK_TELLS_ENDS;
             // A mirror that is killed begins its history anew, and knows no more which of two servers it believed.
             node.spared = matches!(node.role, Role::Mirror) && (followed.contains(&number) || node.upstreams.len() > 1);
         }
@@ -50,7 +54,7 @@ pub(crate) fn nodes(faithful: bool, random: &mut Rng) -> Vec<Node> {
     nodes
 }
 
-fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
+fn node<F: Family>(role: Role<F>, upstreams: Vec<usize>, random: &mut Rng) -> Node<F> {
     let durable = !matches!(role, Role::Watcher { .. }) && random.u8(..) < 180;
     Node {
         role,
@@ -67,6 +71,7 @@ fn node(role: Role, upstreams: Vec<usize>, random: &mut Rng) -> Node {
         kept: Vec::new(),
         active: random.u8(..) >= 24,
         spared: false,
+        configured: F::first_configured(random),
         wake: Duration::ZERO,
     }
 }

@@ -4,15 +4,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::{Allow, Connection, Limits, Policy, Turn};
-use leasequery_store::{Store, Time, V4Key};
-use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode};
-use leasequery_wire::{Framing, split_frame};
+use leasequery_store::{Store, Time};
 
 use crate::Mutation;
-use crate::leases::address;
-use crate::mutation::Clients;
+use crate::family::Family;
+use crate::mutation::{Clients, split};
 use crate::network::Tcp;
 
 /// Timeouts of every server.
@@ -25,10 +22,10 @@ pub(crate) const LIMITS: Limits = Limits {
 
 /// A connection that was accepted.
 #[derive(Debug)]
-pub(crate) struct Serving {
+pub(crate) struct Serving<F: Family> {
     /// Which connection of the network.
     pub(crate) tcp: usize,
-    connection: Connection<V4>,
+    connection: Connection<F::Server>,
     /// When it was accepted: its times count from then.
     began: Duration,
     out: Vec<u8>,
@@ -44,9 +41,9 @@ pub(crate) struct Serving {
     clients: Clients,
 }
 
-impl Serving {
+impl<F: Family> Serving<F> {
     pub(crate) fn new(tcp: usize, now: Duration, active: bool, random: &mut Rng) -> Self {
-        let protocol = V4::new(address(0), policy(active), true);
+        let protocol = F::server(policy(active));
         Self {
             tcp,
             connection: Connection::new(protocol, LIMITS, Duration::ZERO),
@@ -76,7 +73,7 @@ impl Serving {
     pub(crate) fn turn(
         &mut self,
         now: Duration,
-        store: &Store<V4Key>,
+        store: &Store<F::Key>,
         tcp: &mut Tcp,
         mutation: Option<Mutation>,
         random: &mut Rng,
@@ -133,14 +130,14 @@ impl Serving {
     }
 
     /// Whether active queries are permitted changes.
-    pub(crate) fn permit(&mut self, active: bool, store: &Store<V4Key>) -> Result<(), String> {
+    pub(crate) fn permit(&mut self, active: bool, store: &Store<F::Key>) -> Result<(), String> {
         let unchecked = self.out.len();
         self.connection.set_policy(&policy(active), store, &mut self.out);
         self.check(unchecked, store)
     }
 
     /// The process ends: the last words are said as far as they fit.
-    pub(crate) fn terminate(&mut self, now: Duration, store: &Store<V4Key>, tcp: &mut Tcp, random: &mut Rng) {
+    pub(crate) fn terminate(&mut self, now: Duration, store: &Store<F::Key>, tcp: &mut Tcp, random: &mut Rng) {
         self.connection.terminate(store, &mut self.out, "over");
         tcp.to_client.write(now, &self.out[self.sent..], random);
     }
@@ -149,32 +146,27 @@ impl Serving {
         let Some(mutation) = mutation else { return };
         let active = was_active || self.connection.is_active();
         if active && self.xid.is_none() && !self.out.is_empty() {
-            self.xid = xid(&self.out);
+            self.xid = split::<F>(&self.out).and_then(|(frame, _)| Some(F::facts(&frame[2..])?.xid));
             if let Some(xid) = self.xid {
-                let mut first = Vec::new();
-                mutation.on_active_begin(xid, &mut first, now);
-                self.out.splice(0..0, first);
+                mutation.on_active_begin::<F>(xid, &mut self.out, now);
             }
         }
-        mutation.on_server_output(&mut self.out, active, now, &mut self.clients, random);
+        mutation.on_server_output::<F>(&mut self.out, active, now, &mut self.clients, random);
     }
 
     /// What was said must not promise more than was told: whatever changed and has not been told changed at the resume
     /// point or later. And base-times never decrease.
-    fn check(&mut self, from: usize, store: &Store<V4Key>) -> Result<(), String> {
+    fn check(&mut self, from: usize, store: &Store<F::Key>) -> Result<(), String> {
         let mut rest = &self.out[from..];
-        while let Ok(Framing::Frame { body, rest: behind }) = split_frame(rest, MIN_MESSAGE) {
+        while let Some((frame, behind)) = split::<F>(rest) {
             rest = behind;
-            let Ok(message) = Message::parse(body) else { return Err("the server sent no message".to_owned()) };
-            let base_time = message.base_time().ok().flatten().map(Time);
+            let Some(facts) = F::facts(&frame[2..]) else { return Err("the server sent no message".to_owned()) };
+            let base_time = facts.base_time;
             if base_time < self.latest {
                 return Err(format!("base-time {base_time:?} after {:?}", self.latest));
             }
             self.latest = base_time;
-            let status = message.status().ok().flatten().map(|status| status.code);
-            if message.message_type() == MessageType::LEASE_QUERY_STATUS
-                && matches!(status, Some(StatusCode::CATCH_UP_COMPLETE | StatusCode::DATA_MISSING))
-            {
+            if facts.word.is_some() {
                 self.catching_up = false;
             }
             if !self.catching_up {
@@ -185,7 +177,7 @@ impl Serving {
             let active = self.connection.told_up_to();
             let untold = active.and_then(|cursor| store.changes(cursor).next());
             if let Some(untold) = untold.filter(|untold| untold.changed() < resume) {
-                let (key, changed) = (untold.key().address, untold.changed());
+                let (key, changed) = (untold.key(), untold.changed());
                 return Err(format!("{key} changed at {changed}, is untold, and {resume} was said"));
             }
         }
@@ -195,11 +187,4 @@ impl Serving {
 
 fn policy(active: bool) -> Arc<Policy> {
     Arc::new(Policy { allow: Allow { active, ..Allow::default() }, ..Policy::default() })
-}
-
-fn xid(out: &[u8]) -> Option<u32> {
-    match split_frame(out, MIN_MESSAGE) {
-        Ok(Framing::Frame { body, .. }) => Message::parse(body).ok().map(|message| message.xid()),
-        _ => None,
-    }
 }

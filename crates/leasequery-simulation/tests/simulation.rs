@@ -1,6 +1,6 @@
 //! The simulation, and what it would notice.
 
-use leasequery_simulation::{Failure, Mutation, Options, run};
+use leasequery_simulation::{Failure, Mutation, Options, Protocol, run};
 
 /// Seeds that are run on every change; `scripts/soak` runs as many as one likes.
 const SEEDS: u64 = 400;
@@ -25,11 +25,16 @@ fn a_seed_always_leads_to_the_same_end() {
 
 #[test]
 fn each_mutation_is_noticed() {
-    for mutation in Mutation::ALL {
-        let options = Options { mutation: Some(mutation), ..Options::default() };
+    for (mutation, protocol) in
+        Mutation::ALL.into_iter().flat_map(|mutation| Protocol::ALL.map(|each| (mutation, each)))
+    {
+        if !mutation.concerns(protocol) {
+            continue;
+        }
+        let options = Options { mutation: Some(mutation), protocol: Some(protocol), ..Options::default() };
         let noticed = (0..ENOUGH).find_map(|seed| run(seed, options).err());
         let Failure { seed, problem } =
-            noticed.unwrap_or_else(|| panic!("{mutation:?} is not noticed within {ENOUGH} seeds"));
-        println!("{mutation:?}: seed {seed}: {problem:.100}");
+            noticed.unwrap_or_else(|| panic!("{mutation:?} is not noticed within {ENOUGH} seeds of {protocol:?}"));
+        println!("{mutation:?}, {protocol:?}: seed {seed}: {problem:.100}");
     }
 }

@@ -1,10 +1,11 @@
 //! What happens on the DHCP server beside a root: leases that come and go.
 
-use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
 
 use fastrand::Rng;
 use leasequery_store::{Hardware, Network, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex, VpnName};
-use std::net::Ipv4Addr;
+
+use crate::family;
 
 /// A change of a lease, as a lease file has it.
 #[derive(Debug, Clone)]
@@ -37,8 +38,8 @@ pub(crate) fn never_leased() -> impl Iterator<Item = V4Key> {
     (ADDRESSES..ADDRESSES + 8).map(|number| V4Key::new(address(number)))
 }
 
-impl Row {
-    pub(crate) fn random(at: Time, random: &mut Rng) -> Self {
+impl family::Row<V4Key> for Row {
+    fn random(at: Time, random: &mut Rng) -> Self {
         let what = match random.u8(0..20) {
             0..=2 => What::Release,
             3 => What::Decline { seconds: random.u32(1..60) },
@@ -54,18 +55,15 @@ impl Row {
         Self { address: random.u32(0..ADDRESSES), vpn: if random.u8(..) < 40 { random.u8(1..3) } else { 0 }, at, what }
     }
 
-    /// What remains of a file when it is cleaned up: the last word about each address, if that is a lease.
-    pub(crate) fn clean_up(rows: &mut Vec<Self>) {
-        let mut known = BTreeSet::new();
-        rows.reverse();
-        rows.retain(|row| {
-            known.insert((row.vpn, row.address)) && matches!(row.what, What::Grant { .. } | What::Decline { .. })
-        });
-        rows.reverse();
+    fn place(&self) -> (u8, u32) {
+        (self.vpn, self.address)
     }
 
-    /// Puts it into the store as a follower of a lease file does.
-    pub(crate) fn commit(&self, source: SourceId, store: &mut Store<V4Key>) {
+    fn holds(&self) -> bool {
+        matches!(self.what, What::Grant { .. } | What::Decline { .. })
+    }
+
+    fn commit(&self, source: SourceId, store: &mut Store<V4Key>) {
         let vpn = match self.vpn {
             0 => VpnIndex::DEFAULT,
             number => store.vpn(&VpnName::Name(vec![b'a' + number].into())).unwrap_or(VpnIndex::DEFAULT),

@@ -1,0 +1,214 @@
+//! What happens to leases, and what goes wrong.
+
+use std::time::Duration;
+
+use crate::Mutation;
+use crate::copy::Connecting;
+use crate::family::{Family, Row, clean_up};
+use crate::node::{Local, Role};
+use crate::tree::Tree;
+use crate::world::Context;
+
+impl<F: Family> Tree<F> {
+    /// Something happens on one of the DHCP servers.
+    pub(crate) fn change_leases(&mut self, context: &mut Context) {
+        let number = context.random.usize(..self.nodes.len());
+        let node = &mut self.nodes[number];
+        let at = node.clock.wall(context.now);
+        let Role::Root(local) = &mut node.role else { return };
+        let burst = if context.random.u8(..) < 30 { 40 } else { 1 };
+        let new: Vec<_> = (0..burst).map(|_| F::Row::random(at, &mut context.random)).collect();
+        match local {
+            Local::File { rows, .. } => rows.extend(new),
+            Local::Push { rows } if node.process.is_some() => rows.extend(new),
+            Local::Push { .. } => {}
+        }
+        if node.process.is_some() {
+            node.wake = context.now;
+        }
+    }
+
+    /// Something goes wrong.
+    pub(crate) fn fault(&mut self, context: &mut Context) -> Result<(), String> {
+        context.report.faults += 1;
+        let number = context.random.usize(..self.nodes.len());
+        // Clocks are not stepped, nor networks changed, where nothing would tell of it.
+        match context.random.u8(0..if context.faithful { 11 } else { 14 }) {
+            0..=4 => {
+                let live: Vec<_> = self.tcps.keys().copied().collect();
+                if let Some(tcp) = context.random.choice(live).and_then(|number| self.tcps.get_mut(&number)) {
+                    tcp.cut(context.now, &mut context.random);
+                }
+            }
+            5 => {
+                let live: Vec<_> = self.tcps.keys().copied().collect();
+                let until = context.now + Duration::from_secs(context.random.u64(1..60));
+                if let Some(tcp) = context.random.choice(live).and_then(|number| self.tcps.get_mut(&number)) {
+                    tcp.to_client.stop_until(until);
+                }
+            }
+            6..=7 if !self.nodes[number].spared => self.kill(number, context),
+            8 if !self.nodes[number].spared => context.power_cut = true,
+            6..=9 => self.stop(number, context)?,
+            10 => self.clean_up(number, context),
+            11 => self.permit(number, context)?,
+            12 => {
+                let mut step = context.random.i64(-100_000..100_000);
+                let node = &mut self.nodes[number];
+                if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
+                    // Losing what was told and the time of it, too, is more than can be noticed.
+                    let keeps = node.disk.is_some() && node.process.is_some() && context.random.u8(..) < 50;
+                    if !keeps {
+                        step = -step;
+                    }
+                    node.spared |= keeps;
+                }
+                context.trace(|| format!("{}: the clock is stepped by {step} ms", self.title(number)));
+                self.nodes[number].clock.ahead += step;
+                self.nodes[number].wake = context.now;
+            }
+            _ => {
+                let node = &mut self.nodes[number];
+                if let (Role::Root(_), Some(process)) = (&node.role, &mut node.process) {
+                    node.configured = F::other_configured(process.store.now(), &mut context.random);
+                    F::configure(&node.configured, &mut process.store);
+                    node.wake = context.now;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The DHCP server writes its file anew.
+    fn clean_up(&mut self, number: usize, context: &mut Context) {
+        let node = &mut self.nodes[number];
+        let Role::Root(Local::File { rows, generation }) = &mut node.role else { return };
+        if context.faithful {
+            // What is lost in a crash stands in the file, unless that has been cleaned up.
+            if node.process.is_none() {
+                return;
+            }
+            node.spared = true;
+        }
+        clean_up(rows);
+        *generation += 1;
+        context.trace(|| format!("{}: the file is cleaned up", self.title(number)));
+        if self.nodes[number].process.is_some() {
+            self.nodes[number].wake = context.now;
+        }
+    }
+
+    /// Active queries are permitted no more, or again.
+    fn permit(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
+        let node = &mut self.nodes[number];
+        node.active = !node.active;
+        let active = node.active;
+        if let Some(process) = &mut node.process {
+            for serving in &mut process.serving {
+                serving.permit(active, &process.store)?;
+            }
+            node.wake = context.now;
+        }
+        context.trace(|| format!("{}: active queries are permitted: {active}", self.title(number)));
+        Ok(())
+    }
+
+    /// Follows another server from the next start on.
+    fn reconfigure(&mut self, number: usize, context: &mut Context) {
+        let servers: Vec<_> =
+            (0..number).filter(|server| !matches!(self.nodes[*server].role, Role::Watcher { .. })).collect();
+        let Some(upstream) = context.random.choice(servers) else { return };
+        let upstreams = &mut self.nodes[number].upstreams;
+        match upstreams.iter().position(|known| *known == upstream) {
+            Some(place) if upstreams.len() > 1 => drop(upstreams.remove(place)),
+            Some(_) => {}
+            None if upstreams.len() > 1 => upstreams[0] = upstream,
+            None => upstreams.push(upstream),
+        }
+        let upstreams = self.nodes[number].upstreams.clone();
+        context.trace(|| format!("{} will follow {upstreams:?}", self.title(number)));
+    }
+
+    /// Kills all that may be killed at once.
+    pub(crate) fn cut_power(&mut self, context: &mut Context) {
+        for number in 0..self.nodes.len() {
+            if !self.nodes[number].spared {
+                self.kill(number, context);
+            }
+        }
+    }
+
+    /// Kills a process: what was not on disk is gone.
+    fn kill(&mut self, number: usize, context: &mut Context) {
+        let Some(process) = self.nodes[number].process.take() else { return };
+        if context.options.mutation == Some(Mutation::PositionBeforeCommits) {
+            self.nodes[number].kept = process.following.iter().map(|following| following.follower.position()).collect();
+        }
+        context.trace(|| format!("{} is killed", self.title(number)));
+        // Its machine may have gone with it, and then nobody is told.
+        let silent = context.random.u8(..) < 60;
+        if let (Some(Mutation::PositionAheadOfData), Role::Watcher { reader, .. }) =
+            (context.options.mutation, &mut self.nodes[number].role)
+        {
+            reader.lose();
+        }
+        for tcp in self.tcps.values_mut() {
+            if tcp.client.node == number {
+                tcp.client_gone = true;
+                tcp.to_server.lost |= silent;
+                tcp.to_server.end(context.now, true, &mut context.random);
+            }
+            if tcp.server == number {
+                tcp.server_gone = true;
+                tcp.to_client.lost |= silent;
+                tcp.to_client.end(context.now, true, &mut context.random);
+            }
+        }
+        if let Some(disk) = &self.nodes[number].disk {
+            // It may have been the process alone, or the power of the machine.
+            let survivors = match context.random.u8(0..8) {
+                0..=5 => 0,
+                6 => context.random.usize(0..=disk.unsynced()),
+                _ => usize::MAX,
+            };
+            disk.crash_after(survivors);
+        }
+        self.nodes[number].start_at = Some(context.now + Duration::from_millis(context.random.u64(10..40_000)));
+    }
+
+    /// Ends a process as it should be ended.
+    fn stop(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
+        if context.faithful && self.nodes[number].upstreams.len() > 1 {
+            // Which of two servers that say the same is the one to be believed is known only after the next sweep.
+            return Ok(());
+        }
+        let Some(mut process) = self.nodes[number].process.take() else { return Ok(()) };
+        context.trace(|| format!("{} ends", self.title(number)));
+        for serving in &mut process.serving {
+            if let Some(tcp) = self.tcps.get_mut(&serving.tcp) {
+                serving.terminate(context.now, &process.store, tcp, &mut context.random);
+                tcp.close_server(context.now, &mut context.random);
+            }
+        }
+        for following in &process.following {
+            for link in &following.links {
+                if let Connecting::Open(tcp) = link
+                    && let Some(tcp) = self.tcps.get_mut(tcp)
+                {
+                    tcp.close_client(context.now, &mut context.random);
+                }
+            }
+        }
+        if let Some(mut durable) = process.durable.take() {
+            let forgotten = process.store.take_forgotten();
+            let batch = durable.collect(&process.store, usize::MAX);
+            durable.write(batch, &forgotten).and_then(|()| durable.close()).map_err(|error| error.to_string())?;
+        }
+        // What the one did not say because the other said better is told again in a sweep.
+        if matches!(self.nodes[number].role, Role::Mirror) && !context.faithful && context.random.u8(..) < 40 {
+            self.reconfigure(number, context);
+        }
+        self.nodes[number].start_at = Some(context.now + Duration::from_millis(context.random.u64(10..10_000)));
+        Ok(())
+    }
+}
