@@ -259,7 +259,8 @@ impl<P: Followed> Follower<P> {
             if !std::mem::replace(&mut polling.confirmed, true) {
                 self.events.push_back(Event::Polling(std::mem::take(&mut polling.reason)));
                 // Without the active response nobody says what the server has lost.
-                self.held = self.held.or(before).filter(|_| self.settings.sweep.is_some());
+                let held = self.settings.sweep.is_some() || !P::TELLS_ENDS;
+                self.held = self.held.or(before).filter(|_| held);
                 let soon = now + self.settings.poll * POLLS_PER_SWEEP;
                 let planned = |at: Option<Duration>| at.map_or(soon, |planned| planned.min(soon));
                 self.sweep_at = self.settings.sweep.map(|_| planned(self.sweep_at));

@@ -15,6 +15,9 @@ pub trait Followed: Protocol {
     /// Whether a bulk answer also tells which addresses are merely configured.
     const TELLS_CONFIGURED: bool;
 
+    /// Whether a bulk answer also tells of leases that ended, as far as they are not forgotten.
+    const TELLS_ENDS: bool;
+
     /// The protocol on a connection with a server at this address.
     fn with_peer(wanted: &Self::Wanted, peer: IpAddr) -> Self;
 

@@ -107,7 +107,8 @@ pub struct Follower<P: Followed> {
     told: Option<Time>,
     gap: Option<Gap>,
     /// Where to go on after a restart while a server is polled: from when everything was asked for the last time. Whoever
-    /// is only polled does not say that it has forgotten something.
+    /// is only polled does not say that it has forgotten something. Nor, in DHCPv6, that anything has ended: there an active
+    /// response has to go on from here, too.
     held: Option<Time>,
     /// What the copy begins with has been received, or is not wanted.
     begun: bool,
@@ -265,9 +266,10 @@ impl<P: Followed> Follower<P> {
         connection.set_skew(self.skew);
         match link {
             Link::Active => {
-                let asked = connection.ask(now, P::active_query(&self.wanted, self.resume));
+                let since = if P::TELLS_ENDS { self.resume } else { self.held.or(self.resume) };
+                let asked = connection.ask(now, P::active_query(&self.wanted, since));
                 self.active.state = match asked {
-                    Ok(_) => State::Open(Session::new(connection, self.resume)),
+                    Ok(_) => State::Open(Session::new(connection, since)),
                     Err(_) => State::Down,
                 };
             }

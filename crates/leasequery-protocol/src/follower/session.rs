@@ -100,6 +100,10 @@ impl<P: Followed> Follower<P> {
                     }
                     ActiveStatus::CatchUpComplete => {
                         if std::mem::take(&mut session.catching_up) {
+                            if !P::TELLS_ENDS {
+                                // What ended while it was polled has been told now.
+                                self.held = None;
+                            }
                             self.events.push_back(Event::CatchUpComplete);
                         }
                     }
@@ -116,6 +120,7 @@ impl<P: Followed> Follower<P> {
                             // Its clock was set back. Once it has passed that time again it would take it for one that
                             // it knows all about.
                             self.resume = Some(Time::default());
+                            self.held = None;
                         }
                         self.gap = Some(Gap { since: session.since, until: base_time, filled: false });
                         self.events.push_back(Event::DataMissing);
@@ -167,6 +172,7 @@ impl<P: Followed> Follower<P> {
     pub(super) fn close_gap(&mut self, asked: Time) {
         if self.gap.take().is_some() {
             self.resume = self.told.or(Some(asked));
+            self.held = None;
             self.events.push_back(Event::GapFilled);
         }
     }

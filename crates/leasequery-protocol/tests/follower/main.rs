@@ -2,6 +2,7 @@
 
 mod active;
 mod course;
+mod ends;
 mod gaps;
 mod hostile;
 mod pace;

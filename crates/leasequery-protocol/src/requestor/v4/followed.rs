@@ -20,6 +20,7 @@ impl Followed for V4 {
     type Wanted = Wanted;
 
     const TELLS_CONFIGURED: bool = true;
+    const TELLS_ENDS: bool = true;
 
     fn with_peer(_wanted: &Wanted, peer: IpAddr) -> Self {
         match peer.to_canonical() {

@@ -23,6 +23,7 @@ impl Followed for V6 {
     type Wanted = Wanted;
 
     const TELLS_CONFIGURED: bool = false;
+    const TELLS_ENDS: bool = false;
 
     fn with_peer(wanted: &Wanted, _peer: IpAddr) -> Self {
         Self::new(Arc::clone(&wanted.client_id))
