@@ -50,7 +50,8 @@ pub struct Settings {
     pub retry: Duration,
     /// How often a server without Active Leasequery is asked for changes.
     pub poll: Duration,
-    /// How often everything is asked for, to find what is no longer there; `None` is never.
+    /// How often everything is asked for, to find what is no longer there; `None` is never, unless the server says that it
+    /// cannot tell of all changes, and has no other way to tell what ended.
     pub sweep: Option<Duration>,
     /// Whether the copy begins with everything there is, or just with what changes from now on.
     pub initial: bool,
@@ -412,7 +413,9 @@ impl<P: Followed> Follower<P> {
         } else if self.active.session().is_none_or(|session| session.catching_up || !session.answered) {
             return None;
         } else if let Some(gap) = self.gap {
-            (Duration::ZERO, gap.job())
+            // Nobody would ever find what ended in it.
+            let ends_untold = !P::TELLS_ENDS && self.settings.initial && self.settings.sweep.is_none();
+            (Duration::ZERO, if ends_untold { Job::Sweep } else { gap.job() })
         } else {
             (self.sweep_at?, Job::Sweep)
         };

@@ -48,7 +48,8 @@ impl Scene {
         while self.follower.advance(self.now, &mut self.store, &mut Nobody, 3) {}
     }
 
-    /// Waits until it wants a connection. Gives the transaction id of what it asks there, and since when.
+    /// Waits until it wants a connection. Gives the transaction id of what it asks there, and since when: since the
+    /// beginning of time is everything.
     fn accept(&mut self) -> (Link, u32, Option<Time>) {
         let link = loop {
             if let Some(link) = self.follower.poll_connect(self.now) {
@@ -114,5 +115,20 @@ fn what_ended_while_it_was_polled_is_caught_up_with() {
         assert_eq!(since, Some(NOW), "the active response does not");
         scene.say(Link::Active, xid, Some(StatusCode::CATCH_UP_COMPLETE));
         assert!(scene.resume() > Some(NOW), "now it has been told");
+    }
+}
+
+#[test]
+fn what_ended_in_a_gap_is_found_by_asking_for_everything() {
+    for (sweep, initial, everything) in [(None, true, true), (None, false, false), (Some(seconds(3600)), true, false)] {
+        let mut scene = Scene::new(Settings { sweep, initial, ..settings() });
+        let (link, active, _) = scene.accept();
+        assert_eq!(link, Link::Active);
+        scene.now += seconds(10);
+        scene.say(Link::Active, active, Some(StatusCode::DATA_MISSING));
+        let (link, _, since) = scene.accept();
+        assert_eq!(link, Link::Bulk);
+        // Where everything is asked for anyway, that comes behind what changed in the gap.
+        assert_eq!(since, Some(if everything { Time(EPOCH) } else { NOW }));
     }
 }
