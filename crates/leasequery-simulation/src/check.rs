@@ -35,7 +35,7 @@ impl<F: Family> Tree<F> {
                 Role::Watcher { .. } => "watcher",
             };
             self.check_node(node, context)
-                .map_err(|problem| format!("{} ({role} of {:?}): {problem}", self.title(number), node.upstreams))?;
+                .map_err(|problem| format!("{} ({role} of {:?}): {problem}", Self::title(number), node.upstreams))?;
         }
         Ok(())
     }

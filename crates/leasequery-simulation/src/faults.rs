@@ -63,7 +63,7 @@ impl<F: Family> Tree<F> {
                     }
                     node.spared |= keeps;
                 }
-                context.trace(|| format!("{}: the clock is stepped by {step} ms", self.title(number)));
+                context.trace(|| format!("{}: the clock is stepped by {step} ms", Self::title(number)));
                 self.nodes[number].clock.ahead += step;
                 self.nodes[number].wake = context.now;
             }
@@ -92,7 +92,7 @@ impl<F: Family> Tree<F> {
         }
         clean_up(rows);
         *generation += 1;
-        context.trace(|| format!("{}: the file is cleaned up", self.title(number)));
+        context.trace(|| format!("{}: the file is cleaned up", Self::title(number)));
         if self.nodes[number].process.is_some() {
             self.nodes[number].wake = context.now;
         }
@@ -109,7 +109,7 @@ impl<F: Family> Tree<F> {
             }
             node.wake = context.now;
         }
-        context.trace(|| format!("{}: active queries are permitted: {active}", self.title(number)));
+        context.trace(|| format!("{}: active queries are permitted: {active}", Self::title(number)));
         Ok(())
     }
 
@@ -126,7 +126,7 @@ impl<F: Family> Tree<F> {
             None => upstreams.push(upstream),
         }
         let upstreams = self.nodes[number].upstreams.clone();
-        context.trace(|| format!("{} will follow {upstreams:?}", self.title(number)));
+        context.trace(|| format!("{} will follow {upstreams:?}", Self::title(number)));
     }
 
     /// Kills all that may be killed at once.
@@ -144,7 +144,7 @@ impl<F: Family> Tree<F> {
         if context.options.mutation == Some(Mutation::PositionBeforeCommits) {
             self.nodes[number].kept = process.following.iter().map(|following| following.follower.position()).collect();
         }
-        context.trace(|| format!("{} is killed", self.title(number)));
+        context.trace(|| format!("{} is killed", Self::title(number)));
         // Its machine may have gone with it, and then nobody is told.
         let silent = context.random.u8(..) < 60;
         if let (Some(Mutation::PositionAheadOfData), Role::Watcher { reader, .. }) =
@@ -183,7 +183,7 @@ impl<F: Family> Tree<F> {
             return Ok(());
         }
         let Some(mut process) = self.nodes[number].process.take() else { return Ok(()) };
-        context.trace(|| format!("{} ends", self.title(number)));
+        context.trace(|| format!("{} ends", Self::title(number)));
         for serving in &mut process.serving {
             if let Some(tcp) = self.tcps.get_mut(&serving.tcp) {
                 serving.terminate(context.now, &process.store, tcp, &mut context.random);

@@ -68,7 +68,7 @@ impl<F: Family> Tree<F> {
     }
 
     /// What a node is called.
-    pub(crate) fn title(&self, number: usize) -> String {
+    pub(crate) fn title(number: usize) -> String {
         format!("{} node {number}", F::NAME)
     }
 
@@ -100,7 +100,7 @@ impl<F: Family> Tree<F> {
     fn process(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
         let now = context.now;
         if self.nodes[number].process.is_none() {
-            context.trace(|| format!("{} starts", self.title(number)));
+            context.trace(|| format!("{} starts", Self::title(number)));
             self.nodes[number].start(now, context.faithful, context.options.mutation, &mut context.random)?;
             self.nodes[number].start_at = None;
         }
@@ -131,7 +131,7 @@ impl<F: Family> Tree<F> {
         });
         process.serving = serving;
         if let Some(problem) = problem {
-            return Err(format!("{}: {problem}", self.title(number)));
+            return Err(format!("{}: {problem}", Self::title(number)));
         }
         if now >= process.keep_at {
             process.keep(self.nodes[number].diligence, &mut context.random)?;
@@ -245,7 +245,7 @@ impl<F: Family> Tree<F> {
             }
         }
         for line in trace.into_iter().flatten() {
-            context.trace(|| format!("{}: {line}", self.title(number)));
+            context.trace(|| format!("{}: {line}", Self::title(number)));
         }
     }
 
