@@ -221,7 +221,8 @@ fn agrees(mine: &Seen, said: &Said, ahead: i64, wall: Time, leeway: Leeway) -> b
         && near(mine.start, theirs.start)
         && near(mine.expires, theirs.expires)
         && (near(mine.preferred, theirs.preferred) || passed(mine.preferred, 0) && passed(theirs.preferred, ahead))
-        && (contact_agrees(&mine.contact, said, near) || leeway.bygone_contacts && may_be_bygone(mine, said, ahead))
+        && (contact_agrees(&mine.contact, said, near)
+            || leeway.bygone_contacts && may_be_bygone(mine, said, ahead, leeway.times))
 }
 
 /// Whether it is what was heard last of the client, about this lease or another one.
@@ -233,9 +234,10 @@ fn contact_agrees(mine: &Contact, said: &Said, near: impl Fn(Option<Time>, Optio
 
 /// Whether it was heard of this client, and not before what the server has about the lease itself. What relays say
 /// names the client.
-fn may_be_bygone(mine: &Seen, said: &Said, ahead: i64) -> bool {
+fn may_be_bygone(mine: &Seen, said: &Said, ahead: i64, tolerance: Option<i64>) -> bool {
     let heard = |contact: &Contact| contact.heard.map_or(0, |heard| i64::from(heard.0));
     let (relay_info, client) = (&mine.contact.relay_info, &mine.client_id);
-    heard(&mine.contact) >= heard(&said.seen.contact) - ahead - COARSE
+    let not_before = heard(&said.seen.contact) - ahead;
+    tolerance.is_none_or(|tolerance| heard(&mine.contact) >= not_before - tolerance)
         && (relay_info.is_empty() || relay_info.windows(client.len()).any(|octets| octets == client))
 }

@@ -39,6 +39,8 @@ enum What {
 
 /// Leases there are: few, so that much happens to each of them.
 const LEASES: u32 = 24;
+/// Further ones, which one client has all together most of the time: more than are told of in one message.
+const CROWD: u32 = 20;
 const CLIENTS: u8 = 6;
 
 /// An address of everybody's.
@@ -46,7 +48,7 @@ pub(crate) fn address() -> Ipv6Addr {
     Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1)
 }
 
-/// Addresses on three networks of 64 bits, and prefixes from two pools.
+/// Addresses on four networks of 64 bits, and prefixes from two pools.
 fn key(lease: u32) -> V6Key {
     let number = u16::try_from(lease).unwrap_or_default();
     let part = |third, fourth, last| Ipv6Addr::new(0x2001, 0xdb8, third, fourth, 0, 0, 0, last);
@@ -55,7 +57,8 @@ fn key(lease: u32) -> V6Key {
         6..=9 => V6Key::new(part(1, 1, number)),
         10..=15 => V6Key::new(part(2, 0, number)),
         16..=19 => V6Key::prefix(part(0xf1, number << 8, 0), 56),
-        _ => V6Key::prefix(part(0xf2, number, 0), 64),
+        20..=23 => V6Key::prefix(part(0xf2, number, 0), 64),
+        _ => V6Key::new(part(3, 0, number)),
     }
 }
 
@@ -88,19 +91,22 @@ fn duid(client: u8) -> [u8; 7] {
 
 /// The client that has a lease most of the time, so that leases are renewed and clients have several.
 fn client(lease: u32, random: &mut Rng) -> u8 {
-    let usual = u8::try_from(lease).unwrap_or_default() % CLIENTS;
-    if random.u8(..) < 180 { usual } else { random.u8(0..CLIENTS) }
+    let (usual, often) =
+        if lease < LEASES { (u8::try_from(lease).unwrap_or_default() % CLIENTS, 180) } else { (0, 240) };
+    if random.u8(..) < often { usual } else { random.u8(0..CLIENTS) }
 }
 
 impl family::Row<V6Key> for Row {
     fn random(at: Time, random: &mut Rng) -> Self {
-        let lease = random.u32(0..LEASES);
-        let what = match random.u8(0..20) {
+        let crowd = random.u8(..) < 80;
+        let lease = if crowd { random.u32(LEASES..LEASES + CROWD) } else { random.u32(0..LEASES) };
+        let lasting = crowd && random.u8(..) < 200;
+        let what = match random.u8(if lasting { 5 } else { 0 }..20) {
             0..=2 => What::Release,
             3 => What::Decline { client: random.bool().then(|| client(lease, random)), seconds: random.u32(1..60) },
             4 => What::Delete,
             _ => {
-                let seconds = if random.bool() { random.u32(1..20) } else { random.u32(20..4000) };
+                let seconds = if !lasting && random.bool() { random.u32(1..20) } else { random.u32(20..4000) };
                 let valid = match random.u8(..) {
                     0..8 => None,
                     8..16 => Some(Time::INFINITE),
