@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Listener, SharedStore, Stores};
+use leasequery::serve::{Control, Listener, Places, SharedStore, Stores};
 use leasequery::source::kea::Follower;
 use leasequery::source::push::{Socket, Sources};
 use leasequery_protocol::server::{Allow, Limits, Policy};
@@ -64,7 +64,7 @@ impl Server {
             let address = listener.address();
             shared.keep(&receiver);
             let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
-            tokio::spawn(listener.run(stores, receiver, Limits::default(), 5000));
+            tokio::spawn(listener.run(stores, receiver, Limits::default(), Places::new(5000, 5000)));
             address
         });
         Self { runtime, shared, address, control }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use leasequery::config::{self, Requestor, Requestors};
 use leasequery::record::hex_text;
-use leasequery::serve::{Control, Listener, SharedStore, Stores};
+use leasequery::serve::{Control, Listener, Places, SharedStore, Stores};
 use leasequery::source::kea::Follower;
 use leasequery_protocol::requestor::v4::{BulkQuery, V4 as Asking};
 use leasequery_protocol::requestor::{Connection as Requesting, Timeouts};
@@ -191,7 +191,7 @@ fn main() {
         let listener = Listener::bind(&listener).expect("a port");
         let address = listener.address();
         let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
-        tokio::spawn(listener.run(stores, control, Limits::default(), 10));
+        tokio::spawn(listener.run(stores, control, Limits::default(), Places::new(10, 10)));
         address
     });
     let serve = repeat(|| {

@@ -160,6 +160,16 @@ fn connections_beyond_the_limit_are_accepted_and_closed() {
     });
 }
 
+#[test]
+fn one_address_cannot_take_all_connections() {
+    let limits = "[limits]\nconnections = 3\nconnections-per-requestor = 1\n";
+    let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{limits}"));
+    let mut first = daemon.connect();
+    first.send(&query_all(1));
+    assert_eq!(first.answer(1), (0, None));
+    assert_eq!(daemon.connect().next(), Next::Closed);
+}
+
 //= rfc6926-7.7-02
 //= rfc6926-7.7-04
 //= rfc6926-8.4-01

@@ -48,12 +48,17 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
 
 fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Problem> {
     let mut limits = Limits::default();
-    for (value, limit) in
-        [(&raw.connections, &mut limits.connections), (&raw.queries_per_connection, &mut limits.queries_per_connection)]
-    {
+    for (value, limit) in [
+        (&raw.connections, &mut limits.connections),
+        (&raw.connections_per_requestor, &mut limits.connections_per_requestor),
+        (&raw.queries_per_connection, &mut limits.queries_per_connection),
+    ] {
         let Some(value) = value else { continue };
         let number = usize::try_from(*value.get_ref()).ok().filter(|number| (1..=1_000_000).contains(number));
         *limit = number.ok_or_else(|| Problem::new(value.span(), "must be from 1 to 1000000"))?;
+    }
+    if raw.connections_per_requestor.is_none() {
+        limits.connections_per_requestor = limits.connections;
     }
     for (name, value, limit, section) in [
         ("data-timeout", &raw.data_timeout, &mut limits.data_timeout, "RFC 6926 section 6.3"),

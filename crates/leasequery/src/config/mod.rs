@@ -117,6 +117,8 @@ impl Listener {
 pub struct Limits {
     /// Connections of each listener (BULK_LQ_MAX_CONNS).
     pub connections: usize,
+    /// Connections of one address to each listener.
+    pub connections_per_requestor: usize,
     /// Queries answered side by side on a connection.
     pub queries_per_connection: usize,
     /// BULK_LQ_DATA_TIMEOUT.
@@ -134,6 +136,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             connections: 10,
+            connections_per_requestor: 10,
             queries_per_connection: 4,
             data_timeout: Duration::from_mins(5),
             active_send_timeout: Duration::from_mins(2),

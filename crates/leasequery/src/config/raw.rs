@@ -50,6 +50,7 @@ pub(super) struct Requestor {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub(super) struct Limits {
     pub(super) connections: Option<Spanned<i64>>,
+    pub(super) connections_per_requestor: Option<Spanned<i64>>,
     pub(super) queries_per_connection: Option<Spanned<i64>>,
     pub(super) data_timeout: Option<Spanned<f64>>,
     pub(super) active_send_timeout: Option<Spanned<f64>>,

@@ -39,6 +39,7 @@ addresses = ["192.0.2.77"]
 
 [limits]
 connections = 3
+connections-per-requestor = 1
 queries-per-connection = 2
 data-timeout = 301.5
 active-send-timeout = 120
@@ -120,6 +121,7 @@ fn loads_every_key_of_a_full_configuration() {
 
     let limits = Limits {
         connections: 3,
+        connections_per_requestor: 1,
         queries_per_connection: 2,
         data_timeout: Duration::from_millis(301_500),
         active_send_timeout: Duration::from_mins(2),
@@ -162,12 +164,14 @@ fn loads_every_key_of_a_full_configuration() {
 //= rfc6926-6.3-06
 //= rfc6926-6.3-07
 //= rfc6926-8.1-02
+//= rfc5460-7.1-02
+//= rfc5460-7.1-03
 #[test]
 fn has_the_defaults_of_the_rfc() {
     let config = parse(&LISTEN.replace("127.0.0.1:0", "127.0.0.1"));
     assert_eq!(config.listeners[0].address.port(), 67);
     assert_eq!(config.listeners[0].service, Service::V4 { server_id: None });
-    assert_eq!(config.limits.connections, 10);
+    assert_eq!((config.limits.connections, config.limits.connections_per_requestor), (10, 10));
     assert_eq!(config.limits.data_timeout, Duration::from_mins(5));
     assert_eq!(config.limits.queries_per_connection, 4);
     assert_eq!(config.limits.history, 86_400);

@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{self, Requestor, Requestors};
 use crate::requestor::wall_clock;
-use crate::serve::{Control, Datagrams, Listener, SharedStore, Stores};
+use crate::serve::{Control, Datagrams, Listener, Places, SharedStore, Stores};
 use mirror::Mirror;
 use network::{AccessNetwork, DualStack};
 
@@ -107,7 +107,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
             tasks.spawn_blocking(move || udp.run(&stores, &control));
         }
         servers.push(tcp.address());
-        tasks.spawn(tcp.run(stores.clone(), control.clone(), Limits::default(), connections));
+        tasks.spawn(tcp.run(stores.clone(), control.clone(), Limits::default(), Places::new(connections, connections)));
     }
     let [server_v4, server_v6] = servers[..] else { anyhow::bail!("two servers were started") };
 

@@ -8,10 +8,11 @@ use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::v6::V6;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
+use super::places::Places;
 use super::{Control, Stores, connection};
 use crate::config::{self, Service};
 
@@ -65,8 +66,7 @@ impl Listener {
     }
 
     /// Accepts connections until the daemon ends, then waits for them to say their last words.
-    pub async fn run(self, stores: Stores, mut control: watch::Receiver<Control>, limits: Limits, connections: usize) {
-        let places = Arc::new(Semaphore::new(connections));
+    pub async fn run(self, stores: Stores, mut control: watch::Receiver<Control>, limits: Limits, places: Arc<Places>) {
         let mut tasks = JoinSet::new();
         while !control.borrow().shutdown {
             tokio::select! {
@@ -96,16 +96,19 @@ impl Listener {
         stores: &Stores,
         control: &watch::Receiver<Control>,
         limits: Limits,
-        places: &Arc<Semaphore>,
+        places: &Arc<Places>,
         tasks: &mut JoinSet<()>,
     ) {
         let Some(policy) = control.borrow().requestors.find(peer.ip()).cloned() else {
             warn!("{peer}: closed: no requestor has this address");
             return;
         };
-        let Ok(place) = Arc::clone(places).try_acquire_owned() else {
-            warn!("{peer}: closed: {} has as many connections as limits.connections permits", self.address);
-            return;
+        let place = match places.take(peer.ip()) {
+            Ok(place) => place,
+            Err(limit) => {
+                warn!("{peer}: closed: {} has as many connections as {limit} permits", self.address);
+                return;
+            }
         };
         debug!("{peer}: connected as {}", policy.name);
         let local = stream.local_addr().unwrap_or(self.address);

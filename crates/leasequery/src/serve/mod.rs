@@ -4,6 +4,7 @@ mod connection;
 mod datagrams;
 mod describe;
 mod listener;
+mod places;
 mod shared;
 mod sources;
 mod state;
@@ -32,6 +33,7 @@ use sources::Surroundings;
 pub use datagrams::Datagrams;
 pub use describe::describe;
 pub use listener::Listener;
+pub use places::Places;
 pub use shared::SharedStore;
 pub(crate) use shared::keep_time;
 
@@ -132,7 +134,8 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
             let (stores, control) = (stores.clone(), control.clone());
             match listener {
                 Bound::Tcp(listener) => {
-                    tasks.spawn(listener.run(stores, control, limits, config.limits.connections));
+                    let places = Places::new(config.limits.connections, config.limits.connections_per_requestor);
+                    tasks.spawn(listener.run(stores, control, limits, places));
                 }
                 Bound::Udp(datagrams) => {
                     tasks.spawn_blocking(move || datagrams.run(&stores, &control));
