@@ -15,6 +15,8 @@ use crate::server::{Silence, Verdict};
 const SERVER_PORT: u16 = 547;
 /// The most that a datagram can carry behind its UDP header.
 const MAX_DATAGRAM: usize = 65_527;
+/// What is not asked for over UDP (RFC 5460 section 4).
+const TCP_ONLY: [QueryType; 3] = [QueryType::BY_RELAY_ID, QueryType::BY_LINK_ADDRESS, QueryType::BY_REMOTE_ID];
 
 /// Answers one datagram that came `from` somewhere: a LEASEQUERY, relayed or not (RFC 5007 section 4.4).
 ///
@@ -141,12 +143,13 @@ enum Found<'s> {
 }
 
 fn find<'s>(message: &Message<'_>, policy: &Policy, store: &'s Store<V6Key>) -> Result<Found<'s>, Refusal> {
+    // Whatever else may be wrong with it (RFC 5460 section 4): its first octet is looked at before all others.
+    let query_type = message.options().find(OptionCode::QUERY).and_then(|value| value.first().copied().map(QueryType));
+    if let Some(query_type) = query_type.filter(|query_type| TCP_ONLY.contains(query_type)) {
+        return Err(Refusal::not_allowed(format!("{query_type} is for queries over TCP")));
+    }
     let query = message.query().map_err(malformed)?;
     let query = query.ok_or_else(|| Refusal::malformed("there is no OPTION_LQ_QUERY"))?;
-    // Whatever else may be wrong with it (RFC 5460 section 4).
-    if [QueryType::BY_RELAY_ID, QueryType::BY_LINK_ADDRESS, QueryType::BY_REMOTE_ID].contains(&query.query_type) {
-        return Err(Refusal::not_allowed(format!("{} is for queries over TCP", query.query_type)));
-    }
     let selection = Selection::new(&query, false, store)?;
     let plan = ReplyPlan::new(&requested(message, Some(&query))?, false, &policy.withhold);
     let leases = match &selection.by {
