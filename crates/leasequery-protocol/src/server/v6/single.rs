@@ -46,14 +46,15 @@ fn respond(
     out: &mut Vec<u8>,
 ) -> Result<Verdict, Silence> {
     if datagram.first() != Some(&MessageType::RELAY_FORWARD.0) {
-        reply(datagram, server_id, policy, store, out)?;
+        reply(datagram, server_id, policy, store, MAX_DATAGRAM, out)?;
         return Ok(Verdict::Answer { to: from, without_relay_info: false });
     }
     let relays = Relay::chain(datagram).collect::<Result<Vec<_>, _>>()?;
     let query = relays.last().filter(|_| relays.len() < MAX_HOPS).and_then(Relay::relayed);
     let query = query.ok_or(Silence::Unusable("relayed, and without a message"))?;
+    let carried: usize = relays.iter().map(|relay| relay_back(relay, &[]).len()).sum();
     let mut inside = Vec::new();
-    reply(query, server_id, policy, store, &mut inside)?;
+    reply(query, server_id, policy, store, MAX_DATAGRAM.saturating_sub(carried), &mut inside)?;
     for relay in relays.iter().rev() {
         inside = relay_back(relay, &inside);
     }
@@ -86,12 +87,13 @@ fn put(out: &mut Vec<u8>, code: OptionCode, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// Appends the LEASEQUERY-REPLY to a query.
+/// Appends the LEASEQUERY-REPLY to a query, of so many octets at most.
 fn reply(
     query: &[u8],
     server_id: &[u8],
     policy: &Policy,
     store: &Store<V6Key>,
+    room: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), Silence> {
     let message = Message::parse(query)?;
@@ -116,14 +118,19 @@ fn reply(
         }
         Err(refusal) => problem = Some(refusal),
     }
-    let fits = writer.len() <= MAX_DATAGRAM && writer.finish().is_ok();
+    let fits = writer.len() <= room && writer.finish().is_ok();
     let text = "more leases than a datagram can tell of; a query over TCP is answered in full";
     let problem = problem.or_else(|| (!fits).then(|| Refusal::new(StatusCode::UNSPEC_FAIL, text)));
     if let Some(Refusal { status, text }) = problem {
         out.truncate(length);
         let mut writer = begin(&message, server_id, client_id, out);
         writer.status(status, &text);
+        let fits = writer.len() <= room;
         finish(writer);
+        if !fits {
+            out.truncate(length);
+            return Err(Silence::Unusable("relayed with more than an answer could carry back"));
+        }
     }
     Ok(())
 }
