@@ -6,10 +6,14 @@ use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_store::{Binding, Store, V4Key, V6Key};
 
+use crate::config::Protocol;
 use crate::record::View;
 
 /// A protocol, as the program knows it.
 pub trait Family: Followed<QueryError = QueryError> + Send + 'static {
+    /// Which one it is.
+    const PROTOCOL: Protocol;
+
     /// As records and configurations call it.
     const NAME: &'static str;
 
@@ -24,6 +28,7 @@ pub trait Family: Followed<QueryError = QueryError> + Send + 'static {
 }
 
 impl Family for V4 {
+    const PROTOCOL: Protocol = Protocol::V4;
     const NAME: &'static str = "v4";
 
     fn view<'a>(record: &'a v4::Record<'_>) -> View<'a> {
@@ -40,6 +45,7 @@ impl Family for V4 {
 }
 
 impl Family for V6 {
+    const PROTOCOL: Protocol = Protocol::V6;
     const NAME: &'static str = "v6";
 
     fn view<'a>(record: &'a v6::Record<'_>) -> View<'a> {

@@ -79,7 +79,8 @@ fn print<P: Family>(
 ) -> Result<(), Ending> {
     let stdout = io::stdout().lock();
     let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
-    let mut sink = Print { printer: Printer::new(format, options, stdout), progress: Progress::new(), count: 0 };
+    let mut sink =
+        Print { printer: Printer::new(format, P::PROTOCOL, options, stdout), progress: Progress::new(), count: 0 };
     let result = fetch(addresses, protocol, query, timeout, &mut sink);
     sink.progress.clear();
     let Print { printer, count, .. } = sink;

@@ -7,9 +7,11 @@ use std::io::{self, Write};
 
 use clap::ValueEnum;
 
+use crate::config::Protocol;
 use crate::record::{FIELDS, View};
 
 pub use progress::Progress;
+use table::Table;
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -26,8 +28,7 @@ pub enum Format {
 #[derive(Debug)]
 pub struct Printer<W: Write> {
     format: Format,
-    /// Whether options were asked for.
-    options: bool,
+    table: Table,
     out: W,
     buffer: Vec<u8>,
     begun: bool,
@@ -37,9 +38,15 @@ pub struct Printer<W: Write> {
 const BUFFER: usize = 64 * 1024;
 
 impl<W: Write> Printer<W> {
-    /// Prints to `out`. A table has a column for options where some were asked for.
-    pub fn new(format: Format, options: bool, out: W) -> Self {
-        Self { format, options, out, buffer: Vec::with_capacity(BUFFER + 4096), begun: false }
+    /// Prints leases of a protocol to `out`. A table has a column for options where some were asked for.
+    pub fn new(format: Format, protocol: Protocol, options: bool, out: W) -> Self {
+        Self {
+            format,
+            table: Table::new(protocol, options),
+            out,
+            buffer: Vec::with_capacity(BUFFER + 4096),
+            begun: false,
+        }
     }
 
     /// Prints one record.
@@ -48,7 +55,7 @@ impl<W: Write> Printer<W> {
         match self.format {
             Format::Json => view.write_json(&mut self.buffer),
             Format::Csv => view.write_csv(&mut self.buffer),
-            Format::Table => table::row(&mut self.buffer, self.options, view),
+            Format::Table => self.table.row(&mut self.buffer, view),
         }
         if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
     }
@@ -101,7 +108,7 @@ impl<W: Write> Printer<W> {
                 self.buffer.extend_from_slice(FIELDS.join(",").as_bytes());
                 self.buffer.push(b'\n');
             }
-            Format::Table => table::header(&mut self.buffer, self.options),
+            Format::Table => self.table.header(&mut self.buffer),
         }
     }
 }

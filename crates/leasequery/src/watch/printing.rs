@@ -52,7 +52,7 @@ impl<P: Family, W: Fn(&str)> Printing<P, W> {
         warn: W,
     ) -> Self {
         Self {
-            printer: Printer::new(format, options, io::stdout()),
+            printer: Printer::new(format, P::PROTOCOL, options, io::stdout()),
             format,
             ignore_renewals,
             earlier: if resumed { Earlier::Known } else { Earlier::None },
