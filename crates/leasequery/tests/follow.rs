@@ -7,22 +7,8 @@ use std::sync::Arc;
 use common::*;
 use serde_json::{Value, json};
 
-const ACTIVE: &str = r#"
-[[listen]]
-protocol = "v4"
-transport = "tcp"
-address = "127.0.0.1:0"
-tls = "off"
-active = true
-
-[[requestor]]
-name = "me"
-addresses = ["127.0.0.1"]
-allow = ["bulk", "active"]
-"#;
-
 fn root() -> Daemon {
-    Daemon::start(&format!("state-dir = \"state\"\n{ACTIVE}{PUSH}{}", network("10.0.0.1-10.0.0.9")))
+    Daemon::start(&format!("state-dir = \"state\"\n{}{PUSH}{}", active(LISTEN), network("10.0.0.1-10.0.0.9")))
 }
 
 fn mirror_of(servers: &[&Daemon], more: &str) -> Daemon {
@@ -30,12 +16,8 @@ fn mirror_of(servers: &[&Daemon], more: &str) -> Daemon {
 }
 
 fn mirror_config(servers: &[&Daemon], more: &str) -> String {
-    let source = |server: &&Daemon| {
-        let address = server.address();
-        format!("[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"{address}\"\ntls = \"off\"\n{more}")
-    };
-    let sources: String = servers.iter().map(source).collect();
-    format!("state-dir = \"state\"\n{ACTIVE}\n[limits]\nactive-idle-timeout = 0.3\n{sources}")
+    let sources: String = servers.iter().map(|server| follow("v4", server.address()) + more).collect();
+    format!("state-dir = \"state\"\n{}\n[limits]\nactive-idle-timeout = 0.3\n{sources}", active(LISTEN))
 }
 
 fn lease(last: u8, state: &str) -> Value {
@@ -46,17 +28,6 @@ fn lease(last: u8, state: &str) -> Value {
     })
 }
 
-/// What a daemon says, without what is its own.
-fn view(daemon: &Daemon) -> Vec<Value> {
-    let mut records = daemon.records(&[]);
-    for record in &mut records {
-        for own in ["server", "base-time", "data-source"] {
-            record.as_object_mut().expect("an object").remove(own);
-        }
-    }
-    records
-}
-
 #[test]
 fn a_chain_of_daemons_says_at_its_end_what_is_said_at_its_beginning() {
     let root = root();
@@ -64,9 +35,9 @@ fn a_chain_of_daemons_says_at_its_end_what_is_said_at_its_beginning() {
     let middle = mirror_of(&[&root], "");
     let end = mirror_of(&[&middle], "");
     let same = |what: &str| {
-        eventually(what, || view(&end) == view(&root) && view(&middle) == view(&root));
+        eventually(what, || end.view() == root.view() && middle.view() == root.view());
         let (root, end) = (root.address().to_string(), end.address().to_string());
-        let output = leasequery().args(["verify", &root, &end]).output().expect("the program runs");
+        let output = verify(&root, &end, &[]);
         assert!(output.status.success(), "{what}: {output:?}");
     };
     same("the first state is everywhere");
@@ -82,12 +53,12 @@ fn a_mirror_that_is_killed_has_everything_again() {
     let root = root();
     root.push_all(&[lease(1, "active"), lease(2, "active")]);
     let mut mirror = mirror_of(&[&root], "");
-    eventually("the first state is there", || view(&mirror) == view(&root));
+    eventually("the first state is there", || mirror.view() == root.view());
     mirror.signal("KILL");
     mirror.wait();
     root.push_all(&[lease(1, "released"), lease(3, "active")]);
     let mirror = Daemon::start_in(Arc::clone(&mirror.directory), leasequery());
-    eventually("what changed meanwhile is there", || view(&mirror) == view(&root));
+    eventually("what changed meanwhile is there", || mirror.view() == root.view());
 }
 
 #[test]
@@ -96,8 +67,7 @@ fn a_mirror_without_a_copy_is_not_ready_before_it_has_one() {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
         listener.local_addr().expect("its address")
     };
-    let config =
-        format!("{ACTIVE}\n[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"{gone}\"\ntls = \"off\"\n");
+    let config = active(LISTEN) + &follow("v4", gone);
     let directory = tempfile::tempdir().expect("a directory");
     std::fs::write(directory.path().join("leasequery.toml"), config).expect("written");
     let mut child = leasequery()
@@ -121,7 +91,7 @@ fn a_sweep_finds_what_is_no_longer_there() {
     let server = root.address().to_string();
     root.push_all(&[lease(1, "active"), lease(2, "active")]);
     let mirror = mirror_of(&[&root], "sweep = \"300ms\"\n");
-    eventually("the first state is there", || view(&mirror) == view(&root));
+    eventually("the first state is there", || mirror.view() == root.view());
     root.signal("TERM");
     root.wait();
     std::fs::remove_dir_all(root.path("state")).expect("it forgets everything");

@@ -2,8 +2,6 @@
 
 mod common;
 
-use std::process::Output;
-
 use common::*;
 use serde_json::{Value, json};
 
@@ -18,14 +16,6 @@ fn lease(last: u8, state: &str) -> Value {
     })
 }
 
-fn verify(a: &str, b: &str, more: &[&str]) -> Output {
-    leasequery().args(["verify", a, b]).args(more).output().expect("the program runs")
-}
-
-fn text(output: &Output) -> String {
-    String::from_utf8_lossy(&output.stdout).into_owned()
-}
-
 #[test]
 fn copies_are_equal_or_each_difference_is_listed() {
     let (a, b) = (daemon(), daemon());
@@ -33,7 +23,7 @@ fn copies_are_equal_or_each_difference_is_listed() {
     a.push_all(&[lease(1, "active"), lease(2, "released")]);
     b.push_all(&[lease(1, "active")]);
     let output = verify(&at_a, &at_b, &["--format", "table"]);
-    assert_eq!((output.status.code(), text(&output).as_str()), (Some(0), "equal: 9 addresses, 1 leased\n"));
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), "equal: 9 addresses, 1 leased\n"));
 
     a.push_all(&[lease(3, "active"), lease(4, "active")]);
     let mut other = lease(4, "active");
@@ -42,13 +32,13 @@ fn copies_are_equal_or_each_difference_is_listed() {
     let output = verify(&at_a, &at_b, &["--settle", "0s", "--format", "table"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
-        text(&output),
+        stdout(&output),
         "10.0.0.3  state: active | available\n10.0.0.4  mac: 02:00:00:00:00:04 | 02:00:00:00:00:ff\n"
     );
     assert!(stderr(&output).contains("2 of 9 addresses differ"));
 
     let output = verify(&at_a, &at_b, &["--settle", "0s"]);
-    let lines: Vec<Value> = text(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines[1]["difference"], "differs");
     assert_eq!((&lines[1]["address"], &lines[1]["fields"]), (&json!("10.0.0.4"), &json!(["mac"])));
     assert_eq!(

@@ -2,31 +2,15 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Write};
-use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::io::Write;
 use std::time::Duration;
 
 use common::*;
 use leasequery_wire::v4::StatusCode;
 use serde_json::{Value, json};
 
-const ACTIVE: &str = r#"
-[[listen]]
-protocol = "v4"
-transport = "tcp"
-address = "127.0.0.1:0"
-tls = "off"
-active = true
-
-[[requestor]]
-name = "me"
-addresses = ["127.0.0.1"]
-allow = ["bulk", "active"]
-"#;
-
 fn config() -> String {
-    format!("state-dir = \"state\"\n{ACTIVE}{PUSH}")
+    format!("state-dir = \"state\"\n{}{PUSH}", active(LISTEN))
 }
 
 fn lease(last: u8, state: &str) -> Value {
@@ -34,64 +18,6 @@ fn lease(last: u8, state: &str) -> Value {
         "protocol": "v4", "address": format!("10.0.0.{last}"), "state": state, "mac": format!("02:00:00:00:00:{last:02x}"),
         "expires": "2090-01-01T00:00:00Z",
     })
-}
-
-/// `leasequery watch` as a process, and what it prints, line by line.
-struct Watch {
-    child: Child,
-    lines: Receiver<String>,
-}
-
-impl Watch {
-    fn start(server: &str, arguments: &[&str]) -> Self {
-        let mut child = leasequery()
-            .args(["watch", server, "--retry", "300ms"])
-            .args(arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        let (sender, lines) = channel();
-        let stdout = child.stdout.take().expect("piped");
-        std::thread::spawn(move || {
-            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
-                let _ = sender.send(line);
-            }
-        });
-        Self { child, lines }
-    }
-
-    fn of(daemon: &Daemon, arguments: &[&str]) -> Self {
-        Self::start(&daemon.address().to_string(), arguments)
-    }
-
-    /// The next line, in short: an event, or an address and its state.
-    fn next(&self) -> String {
-        let line = self.lines.recv_timeout(PATIENCE).expect("a line");
-        let value: Value = serde_json::from_str(&line).expect("JSON");
-        let text = |name: &str| value[name].as_str().unwrap_or_default().to_owned();
-        if value["event"].is_string() { text("event") } else { format!("{} {}", text("address"), text("state")) }
-    }
-
-    #[track_caller]
-    fn expect(&self, lines: &[&str]) {
-        for line in lines {
-            assert_eq!(self.next(), *line);
-        }
-    }
-
-    /// Everything that it prints until it ends.
-    fn rest(mut self) -> (Vec<String>, Option<i32>) {
-        let lines = self.lines.iter().collect();
-        (lines, self.child.wait().expect("it ends").code())
-    }
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 //= rfc7724-4-01

@@ -1,6 +1,8 @@
 //! What the tests of the whole program share: the daemon as a process, and peers that speak the wire by hand.
 
-#![allow(dead_code, unreachable_pub, reason = "each test file takes what it needs")]
+#![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file takes what it needs")]
+
+mod watch;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -17,6 +19,8 @@ use leasequery_wire::{Framing, split_frame};
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use watch::Watch;
+
 /// How long anything may take before a test fails.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -28,11 +32,35 @@ address = "127.0.0.1:0"
 tls = "off"
 "#;
 
+/// One of TCP over which DHCPv6 is spoken.
+pub const LISTEN_V6: &str = r#"
+[[listen]]
+protocol = "v6"
+transport = "tcp"
+address = "[::1]:0"
+tls = "off"
+"#;
+
 pub const REQUESTOR: &str = r#"
 [[requestor]]
 name = "me"
-addresses = ["127.0.0.1"]
+addresses = ["127.0.0.1", "::1"]
 "#;
+
+/// A listener that also answers active queries, and a requestor who may send them.
+pub fn active(listen: &str) -> String {
+    format!("{listen}active = true\n{REQUESTOR}allow = [\"udp\", \"bulk\", \"active\"]\n")
+}
+
+/// A listener for single queries.
+pub fn listen_udp(protocol: &str, address: &str) -> String {
+    format!("[[listen]]\nprotocol = \"{protocol}\"\ntransport = \"udp\"\naddress = \"{address}\"\n")
+}
+
+/// A source that follows another server.
+pub fn follow(protocol: &str, server: SocketAddr) -> String {
+    format!("[[source]]\ntype = \"leasequery\"\nprotocol = \"{protocol}\"\nserver = \"{server}\"\ntls = \"off\"\n")
+}
 
 pub const PUSH: &str = r#"
 [[source]]
@@ -116,10 +144,20 @@ impl Daemon {
         self.log.lock().expect("not poisoned").clone()
     }
 
-    /// The address of the first listener.
+    /// The address of the first listener for TCP.
     pub fn address(&self) -> SocketAddr {
-        let listener = self.ready.split_whitespace().find_map(|word| word.strip_prefix("v4-tcp="));
-        listener.and_then(|address| address.parse().ok()).expect("a listener")
+        self.find_listener(&["v4-tcp", "v6-tcp"])
+    }
+
+    /// The address of the first listener of this name.
+    pub fn listener(&self, name: &str) -> SocketAddr {
+        self.find_listener(&[name])
+    }
+
+    fn find_listener(&self, names: &[&str]) -> SocketAddr {
+        let words = self.ready.split_whitespace().filter_map(|word| word.split_once('='));
+        let listener = words.into_iter().find(|(name, _)| names.contains(name));
+        listener.and_then(|(_, address)| address.parse().ok()).expect("a listener")
     }
 
     pub fn configure(&self, config: &str) {
@@ -173,10 +211,20 @@ impl Daemon {
         records(&output)
     }
 
-    /// Their addresses.
+    /// Their addresses and prefixes.
     pub fn addresses(&self, arguments: &[&str]) -> Vec<String> {
-        let address = |record: &Value| record["address"].as_str().unwrap_or_default().to_owned();
-        self.records(arguments).iter().map(address).collect()
+        self.records(arguments).iter().map(place).collect()
+    }
+
+    /// What it says of everything, without what is its own.
+    pub fn view(&self) -> Vec<Value> {
+        let mut records = self.records(&[]);
+        for record in &mut records {
+            for own in ["server", "base-time", "data-source"] {
+                record.as_object_mut().expect("an object").remove(own);
+            }
+        }
+        records
     }
 }
 
@@ -196,8 +244,23 @@ pub fn records(output: &Output) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
 
+/// What a record is about: an address or a prefix.
+pub fn place(record: &Value) -> String {
+    let found = record["address"].as_str().or(record["prefix"].as_str());
+    found.unwrap_or_default().to_owned()
+}
+
+pub fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
 pub fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+/// Runs `leasequery verify`.
+pub fn verify(a: &str, b: &str, more: &[&str]) -> Output {
+    leasequery().args(["verify", a, b]).args(more).output().expect("the program runs")
 }
 
 /// Sends octets to a push socket, shuts down the sending side, and gives the answers.
