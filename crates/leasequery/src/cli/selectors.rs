@@ -129,6 +129,7 @@ impl Selectors {
 
     /// What a single query over DHCPv6 is about.
     pub(super) fn v6_target(self) -> Result<v6::Selector, Ending> {
+        self.refuse_v4()?;
         self.refuse_bulk("--relay-id", self.relay_id.is_some())?;
         self.refuse_bulk("--remote-id", self.remote_id.is_some())?;
         if self.address.is_none() && self.duid.is_none() {
@@ -153,11 +154,15 @@ impl Selectors {
         Ok(v6::BulkQuery { selector: self.v6_selector()?, since, until, options })
     }
 
-    fn v6_selector(self) -> Result<v6::Selector, Ending> {
+    fn refuse_v4(&self) -> Result<(), Ending> {
         refuse(
             "DHCPv4",
             &[("--mac", self.mac.is_some()), ("--client-id", self.client_id.is_some()), ("--vpn", self.vpn.is_some())],
-        )?;
+        )
+    }
+
+    fn v6_selector(self) -> Result<v6::Selector, Ending> {
+        self.refuse_v4()?;
         let primary = match (self.address, self.duid, self.remote_id, self.relay_id) {
             (Some(IpAddr::V6(address)), ..) => v6::Primary::Address(address),
             (Some(IpAddr::V4(address)), ..) => {
