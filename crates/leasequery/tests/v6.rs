@@ -5,76 +5,9 @@ mod common;
 use std::sync::Arc;
 use std::time::Duration;
 
+use common::v6::*;
 use common::*;
 use serde_json::{Value, json};
-
-const ANNE: &str = "00030001020000000001";
-const BERT: &str = "00030001020000000002";
-const CLEO: &str = "00030001020000000003";
-/// Enterprise number 2495, then three octets.
-const LINE_1: &str = "000009bf616263";
-const LINE_2: &str = "000009bf616264";
-const RELAY: &str = "00030001020000000099";
-
-/// Two links: one with prefixes to delegate, and one without.
-const LINKS: &str = r#"
-[[network]]
-protocol = "v6"
-link = "2001:db8:1::/64"
-prefixes = ["2001:db8:f000::/36"]
-
-[[network]]
-protocol = "v6"
-link = "2001:db8:2::/64"
-"#;
-
-const SERVER_ID: &str = "server-id = \"00030001020000000077\"\n";
-
-/// A Relay-Forward with Interface-Id, Remote-ID and Relay-ID, as a relay on the first link would make it.
-fn relay_message() -> String {
-    let link = "20010db8000100000000000000000001";
-    let peer = "fe800000000000000000000000000001";
-    format!("0c00{link}{peer}0012000465746830{}{}", option(37, LINE_1), option(53, RELAY))
-}
-
-fn option(code: u16, value: &str) -> String {
-    format!("{code:04x}{:04x}{value}", value.len() / 2)
-}
-
-fn lease(place: &str, duid: &str, state: &str) -> Value {
-    let mut lease = json!({
-        "protocol": "v6", "state": state, "duid": duid, "expires": "2090-01-01T00:00:00Z",
-        "preferred-until": "2089-01-01T00:00:00Z", "client-last-transaction-time": "2026-01-02T00:00:00Z",
-    });
-    lease[if place.contains('/') { "prefix" } else { "address" }] = json!(place);
-    lease
-}
-
-fn with(mut lease: Value, fields: &[(&str, Value)]) -> Value {
-    for (name, value) in fields {
-        lease[name] = value.clone();
-    }
-    lease
-}
-
-/// Anne has an address and a prefix on the first link, and an address on the second; Bert has an address on the first,
-/// and another one that is in no network but was said to be on the second. Cleo's is over.
-fn leases() -> Vec<Value> {
-    let relayed = [("relay-peer", json!("2001:db8:ff::1")), ("relay-message", json!(relay_message()))];
-    let options = [("options", json!({"23": "20010db8000000000000000000000053"}))];
-    let made = [("remote-id", json!(LINE_2)), ("relay-id", json!(RELAY)), ("relay-peer", json!("2001:db8:ff::1"))];
-    vec![
-        with(lease("2001:db8:1::10", ANNE, "active"), &[&relayed[..], &options].concat()),
-        with(lease("2001:db8:f000:100::/56", ANNE, "active"), &[&relayed[..], &options].concat()),
-        lease("2001:db8:2::10", ANNE, "active"),
-        with(lease("2001:db8:1::11", BERT, "active"), &made),
-        with(lease("2001:db8:9::11", BERT, "active"), &[("link", json!("2001:db8:2::"))]),
-        lease("2001:db8:2::12", CLEO, "released"),
-    ]
-}
-
-const EVERYTHING: [&str; 5] =
-    ["2001:db8:1::10", "2001:db8:1::11", "2001:db8:2::10", "2001:db8:9::11", "2001:db8:f000:100::/56"];
 
 fn config() -> String {
     format!("state-dir = \"state\"\n{}{PUSH}{LINKS}", active(LISTEN_V6))
@@ -305,6 +238,7 @@ fn the_server_listens_on_port_547_unless_another_is_given_and_warns_of_short_tim
 }
 
 //= rfc5007-4.4.2-06
+//= rfc5007-5-03
 #[test]
 fn options_are_printed_when_asked_for_unless_withheld() {
     let options = |daemon: &Daemon, arguments: &[&str]| {

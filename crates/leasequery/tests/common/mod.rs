@@ -2,10 +2,11 @@
 
 #![allow(dead_code, unused_imports, unreachable_pub, reason = "each test file takes what it needs")]
 
+pub mod v6;
 mod watch;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
@@ -169,6 +170,13 @@ impl Daemon {
         assert!(Command::new("sh").args(["-c", &command]).status().expect("sh runs").success());
     }
 
+    /// Octets of memory that it occupies.
+    pub fn memory(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is running");
+        let size = status.lines().find_map(|line| line.strip_prefix("VmRSS:")?.trim().strip_suffix("kB"));
+        1024 * size.and_then(|size| size.trim().parse::<u64>().ok()).expect("its size")
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the child can be asked").is_none()
     }
@@ -283,6 +291,37 @@ pub enum Next {
     Closed,
     /// The other side has closed with a reset.
     Reset,
+}
+
+/// A socket from which single queries are sent by hand.
+pub struct Asker(pub UdpSocket);
+
+impl Asker {
+    /// For one server: nobody else's datagrams are received.
+    pub fn new(server: SocketAddr) -> Self {
+        let local: IpAddr = if server.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() };
+        let socket = UdpSocket::bind((local, 0)).expect("a socket");
+        socket.connect(server).expect("it leads there");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        Self(socket)
+    }
+
+    pub fn send(&self, datagram: &[u8]) {
+        self.0.send(datagram).expect("it is sent");
+    }
+
+    /// The next datagram.
+    pub fn next(&self) -> Vec<u8> {
+        let mut input = vec![0; 65_536];
+        let length = self.0.recv(&mut input).expect("an answer");
+        input.truncate(length);
+        input
+    }
+
+    pub fn ask(&self, datagram: &[u8]) -> Vec<u8> {
+        self.send(datagram);
+        self.next()
+    }
 }
 
 /// A connection on which messages are written and read by hand.
