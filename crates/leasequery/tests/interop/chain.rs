@@ -1,7 +1,7 @@
 //! Kea's leases at the end of a chain: Kea, a daemon beside it, a daemon that follows that one, and a requestor that
 //! watches the second. Processes are killed and connections are cut all the time.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -12,34 +12,64 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::daemon::{BINARY, Daemon};
+use super::family::Family;
 use super::kea::{Kea, Settings, option82};
 use super::lease_file::{self, Lease};
-use super::live::{SOURCE, leases, now};
+use super::live::{leases, now};
 use super::proxy::Proxy;
 
 /// Seconds of trouble; `LEASEQUERY_TROUBLE` asks for more.
 const TROUBLE: u64 = 15;
 
-/// A requestor, and the last word it printed about each address, over all its runs.
+/// What a requestor has printed.
+#[derive(Default)]
+struct Printed {
+    /// The last word about each address, over all its runs.
+    known: BTreeMap<String, Value>,
+    /// The addresses that were printed since it began to print everything.
+    since: BTreeSet<String>,
+}
+
+impl Printed {
+    fn record(&mut self, address: String, record: Value) {
+        self.since.insert(address.clone());
+        self.known.insert(address, record);
+    }
+
+    /// Everything is printed when a run begins without having been told of anything, and once more after changes are
+    /// missing that nobody can tell: what was not among it is gone. Over DHCPv6 nothing else says so.
+    fn event(&mut self, event: &str) {
+        match event {
+            "data-missing" => self.since.clear(),
+            "initial-complete" => {
+                let since = std::mem::take(&mut self.since);
+                self.known.retain(|address, _| since.contains(address));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// A requestor.
 struct Watch {
     child: Child,
     server: String,
     directory: std::path::PathBuf,
-    known: Arc<Mutex<BTreeMap<String, Value>>>,
+    printed: Arc<Mutex<Printed>>,
     events: Arc<Mutex<Vec<String>>>,
 }
 
 impl Watch {
     fn start(directory: &std::path::Path, server: &str) -> Self {
-        let (known, events) = (Arc::default(), Arc::default());
-        let child = launch(directory, server, &known, &events);
-        Self { child, server: server.to_owned(), directory: directory.to_owned(), known, events }
+        let (printed, events) = (Arc::default(), Arc::default());
+        let child = launch(directory, server, &printed, &events);
+        Self { child, server: server.to_owned(), directory: directory.to_owned(), printed, events }
     }
 
     fn kill_and_restart(&mut self) {
         self.child.kill().expect("it is there");
         self.child.wait().expect("it ends");
-        self.child = launch(&self.directory, &self.server, &self.known, &self.events);
+        self.child = launch(&self.directory, &self.server, &self.printed, &self.events);
     }
 
     /// It ends by itself if its first attempt finds nobody.
@@ -48,7 +78,7 @@ impl Watch {
     }
 
     fn leases(&self) -> BTreeMap<String, Lease> {
-        let records: Vec<Value> = self.known.lock().expect("not poisoned").values().cloned().collect();
+        let records: Vec<Value> = self.printed.lock().expect("not poisoned").known.values().cloned().collect();
         leases(&records)
     }
 }
@@ -66,7 +96,7 @@ impl Drop for Watch {
 fn launch(
     directory: &std::path::Path,
     server: &str,
-    known: &Arc<Mutex<BTreeMap<String, Value>>>,
+    printed: &Arc<Mutex<Printed>>,
     events: &Arc<Mutex<Vec<String>>>,
 ) -> Child {
     let mut child = Command::new(BINARY)
@@ -77,37 +107,41 @@ fn launch(
         .spawn()
         .expect("watch starts");
     let stdout = child.stdout.take().expect("piped");
-    let (known, events) = (Arc::clone(known), Arc::clone(events));
+    let (printed, events) = (Arc::clone(printed), Arc::clone(events));
     std::thread::spawn(move || {
         for line in BufReader::new(stdout).lines().map_while(Result::ok) {
             // A process that is killed may leave half a line, which its next run says again.
             let Ok(record) = serde_json::from_str::<Value>(&line) else { continue };
-            match record["address"].as_str() {
-                Some(address) => {
-                    let address = address.to_owned();
-                    known.lock().expect("not poisoned").insert(address, record);
-                }
-                None => events.lock().expect("not poisoned").push(record["event"].to_string()),
+            let mut printed = printed.lock().expect("not poisoned");
+            if let Some(address) = record["address"].as_str().or(record["prefix"].as_str()) {
+                let address = address.to_owned();
+                printed.record(address, record);
+            } else if let Some(event) = record["event"].as_str() {
+                printed.event(event);
+                events.lock().expect("not poisoned").push(event.to_owned());
             }
         }
     });
     child
 }
 
-pub(crate) fn trouble() {
+pub(crate) fn trouble(family: Family) {
     let seconds = std::env::var("LEASEQUERY_TROUBLE").ok().and_then(|text| text.parse().ok()).unwrap_or(TROUBLE);
     let (first_directory, second_directory) =
         (TempDir::new().expect("a directory"), TempDir::new().expect("a directory"));
-    let mut kea =
-        Kea::start(first_directory.path(), &Settings { valid_lifetime: 60, lfc_interval: 2, ..Settings::default() });
-    let mut first = Daemon::start(first_directory.path(), SOURCE);
-    let before = Proxy::start(&first.address);
+    let mut kea = Kea::start(
+        first_directory.path(),
+        &Settings { family, valid_lifetime: 60, lfc_interval: 2, ..Settings::default() },
+    );
+    let mut first = Daemon::start(family, first_directory.path(), &family.kea_source());
+    let before = Proxy::start(family.loopback(), &first.address);
     let source = format!(
-        "[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"{}\"\ntls = \"off\"\n[limits]\nactive-idle-timeout = 0.4\n",
+        "[[source]]\ntype = \"leasequery\"\nprotocol = \"{}\"\nserver = \"{}\"\ntls = \"off\"\n[limits]\nactive-idle-timeout = 0.4\n",
+        family.name(),
         before.address
     );
-    let mut second = Daemon::start(second_directory.path(), &source);
-    let behind = Proxy::start(&second.address);
+    let mut second = Daemon::start(family, second_directory.path(), &source);
+    let behind = Proxy::start(family.loopback(), &second.address);
     let mut watch = Watch::start(second_directory.path(), &behind.address.to_string());
 
     let relay = option82("657468302f31", "aabbccddee01", "0a0b");
@@ -147,7 +181,7 @@ pub(crate) fn trouble() {
     }
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let expected = lease_file::active(first_directory.path(), now());
+        let expected = lease_file::active(family, first_directory.path(), now());
         let (middle, end) = (leases(&second.bulk(&[])), watch.leases());
         if near(&middle, &expected) && near(&end, &expected) {
             println!("{troubles} troubles in {seconds} s, {} leases at the end", expected.len());

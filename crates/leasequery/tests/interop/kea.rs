@@ -1,17 +1,19 @@
 //! A real Kea on the loopback, without privileges, and perfdhcp for traffic.
 
 use std::fmt::Write as _;
-use std::net::UdpSocket;
+use std::net::{Ipv6Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use super::family::Family;
 use super::tool;
 
-/// A running kea-dhcp4; it is killed when it is dropped.
+/// A running server of Kea's; it is killed when it is dropped.
 pub(crate) struct Kea {
     child: Child,
+    family: Family,
     directory: PathBuf,
     server_port: u16,
     client_port: u16,
@@ -19,6 +21,7 @@ pub(crate) struct Kea {
 
 /// What differs between the tests.
 pub(crate) struct Settings {
+    pub(crate) family: Family,
     pub(crate) valid_lifetime: u32,
     /// Seconds between two cleanups of the lease file; 0 is never.
     pub(crate) lfc_interval: u32,
@@ -27,41 +30,40 @@ pub(crate) struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { valid_lifetime: 600, lfc_interval: 0, extended_info: true }
+        Self { family: Family::V4, valid_lifetime: 600, lfc_interval: 0, extended_info: true }
     }
 }
 
-/// The pool: 1,024 addresses, written in Kea's dialect of JSON.
+/// The pool of DHCPv4: 1,024 addresses, written in Kea's dialect of JSON.
 pub(crate) const POOL: usize = 1024;
 /// An address reserved outside the pool.
 pub(crate) const RESERVED: &str = "10.77.200.9";
 
 impl Kea {
     pub(crate) fn start(directory: &Path, settings: &Settings) -> Self {
-        let Settings { valid_lifetime, lfc_interval, extended_info } = settings;
+        let Settings { family, valid_lifetime, lfc_interval, extended_info } = settings;
+        let (server, own) = family.kea_config(settings);
         let config = format!(
             r#"# A comment, as people write them.
-{{ "Dhcp4": {{
-  "interfaces-config": {{ "interfaces": ["lo"], "dhcp-socket-type": "udp" }},
+{{ "{server}": {{
+  {own}
   "lease-database": {{ "type": "memfile", "name": "{leases}", "lfc-interval": {lfc_interval} }},
   "valid-lifetime": {valid_lifetime}, "calculate-tee-times": true,
   "store-extended-info": {extended_info}, // needed for relay data
   "expired-leases-processing": {{ "reclaim-timer-wait-time": 1, "flush-reclaimed-timer-wait-time": 3,
                                   "hold-reclaimed-time": 4 }},
-  "subnet4": [ {{ "id": 7, "subnet": "10.77.0.0/16", "pools": [ {{ "pool": "10.77.1.0 - 10.77.4.255" }}, ],
-                 "relay": {{ "ip-addresses": ["127.0.0.1"] }},
-                 "reservations": [ {{ "hw-address": "02:00:00:00:00:01", "ip-address": "{RESERVED}" }} ] }} ],
-  "loggers": [ {{ "name": "kea-dhcp4", "severity": "WARN",
+  "loggers": [ {{ "name": "{logger}", "severity": "WARN",
                  "output_options": [ {{ "output": "{log}" }} ] }} ]
 }} }}
 "#,
-            leases = directory.join("leases4.csv").display(),
+            leases = directory.join(family.leases()).display(),
+            logger = family.server(),
             log = directory.join("kea.log").display(),
         );
         std::fs::write(directory.join("kea.conf"), config).expect("the configuration is written");
-        let (server_port, client_port) = (free_port(), free_port());
-        let child = launch(directory, server_port, client_port);
-        Self { child, directory: directory.to_owned(), server_port, client_port }
+        let (server_port, client_port) = (free_port(*family), free_port(*family));
+        let child = launch(*family, directory, server_port, client_port);
+        Self { child, family: *family, directory: directory.to_owned(), server_port, client_port }
     }
 
     /// Kills without a warning and starts again.
@@ -72,25 +74,67 @@ impl Kea {
         for entry in std::fs::read_dir(&run).expect("its directory").flatten() {
             let _ = std::fs::remove_file(entry.path());
         }
+        let cleanup = self.directory.join(format!("{}.pid", self.family.leases()));
         // A cleanup that goes on keeps Kea from starting.
         let deadline = Instant::now() + Duration::from_secs(10);
-        while self.directory.join("leases4.csv.pid").exists() && Instant::now() < deadline {
+        while cleanup.exists() && Instant::now() < deadline {
             sleep(Duration::from_millis(20));
         }
-        self.child = launch(&self.directory, self.server_port, self.client_port);
+        self.child = launch(self.family, &self.directory, self.server_port, self.client_port);
     }
 
-    /// Starts clients that come through a relay with this option 82, and does not wait for them.
+    /// Starts clients that come through a relay, of DHCPv4 with this option 82 and with hardware addresses from there on,
+    /// and does not wait for them. Clients of DHCPv6 are new ones each time, ask for an address and a prefix, and their
+    /// relay adds no options.
     pub(crate) fn traffic(&self, mac: &str, option82: &str, arguments: &[&str]) -> Traffic {
         let mut command = tool("perfdhcp");
-        command.arg("-4").args(["-b", &format!("mac={mac}")]).args(arguments);
-        if !option82.is_empty() {
+        match self.family {
+            Family::V4 => command.arg("-4").args(["-b", &format!("mac={mac}")]),
+            Family::V6 => command.args(["-6", "-A", "1", "-e", "address-and-prefix"]),
+        };
+        command.args(arguments);
+        if !option82.is_empty() && self.family == Family::V4 {
             command.args(["-o", &format!("82,{option82}")]);
         }
         command.args(["-l", "lo", "-W", "300000"]);
-        command.args(["-L", &self.client_port.to_string(), "-N", &self.server_port.to_string(), "127.0.0.1"]);
+        command.args(["-L", &self.client_port.to_string(), "-N", &self.server_port.to_string()]);
+        command.arg(self.family.loopback().to_string());
         let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("perfdhcp starts");
         Traffic(child)
+    }
+
+    /// A client of DHCPv6 gets an address and a prefix at once, through a relay that says who it is and where the client
+    /// is.
+    pub(crate) fn lease_v6(&self, duid: &[u8], remote_id: &[u8], relay_id: &[u8]) {
+        let put = |out: &mut Vec<u8>, code: u16, value: &[u8]| {
+            out.extend_from_slice(&code.to_be_bytes());
+            out.extend_from_slice(&u16::try_from(value.len()).expect("it is short").to_be_bytes());
+            out.extend_from_slice(value);
+        };
+        // A SOLICIT with rapid commit, for one address and one prefix.
+        let mut solicit = vec![1, 0, 0, 7];
+        put(&mut solicit, 1, duid);
+        put(&mut solicit, 14, &[]);
+        put(&mut solicit, 8, &[0, 0]);
+        put(&mut solicit, 3, &[0; 12]);
+        put(&mut solicit, 25, &[0; 12]);
+        let mut relayed = vec![12, 0];
+        relayed.extend_from_slice(&Ipv6Addr::LOCALHOST.octets());
+        relayed.extend_from_slice(&Ipv6Addr::new(0xfe80, 0, 0, 0, 0, 0, 0, 0xa).octets());
+        put(&mut relayed, 37, remote_id);
+        put(&mut relayed, 53, relay_id);
+        put(&mut relayed, 9, &solicit);
+        let socket = UdpSocket::bind((Ipv6Addr::LOCALHOST, self.client_port)).expect("nobody else relays now");
+        socket.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+        let mut answer = [0; 2048];
+        for _ in 0..4 {
+            socket.send_to(&relayed, SocketAddr::from((Ipv6Addr::LOCALHOST, self.server_port))).expect("it is sent");
+            if socket.recv(&mut answer).is_ok() {
+                assert_eq!(answer[0], 13, "a RELAY-REPL");
+                return;
+            }
+        }
+        panic!("Kea does not answer");
     }
 }
 
@@ -120,11 +164,11 @@ pub(crate) fn option82(circuit_id: &str, remote_id: &str, relay_id: &str) -> Str
     hex
 }
 
-fn launch(directory: &Path, server_port: u16, client_port: u16) -> Child {
+fn launch(family: Family, directory: &Path, server_port: u16, client_port: u16) -> Child {
     let run = directory.join("run");
     std::fs::create_dir_all(&run).expect("its directory");
     let start = || {
-        tool("kea-dhcp4")
+        tool(family.server())
             .arg("-c")
             .arg(directory.join("kea.conf"))
             .args(["-p", &server_port.to_string(), "-P", &client_port.to_string()])
@@ -138,7 +182,7 @@ fn launch(directory: &Path, server_port: u16, client_port: u16) -> Child {
     let mut child = start();
     // It is up once somebody holds its port. On a busy machine it may find something of its last run, and end again.
     let deadline = Instant::now() + Duration::from_mins(1);
-    while UdpSocket::bind(("127.0.0.1", server_port)).is_ok() {
+    while UdpSocket::bind((family.loopback(), server_port)).is_ok() {
         assert!(
             Instant::now() < deadline,
             "Kea does not come up: {:?}",
@@ -152,7 +196,7 @@ fn launch(directory: &Path, server_port: u16, client_port: u16) -> Child {
     child
 }
 
-fn free_port() -> u16 {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a free port");
+fn free_port(family: Family) -> u16 {
+    let socket = UdpSocket::bind((family.loopback(), 0)).expect("a free port");
     socket.local_addr().expect("its address").port()
 }

@@ -1,6 +1,7 @@
 //! Kea's leases, through the daemon, as a requestor sees them.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::Path;
 use std::thread::sleep;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -9,11 +10,9 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::daemon::Daemon;
+use super::family::Family;
 use super::kea::{Kea, POOL, RESERVED, Settings, option82};
 use super::lease_file::{self, Lease};
-
-pub(crate) const SOURCE: &str =
-    "[[source]]\ntype = \"kea-memfile\"\nprotocol = \"v4\"\npath = \"leases4.csv\"\nkea-config = \"kea.conf\"\n";
 
 pub(crate) fn now() -> i64 {
     i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("a time")
@@ -26,22 +25,28 @@ fn seconds(value: &Value) -> i64 {
 /// The active leases among records, in the form of the lease file.
 pub(crate) fn leases(records: &[Value]) -> BTreeMap<String, Lease> {
     let text = |record: &Value, name: &str| record[name].as_str().unwrap_or_default().to_owned();
+    // Of the other protocol a field is not there.
+    let either = |record: &Value, v4: &str, v6: &str| text(record, v4) + &text(record, v6);
     let lease = |record: &Value| Lease {
         mac: text(record, "mac"),
-        client_id: text(record, "client-id"),
+        client_id: either(record, "client-id", "duid"),
         last_transaction: seconds(&record["client-last-transaction-time"]),
         expires: seconds(&record["expires"]),
-        relay_info: text(record, "relay-agent-information"),
+        relay_info: either(record, "relay-agent-information", "relay-message"),
     };
-    records.iter().filter(|record| record["state"] == "active").map(|r| (text(r, "address"), lease(r))).collect()
+    records
+        .iter()
+        .filter(|record| record["state"] == "active")
+        .map(|r| (either(r, "address", "prefix"), lease(r)))
+        .collect()
 }
 
 /// Waits until the daemon has what the files say, and gives that. Times are left out: the daemon may be asked within
 /// another second than the files were read in.
-fn settled(daemon: &Daemon, directory: &Path) -> BTreeMap<String, Lease> {
+fn settled(family: Family, daemon: &Daemon, directory: &Path) -> BTreeMap<String, Lease> {
     let deadline = Instant::now() + Duration::from_secs(5);
     loop {
-        let expected = lease_file::active(directory, now());
+        let expected = lease_file::active(family, directory, now());
         let found = leases(&daemon.bulk(&[]));
         if found == expected {
             return expected;
@@ -66,17 +71,18 @@ fn by(leases: &BTreeMap<String, Lease>, wanted: impl Fn(&Lease) -> bool) -> BTre
 }
 
 pub(crate) fn every_selector() {
+    let family = Family::V4;
     let directory = TempDir::new().expect("a directory");
     let kea = Kea::start(directory.path(), &Settings::default());
     let (first, second) =
         (option82("657468302f31", "aabbccddee01", "0a0b"), option82("657468302f32", "aabbccddee02", "0a0b0c"));
     kea.traffic("00:0c:01:00:00:00", &first, &["-r", "100", "-n", "60", "-R", "60"]).finish();
-    let daemon = Daemon::start(directory.path(), SOURCE);
+    let daemon = Daemon::start(family, directory.path(), &family.kea_source());
     sleep(Duration::from_secs(2));
     let between = now();
     sleep(Duration::from_millis(1100));
     kea.traffic("00:0c:02:00:00:00", &second, &["-r", "100", "-n", "40", "-R", "40"]).finish();
-    let expected = settled(&daemon, directory.path());
+    let expected = settled(family, &daemon, directory.path());
     assert_eq!(expected.len(), 100, "perfdhcp got all its leases");
 
     let all = daemon.bulk(&[]);
@@ -107,10 +113,63 @@ pub(crate) fn every_selector() {
     assert_eq!(daemon.bulk(&["--since", &since, "--relay-id", "0a0b"]), Vec::<Value>::new());
 }
 
+pub(crate) fn hex(octets: &[u8]) -> String {
+    octets.iter().fold(String::new(), |mut text, octet| {
+        write!(text, "{octet:02x}").expect("a string takes it");
+        text
+    })
+}
+
+/// Clients whose relays say who they are, which perfdhcp cannot do over DHCPv6.
+pub(crate) fn relayed_v6() {
+    let family = Family::V6;
+    let directory = TempDir::new().expect("a directory");
+    let kea = Kea::start(directory.path(), &Settings { family, ..Settings::default() });
+    let daemon = Daemon::start(family, directory.path(), &family.kea_source());
+    let duid = |number: u8| [0, 3, 0, 1, 2, 0, 0, 0, 0, number];
+    let remote_id = |number: u8| [0, 0, 9, 0xbf, b'l', b'i', b'n', b'e', number];
+    let relay_id = |number: u8| [0, 2, 0, 0, 9, 0xbf, number];
+    for number in 0..20 {
+        kea.lease_v6(&duid(number), &remote_id(number % 4), &relay_id(number % 2));
+    }
+    let expected = settled(family, &daemon, directory.path());
+    assert_eq!(expected.len(), 40, "each has an address and a prefix");
+    let find = |arguments: &[&str]| leases(&daemon.bulk(arguments));
+    for number in 0..4 {
+        let id = hex(&remote_id(number));
+        let of_line = by(&expected, |lease| lease.relay_info.contains(&id));
+        assert_eq!(of_line.len(), 10);
+        assert_eq!(find(&["--remote-id", &id]), of_line);
+        assert_eq!(find(&["--remote-id", &id[8..], "--enterprise", "2495"]), of_line);
+    }
+    for number in 0..2 {
+        let id = hex(&relay_id(number));
+        assert_eq!(find(&["--relay-id", &id]), by(&expected, |lease| lease.relay_info.contains(&id)));
+    }
+    assert_eq!(find(&["--link", "2001:db8:77::"]), expected, "what is delegated is on the link of its subnet");
+    for (place, lease) in expected.iter().step_by(7) {
+        let same = by(&expected, |other| other.client_id == lease.client_id);
+        assert_eq!(find(&["--duid", &lease.client_id]), same);
+        let inside = place.replace("::/56", "::7");
+        assert_eq!(find(&["--address", &inside]), same);
+        for arguments in [["--duid", &lease.client_id], ["--address", &inside]] {
+            assert_eq!(leases(&daemon.query(&arguments)), same, "and over UDP");
+        }
+    }
+    let record = daemon.bulk(&["--duid", &hex(&duid(5))]).remove(0);
+    assert_eq!(
+        (record["remote-id"].as_str(), record["relay-id"].as_str()),
+        (Some(&*hex(&remote_id(1))), Some(&*hex(&relay_id(1))))
+    );
+    let last = seconds(&record["client-last-transaction-time"]);
+    assert_eq!((seconds(&record["expires"]) - last, seconds(&record["preferred-until"]) - last), (600, 300));
+}
+
 pub(crate) fn new_lease() {
+    let family = Family::V4;
     let directory = TempDir::new().expect("a directory");
     let kea = Kea::start(directory.path(), &Settings { lfc_interval: 1, ..Settings::default() });
-    let daemon = Daemon::start(directory.path(), SOURCE);
+    let daemon = Daemon::start(family, directory.path(), &family.kea_source());
     let traffic = kea.traffic("00:0c:01:00:00:00", "", &["-r", "100", "-p", "5", "-R", "600"]);
     let mut seen = Vec::new();
     let deadline = Instant::now() + Duration::from_secs(5);
@@ -131,36 +190,44 @@ pub(crate) fn new_lease() {
     }
     traffic.finish();
     assert_eq!(seen.len(), 20, "there was traffic");
-    settled(&daemon, directory.path());
+    settled(family, &daemon, directory.path());
 }
 
-pub(crate) fn cleanups() {
+pub(crate) fn cleanups(family: Family) {
     let directory = TempDir::new().expect("a directory");
-    let settings = Settings { valid_lifetime: 4, lfc_interval: 1, ..Settings::default() };
+    let settings = Settings { valid_lifetime: 4, lfc_interval: 1, family, ..Settings::default() };
     let kea = Kea::start(directory.path(), &settings);
-    let daemon = Daemon::start(directory.path(), SOURCE);
+    let daemon = Daemon::start(family, directory.path(), &family.kea_source());
     let relay = option82("657468302f31", "aabbccddee01", "0a0b");
     let traffic = ["-r", "300", "-p", "8", "-R", "800", "-f", "60", "-F", "60"];
     kea.traffic("00:0c:01:00:00:00", &relay, &traffic).finish();
-    settled(&daemon, directory.path());
+    settled(family, &daemon, directory.path());
     let log = daemon.log();
     assert!(!log.contains("skipped"), "every row was read: {log}");
     // All that is not renewed runs out by itself.
     sleep(Duration::from_secs(6));
     let records = daemon.bulk(&[]);
-    assert_eq!(records.len(), POOL + 1);
     assert_eq!(leases(&records), BTreeMap::new());
+    if family == Family::V6 {
+        assert_eq!(records, Vec::<Value>::new(), "DHCPv6 tells of leases alone");
+        return;
+    }
+    assert_eq!(records.len(), POOL + 1);
     let ended = records.iter().filter(|record| record.get("mac").is_some()).count();
     assert!(ended > 100, "ended leases are still known with their last clients: {ended}");
 }
 
-pub(crate) fn kills() {
+pub(crate) fn kills(family: Family) {
     let directory = TempDir::new().expect("a directory");
-    let mut kea = Kea::start(directory.path(), &Settings { lfc_interval: 1, ..Settings::default() });
-    let mut daemon = Daemon::start(directory.path(), SOURCE);
+    let mut kea = Kea::start(directory.path(), &Settings { lfc_interval: 1, family, ..Settings::default() });
+    let mut daemon = Daemon::start(family, directory.path(), &family.kea_source());
     kea.traffic("00:0a:00:00:00:00", "", &["-r", "50", "-n", "20", "-R", "20"]).finish();
-    let early = settled(&daemon, directory.path());
+    let early = settled(family, &daemon, directory.path());
     let starts = |daemon: &Daemon| -> BTreeMap<String, i64> {
+        if family == Family::V6 {
+            // DHCPv6 does not tell of it.
+            return BTreeMap::new();
+        }
         let records = daemon.bulk(&[]);
         let early = records.iter().filter(|record| early.contains_key(record["address"].as_str().unwrap_or_default()));
         early.map(|r| (r["address"].to_string(), seconds(&r["start-time-of-state"]))).collect()
@@ -180,19 +247,22 @@ pub(crate) fn kills() {
     sleep(Duration::from_millis(500));
     daemon.kill_and_restart();
     traffic.finish();
-    let expected = settled(&daemon, directory.path());
+    let expected = settled(family, &daemon, directory.path());
     assert!(expected.len() > 100, "there was traffic: {}", expected.len());
     assert_eq!(starts(&daemon), began, "a restart does not change since when a lease is held");
-    assert_eq!(daemon.bulk(&[]).len(), POOL + 1);
+    if family == Family::V4 {
+        assert_eq!(daemon.bulk(&[]).len(), POOL + 1);
+    }
 }
 
 pub(crate) fn no_extended_info() {
+    let family = Family::V4;
     let directory = TempDir::new().expect("a directory");
     let kea = Kea::start(directory.path(), &Settings { extended_info: false, ..Settings::default() });
     let relay = option82("657468302f31", "aabbccddee01", "0a0b");
     kea.traffic("00:0c:01:00:00:00", &relay, &["-r", "100", "-n", "10", "-R", "10"]).finish();
-    let daemon = Daemon::start(directory.path(), SOURCE);
-    settled(&daemon, directory.path());
+    let daemon = Daemon::start(family, directory.path(), &family.kea_source());
+    settled(family, &daemon, directory.path());
     assert_eq!(daemon.bulk(&["--remote-id", "aabbccddee01"]), Vec::<Value>::new());
     let log = daemon.log();
     assert!(log.contains("store-extended-info is off"), "{log}");

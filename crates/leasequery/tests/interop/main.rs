@@ -7,10 +7,13 @@
 mod chain;
 mod daemon;
 mod dissector;
+mod family;
 mod kea;
 mod lease_file;
 mod live;
 mod proxy;
+
+use family::Family;
 
 use std::panic::catch_unwind;
 use std::process::{Command, ExitCode, Stdio};
@@ -20,20 +23,70 @@ struct Test {
     name: &'static str,
     /// Commands that it needs.
     needs: &'static [&'static str],
-    run: fn(),
+    run: Run,
+}
+
+/// For one protocol or for both.
+enum Run {
+    Once(fn()),
+    For(Family, fn(Family)),
 }
 
 const KEA: &[&str] = &["kea-dhcp4", "kea-lfc", "perfdhcp"];
+const KEA_V6: &[&str] = &["kea-dhcp6", "kea-lfc", "perfdhcp"];
 
 const TESTS: &[Test] = &[
-    Test { name: "bulk_equals_the_lease_file_by_every_selector", needs: KEA, run: live::every_selector },
-    Test { name: "a_new_lease_is_visible_within_a_second", needs: KEA, run: live::new_lease },
-    Test { name: "cleanups_and_expiry_under_traffic_lose_nothing", needs: KEA, run: live::cleanups },
-    Test { name: "kills_and_restarts_under_traffic_lose_nothing", needs: KEA, run: live::kills },
-    Test { name: "a_chain_in_trouble_ends_with_keas_leases", needs: KEA, run: chain::trouble },
-    Test { name: "missing_extended_info_is_told", needs: KEA, run: live::no_extended_info },
-    Test { name: "tshark_finds_an_active_session_well_formed", needs: &["tshark"], run: dissector::active_session },
-    Test { name: "tshark_finds_every_reply_well_formed", needs: &["tshark"], run: dissector::every_reply },
+    Test { name: "bulk_equals_the_lease_file_by_every_selector", needs: KEA, run: Run::Once(live::every_selector) },
+    Test { name: "a_new_lease_is_visible_within_a_second", needs: KEA, run: Run::Once(live::new_lease) },
+    Test {
+        name: "cleanups_and_expiry_under_traffic_lose_nothing",
+        needs: KEA,
+        run: Run::For(Family::V4, live::cleanups),
+    },
+    Test { name: "kills_and_restarts_under_traffic_lose_nothing", needs: KEA, run: Run::For(Family::V4, live::kills) },
+    Test { name: "a_chain_in_trouble_ends_with_keas_leases", needs: KEA, run: Run::For(Family::V4, chain::trouble) },
+    Test {
+        name: "dhcpv6_relays_and_clients_are_found_by_every_selector",
+        needs: KEA_V6,
+        run: Run::Once(live::relayed_v6),
+    },
+    Test {
+        name: "dhcpv6_cleanups_and_expiry_under_traffic_lose_nothing",
+        needs: KEA_V6,
+        run: Run::For(Family::V6, live::cleanups),
+    },
+    Test {
+        name: "dhcpv6_kills_and_restarts_under_traffic_lose_nothing",
+        needs: KEA_V6,
+        run: Run::For(Family::V6, live::kills),
+    },
+    Test {
+        name: "a_dhcpv6_chain_in_trouble_ends_with_keas_leases",
+        needs: KEA_V6,
+        run: Run::For(Family::V6, chain::trouble),
+    },
+    Test { name: "missing_extended_info_is_told", needs: KEA, run: Run::Once(live::no_extended_info) },
+    Test {
+        name: "tshark_finds_an_active_session_well_formed",
+        needs: &["tshark"],
+        run: Run::Once(dissector::active_session),
+    },
+    Test { name: "tshark_finds_every_reply_well_formed", needs: &["tshark"], run: Run::Once(dissector::every_reply) },
+    Test {
+        name: "tshark_finds_a_dhcpv6_active_session_well_formed",
+        needs: &["tshark"],
+        run: Run::Once(dissector::active_session_v6),
+    },
+    Test {
+        name: "tshark_finds_every_dhcpv6_reply_well_formed",
+        needs: &["tshark"],
+        run: Run::Once(dissector::every_reply_v6),
+    },
+    Test {
+        name: "tshark_finds_single_queries_well_formed",
+        needs: &["tshark"],
+        run: Run::Once(dissector::single_queries),
+    },
 ];
 
 fn main() -> ExitCode {
@@ -52,7 +105,10 @@ fn main() -> ExitCode {
             continue;
         }
         let start = Instant::now();
-        let result = catch_unwind(test.run);
+        let result = catch_unwind(|| match test.run {
+            Run::Once(run) => run(),
+            Run::For(family, run) => run(family),
+        });
         println!(
             "interop {} ... {} ({:.1} s)",
             test.name,

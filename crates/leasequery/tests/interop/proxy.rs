@@ -1,7 +1,7 @@
 //! A network that cuts: a relay of TCP connections whose connections can be broken at any octet.
 
 use std::io::{Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,8 +13,8 @@ pub(crate) struct Proxy {
 }
 
 impl Proxy {
-    pub(crate) fn start(target: &str) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    pub(crate) fn start(local: IpAddr, target: &str) -> Self {
+        let listener = TcpListener::bind((local, 0)).expect("a port");
         let proxy = Self {
             address: listener.local_addr().expect("its address"),
             target: Arc::new(Mutex::new(target.to_owned())),
