@@ -186,9 +186,9 @@ fn last_words_before_a_gap_is_filled_do_not_close_it() {
 }
 
 #[test]
-fn where_nothing_is_swept_a_gap_is_filled_by_what_changed_in_it() {
+fn where_only_changes_matter_a_gap_is_filled_by_what_changed_in_it() {
     let position = Position { resume: NOW.minus(500), skew: 0 };
-    let mut scene = Scene::with(Some(position), Settings { sweep: None, ..settings() });
+    let mut scene = Scene::with(Some(position), Settings { sweep: None, initial: false, ..settings() });
     let active = scene.answer(Link::Active);
     scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW)));
     let gap = scene.answer(Link::Bulk);
