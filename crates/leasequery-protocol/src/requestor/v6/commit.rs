@@ -1,6 +1,6 @@
 //! What a server says, put into a store beside what others say.
 
-use leasequery_store::{SourceId, State, Store, Time, Update, V6Key};
+use leasequery_store::{SourceId, State, Store, Update, V6Key};
 use leasequery_wire::v6::OptionCode;
 
 use super::Record;
@@ -32,7 +32,7 @@ pub(super) fn commit(
         client_id: Some(record.client_id()),
         last_transaction: Some(times.last_transaction),
         expires: times.expires,
-        renews: preferred(record, store),
+        renews: times.preferred,
         relay_info: relay_info.as_deref(),
         remote_id: remote_ids.first().copied(),
         relay_id: relay_ids.first().copied(),
@@ -45,16 +45,6 @@ pub(super) fn commit(
         ..Update::new(key, if record.is_active() { State::Active } else { State::Available })
     };
     reconcile::take(update, origin, source, store)
-}
-
-/// Until when it is preferred. Of what is preferred no longer nobody tells since when, and the time of a message that says
-/// so is news each time: what is known stays.
-fn preferred(record: &Record<'_>, store: &Store<V6Key>) -> Option<Time> {
-    let told = record.times().preferred;
-    let known = store.lookup(record.key()).filter(|known| {
-        record.is_deprecated() && known.state() == State::Active && known.client_id() == Some(record.client_id())
-    });
-    known.and_then(|known| known.renews()).filter(|known| Some(*known) <= told).or(told)
 }
 
 #[cfg(test)]

@@ -102,11 +102,6 @@ impl<'a> Record<'a> {
         self.lease.valid > 0
     }
 
-    /// Whether the client has it, and is not to use it for anything new.
-    pub(super) fn is_deprecated(&self) -> bool {
-        self.lease.valid > 0 && self.lease.preferred == 0
-    }
-
     /// The client's DUID.
     pub fn client_id(&self) -> &'a [u8] {
         self.client_id
