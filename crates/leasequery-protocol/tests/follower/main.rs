@@ -2,7 +2,6 @@
 
 mod active;
 mod course;
-mod ends;
 mod gaps;
 mod hostile;
 mod pace;

@@ -2,6 +2,7 @@
 
 mod copies;
 mod course;
+mod ends;
 mod gaps;
 mod hostile;
 mod peer;
