@@ -205,7 +205,8 @@ fn relayed(client: u8, number: u8) -> Vec<u8> {
     let relay = |octets| Relay {
         kind: MessageType::RELAY_FORWARD,
         hop_count: 0,
-        link: link(1),
+        // Not every relay says which link it is on.
+        link: if number == 1 { Ipv6Addr::UNSPECIFIED } else { link(1 + u16::from(number) / 2) },
         peer: address(),
         options: Options::parse(octets, 0).unwrap_or_default(),
     };
