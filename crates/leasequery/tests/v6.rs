@@ -527,8 +527,6 @@ fn one_daemon_serves_both_protocols() {
     check(&Daemon::start_in(Arc::clone(&daemon.directory), leasequery()));
 }
 
-//= rfc5460-7.1-05
-//= rfc5460-8-03
 #[test]
 fn sighup_takes_links_and_requestors_anew() {
     let base = format!("{LISTEN_V6}{PUSH}");

@@ -328,15 +328,19 @@ impl Asker {
 pub struct Peer {
     pub stream: TcpStream,
     input: Vec<u8>,
+    /// Octets of the shortest message.
+    least: usize,
 }
 
 impl Peer {
     pub fn new(stream: TcpStream) -> Self {
         stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
         stream.set_write_timeout(Some(PATIENCE)).expect("a timeout");
-        Self { stream, input: Vec::new() }
+        let least = if stream.peer_addr().is_ok_and(|server| server.is_ipv6()) { v6::LEAST } else { 240 };
+        Self { stream, input: Vec::new(), least }
     }
 
+    /// Connects, to speak DHCPv6 over IPv6 and DHCPv4 over IPv4.
     pub fn connect(server: SocketAddr) -> Self {
         Self::new(TcpStream::connect(server).expect("a connection"))
     }
@@ -373,7 +377,7 @@ impl Peer {
     pub fn next_body(&mut self) -> Result<Vec<u8>, Next> {
         let mut piece = vec![0; 64 * 1024];
         loop {
-            if let Ok(Framing::Frame { body, rest }) = split_frame(&self.input, 240) {
+            if let Ok(Framing::Frame { body, rest }) = split_frame(&self.input, self.least) {
                 let (body, used) = (body.to_vec(), self.input.len() - rest.len());
                 self.input.drain(..used);
                 return Ok(body);

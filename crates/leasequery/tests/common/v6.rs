@@ -1,6 +1,52 @@
 //! Who has which lease of DHCPv6, in the tests.
 
+use leasequery_wire::v6::{MIN_MESSAGE, Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
 use serde_json::{Value, json};
+
+use super::{Next, Peer};
+
+/// Octets of the shortest message.
+pub const LEAST: usize = MIN_MESSAGE;
+
+/// A query over TCP for the leases of a client.
+pub fn bulk_query(xid: u32, duid: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = MessageWriter::frame(&mut out, MessageType::LEASE_QUERY, xid);
+    writer.option(OptionCode::CLIENT_ID, &[0, 2, 0, 7]);
+    let query = writer.query(QueryType::BY_CLIENT_ID, std::net::Ipv6Addr::UNSPECIFIED);
+    writer.option(OptionCode::CLIENT_ID, duid);
+    writer.close(query);
+    writer.finish().expect("a short message");
+    out
+}
+
+/// A query for every change that asks for base-times.
+pub fn active_query(xid: u32) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut writer = MessageWriter::frame(&mut out, MessageType::ACTIVE_LEASE_QUERY, xid);
+    writer.option(OptionCode::CLIENT_ID, &[0, 2, 0, 7]);
+    writer.option(OptionCode::REQUEST, &OptionCode::BASE_TIME.0.to_be_bytes());
+    writer.finish().expect("a short message");
+    out
+}
+
+/// The next message of a stream: type, transaction id, status, and whether it has a base-time.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Said {
+    pub kind: MessageType,
+    pub xid: u32,
+    pub status: Option<StatusCode>,
+    pub base_time: bool,
+}
+
+/// Reads it, or finds out how the stream ended.
+pub fn next(peer: &mut Peer) -> Result<Said, Next> {
+    let body = peer.next_body()?;
+    let message = Message::parse(&body).expect("a message");
+    let status = message.status().expect("well-formed").map(|status| status.code);
+    let base_time = message.base_time().expect("well-formed").is_some();
+    Ok(Said { kind: message.message_type(), xid: message.transaction_id(), status, base_time })
+}
 
 pub const ANNE: &str = "00030001020000000001";
 pub const BERT: &str = "00030001020000000002";
