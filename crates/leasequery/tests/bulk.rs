@@ -128,6 +128,20 @@ fn options_are_printed_when_asked_for_unless_withheld() {
 }
 
 #[test]
+fn a_relay_may_see_no_more_than_what_was_leased_through_it() {
+    let daemon =
+        Daemon::start(&format!("{LISTEN}{REQUESTOR}own-bindings-only = true\n{PUSH}{}", network("10.0.0.8/29")));
+    let [mut mine, mut of_another] = [leases()[0].clone(), leases()[1].clone()];
+    // Link Selection (RFC 3527): this requestor's address, and another one.
+    mine["relay-agent-information"] = json!("0202723105047f000001");
+    of_another["relay-agent-information"] = json!("0202723105040a000001");
+    daemon.push_all(&[mine, of_another, leases()[2].clone()]);
+    assert_eq!(daemon.addresses(&[]), ["10.0.0.10"], "and no address without a lease");
+    assert_eq!(daemon.addresses(&["--remote-id", "7231"]), ["10.0.0.10"]);
+    assert_eq!(daemon.addresses(&["--mac", "02:00:00:00:00:0b"]), [""; 0]);
+}
+
+#[test]
 fn what_was_pushed_is_printed_field_by_field() {
     let daemon = daemon();
     let printed = daemon.records(&["--vpn", "all", "--options", "12,60"]);

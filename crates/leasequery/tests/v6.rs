@@ -258,6 +258,29 @@ fn options_are_printed_when_asked_for_unless_withheld() {
 }
 
 #[test]
+fn a_relay_may_see_no_more_than_what_was_leased_through_it() {
+    let addresses = REQUESTOR.replace("\"::1\"", "\"::1\", \"2001:db8:ff::1\"");
+    let udp = listen_udp("v6", "[::1]:0");
+    let daemon = Daemon::start(&format!("{LISTEN_V6}{udp}{addresses}own-bindings-only = true\n{PUSH}{LINKS}"));
+    let elsewhere = [("relay-peer", json!("2001:db8:ff::2")), ("remote-id", json!(LINE_1))];
+    daemon.push_all(&[leases(), vec![with(lease("2001:db8:2::55", CLEO, "active"), &elsewhere)]].concat());
+    let own = ["2001:db8:1::10", "2001:db8:1::11", "2001:db8:f000:100::/56"];
+    assert_eq!(found(&daemon, &[]), own);
+    assert_eq!(found(&daemon, &["--remote-id", LINE_1]), [own[0], own[2]]);
+    assert_eq!(found(&daemon, &["--duid", CLEO]), [""; 0]);
+    let query = |duid: &str| {
+        let server = daemon.listener("v6-udp").to_string();
+        let output = leasequery().args(["query", &server, "--duid", duid]).output().expect("the program runs");
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        let mut places: Vec<_> = records(&output).iter().map(place).collect();
+        places.sort();
+        places
+    };
+    assert_eq!(query(ANNE), [own[0], own[2]], "and over UDP");
+    assert_eq!(query(CLEO), [""; 0]);
+}
+
+#[test]
 fn lines_that_cannot_be_taken_are_answered_one_by_one() {
     let daemon = Daemon::start(&format!("{LISTEN_V6}{REQUESTOR}{PUSH}{LINKS}"));
     let good = lease("2001:db8:1::10", ANNE, "active");
