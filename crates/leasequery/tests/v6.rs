@@ -316,9 +316,9 @@ fn lines_that_cannot_be_taken_are_answered_one_by_one() {
     assert_eq!(found(&daemon, &[]), ["2001:db8:1::10", "2001:db8:1::11"]);
 }
 
-/// A lease that runs out in a moment.
+/// A lease that runs out soon, but not before somebody could have been told of it.
 fn short(lease: Value) -> Value {
-    let soon = jiff::Timestamp::now().as_second() + 2;
+    let soon = jiff::Timestamp::now().as_second() + 5;
     let soon = jiff::Timestamp::from_second(soon).expect("in range").to_string();
     with(lease, &[("expires", json!(soon)), ("preferred-until", Value::Null)])
 }
