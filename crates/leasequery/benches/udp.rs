@@ -1,12 +1,16 @@
 //! Single queries over UDP: answers a second of the daemon's listener, beside a bare echo of tokio's that is asked in the
-//! same way. A client keeps a number of queries outstanding, and counts answers for a second at a time.
+//! same way, and beside ISC's dhcpd if that can be started. A client keeps a number of queries outstanding, and counts
+//! answers for a second at a time.
 
 #![allow(missing_docs, clippy::cast_precision_loss)]
+
+mod dhcpd;
 
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use dhcpd::Dhcpd;
 use leasequery::config::{self, Requestor, Requestors};
 use leasequery::serve::{Control, Datagrams, Stores};
 use leasequery_protocol::server::Policy;
@@ -61,17 +65,21 @@ fn v6_address(number: u32) -> Ipv6Addr {
     Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number))
 }
 
-fn query_v4(number: u32) -> Vec<u8> {
+fn query_v4(number: u32, giaddr: Ipv4Addr) -> Vec<u8> {
     let mut out = Vec::new();
     let header = v4::Header {
         ciaddr: Ipv4Addr::from_bits(0x0a00_0000 + number),
-        giaddr: Ipv4Addr::LOCALHOST,
+        giaddr,
         ..v4::Header::new(v4::BOOT_REQUEST, number)
     };
     let mut writer = v4::MessageWriter::datagram(&mut out, &header, v4::MessageType::LEASE_QUERY);
     writer.option(v4::OptionCode::PARAMETER_REQUEST_LIST, &[51, 58, 59, 61, 82, 91]);
     writer.finish().expect("a short message");
     out
+}
+
+fn query_local(number: u32) -> Vec<u8> {
+    query_v4(number, Ipv4Addr::LOCALHOST)
 }
 
 fn query_v6(number: u32) -> Vec<u8> {
@@ -87,9 +95,9 @@ fn query_v6(number: u32) -> Vec<u8> {
 }
 
 /// Answers a second, the best of some seconds.
-fn ask(server: SocketAddr, query: impl Fn(u32) -> Vec<u8>) -> f64 {
+fn ask(server: SocketAddr, from: SocketAddr, query: impl Fn(u32) -> Vec<u8>) -> f64 {
     let queries: Vec<Vec<u8>> = (0..BINDINGS).step_by(97).map(query).collect();
-    let socket = UdpSocket::bind((server.ip(), 0)).expect("a socket");
+    let socket = UdpSocket::bind(from).expect("a socket");
     socket.connect(server).expect("it is there");
     socket.set_read_timeout(Some(Duration::from_millis(200))).expect("a timeout");
     let mut next = queries.iter().cycle();
@@ -151,7 +159,7 @@ fn main() {
     let stores = stores();
     let duid: Arc<[u8]> = vec![0, 3, 0, 1, 2, 0, 0, 0, 0, 2].into();
     for (name, address, service, query) in [
-        ("DHCPv4", "127.0.0.1:0", config::Service::V4 { server_id: None }, query_v4 as fn(u32) -> Vec<u8>),
+        ("DHCPv4", "127.0.0.1:0", config::Service::V4 { server_id: None }, query_local as fn(u32) -> Vec<u8>),
         ("DHCPv6", "[::1]:0", config::Service::V6 { server_id: duid }, query_v6),
     ] {
         let listener = config::Listener {
@@ -160,8 +168,8 @@ fn main() {
             service,
             active: false,
         };
-        let limit = ask(echo(address), query);
-        let rate = ask(serve(&listener, &stores), query);
+        let limit = ask(echo(address), listener.address, query);
+        let rate = ask(serve(&listener, &stores), listener.address, query);
         println!("{:<44} {:>9.0} /s", format!("echo of tokio's, asked as {name}"), limit);
         println!(
             "{:<44} {:>9.0} /s {:>5.0} % of the echo",
@@ -169,5 +177,13 @@ fn main() {
             rate,
             100.0 * rate / limit
         );
+    }
+    match Dhcpd::start(BINDINGS) {
+        Ok(_dhcpd) => {
+            let from = (dhcpd::RELAY, 67).into();
+            let rate = ask((dhcpd::SERVER, 67).into(), from, |number| query_v4(number, dhcpd::RELAY));
+            println!("{:<44} {rate:>9.0} /s", "the same of ISC's dhcpd, over veth");
+        }
+        Err(error) => println!("ISC's dhcpd is left out: {error}"),
     }
 }
