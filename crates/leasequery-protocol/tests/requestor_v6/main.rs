@@ -9,6 +9,8 @@ mod relay;
 mod replies;
 mod sessions;
 mod several;
+mod single;
+mod single_sessions;
 mod stream;
 mod time;
 mod timeouts;
