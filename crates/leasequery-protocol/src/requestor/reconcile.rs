@@ -22,6 +22,9 @@ pub(super) fn take<K: Key>(
     if others.is_some_and(|old| !is_better(&update, source, &old)) {
         return Some(Told { key, change: Change::None, free_since: None });
     }
+    if old.is_none() && is_forgotten(&update, store) {
+        return Some(Told { key, change: Change::None, free_since: None });
+    }
     let mut same = false;
     if let Some(old) = old {
         same = is_same_lease(&update, &old);
@@ -34,6 +37,13 @@ pub(super) fn take<K: Key>(
         Outcome::Refused => return None,
     };
     Some(Told { key, change, free_since: None })
+}
+
+/// Whether a lease ended before the history that is kept: whoever remembers it longer tells of it again and again, and it
+/// would come and go here each time, as a change.
+fn is_forgotten<K: Key>(update: &Update<'_, K>, store: &Store<K>) -> bool {
+    let oldest = store.now().minus(store.settings().history);
+    update.state.is_ended() && matches!(update.start_of_state, Start::Given(time) if time < oldest)
 }
 
 /// Whether a record is better than what another source said (RFC 6926 section 7.6).
@@ -99,3 +109,6 @@ fn settle_times<K: Key>(update: &mut Update<'_, K>, old: &Binding<'_, K>, now: T
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
