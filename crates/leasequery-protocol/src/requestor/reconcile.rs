@@ -22,7 +22,7 @@ pub(super) fn take<K: Key>(
     if others.is_some_and(|old| !is_better(&update, source, &old)) {
         return Some(Told { key, change: Change::None, free_since: None });
     }
-    if old.is_none() && is_forgotten(&update, store) {
+    if old.is_none() && origin == Origin::Sweep && is_forgotten(&update, store) {
         return Some(Told { key, change: Change::None, free_since: None });
     }
     let mut same = false;
@@ -39,7 +39,7 @@ pub(super) fn take<K: Key>(
     Some(Told { key, change, free_since: None })
 }
 
-/// Whether a lease ended before the history that is kept: whoever remembers it longer tells of it again and again, and it
+/// Whether a lease ended before the history that is kept: whoever remembers it longer tells of it in every sweep, and it
 /// would come and go here each time, as a change.
 fn is_forgotten<K: Key>(update: &Update<'_, K>, store: &Store<K>) -> bool {
     let oldest = store.now().minus(store.settings().history);
