@@ -42,8 +42,7 @@ pub(super) fn take<K: Key>(
 /// Whether a lease ended before the history that is kept: whoever remembers it longer tells of it in every sweep, and it
 /// would come and go here each time, as a change.
 fn is_forgotten<K: Key>(update: &Update<'_, K>, store: &Store<K>) -> bool {
-    let oldest = store.now().minus(store.settings().history);
-    update.state.is_ended() && matches!(update.start_of_state, Start::Given(time) if time < oldest)
+    update.state.is_ended() && matches!(update.start_of_state, Start::Given(time) if time < store.history_floor())
 }
 
 /// Whether a record is better than what another source said (RFC 6926 section 7.6).

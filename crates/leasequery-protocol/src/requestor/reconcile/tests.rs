@@ -5,11 +5,13 @@ use leasequery_store::{Settings, V4Key};
 use super::*;
 
 const NOW: Time = Time(1_700_000_000);
-const HISTORY: u32 = 3600;
+/// How long ago the store began to look.
+const LOOKING: u32 = 3600;
 
 /// What is taken of a lease that ended some seconds ago, of which something was known or not.
 fn told(ago: u32, known: bool, origin: Origin) -> Change {
-    let mut store = Store::new(Settings { history: HISTORY, ..Settings::default() });
+    let mut store = Store::new(Settings::default());
+    store.advance(NOW.minus(LOOKING + 1));
     store.advance(NOW);
     let source = store.source("test").unwrap();
     let key = V4Key::new(Ipv4Addr::new(192, 0, 2, 1));
@@ -22,8 +24,8 @@ fn told(ago: u32, known: bool, origin: Origin) -> Change {
 
 #[test]
 fn what_has_been_forgotten_is_not_learned_again() {
-    assert_eq!(told(HISTORY, false, Origin::Sweep), Change::Lease);
-    assert_eq!(told(HISTORY + 1, false, Origin::Sweep), Change::None, "it will be told in every sweep");
-    assert_eq!(told(HISTORY + 1, true, Origin::Sweep), Change::Lease, "that it has ended is news");
-    assert_eq!(told(HISTORY + 1, false, Origin::CatchUp), Change::Lease, "somebody may wait for it who knew of it");
+    assert_eq!(told(LOOKING, false, Origin::Sweep), Change::Lease);
+    assert_eq!(told(LOOKING + 1, false, Origin::Sweep), Change::None, "it will be told in every sweep");
+    assert_eq!(told(LOOKING + 1, true, Origin::Sweep), Change::Lease, "that it has ended is news");
+    assert_eq!(told(LOOKING + 1, false, Origin::CatchUp), Change::Lease, "somebody may wait for it who knew of it");
 }
