@@ -436,6 +436,7 @@ fn hardware_addresses_of_another_type_or_length_are_other_clients() {
     }
 }
 
+//= rfc7653-security-02
 #[test]
 fn an_ended_lease_is_forgotten_after_the_history_and_the_floor_tells() {
     let mut store = new_store();

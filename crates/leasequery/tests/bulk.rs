@@ -394,6 +394,7 @@ fn an_error_status_is_printed_by_name_and_text() {
 
 //= rfc6926-4-01
 //= rfc6926-7.8-04
+//= rfc6926-7.8-03
 #[test]
 fn an_answer_that_breaks_off_is_incomplete_and_what_came_is_printed() {
     for reset in [false, true] {

@@ -77,6 +77,7 @@ fn a_bulk_query_for_everything_has_exactly_these_octets() {
 //= rfc5460-5.3.1-01
 //= rfc5460-5.3.3-01
 //= rfc5460-5.4.1-01
+//= rfc5460-3-01
 #[test]
 fn each_type_of_query_has_exactly_these_octets() {
     let list = [0, 6, 0, 4, 0, 100, 0, 47];
@@ -146,6 +147,7 @@ fn a_time_that_the_server_said_is_said_back_as_it_was() {
 //= alq6-6.1-01
 //= alq6-6.2.1-04
 //= alq6-6.2.1-07
+//= alq6-3-01
 #[test]
 fn an_active_query_for_everything_has_exactly_these_octets() {
     #[rustfmt::skip]

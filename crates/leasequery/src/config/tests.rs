@@ -179,6 +179,7 @@ fn has_the_defaults_of_the_rfc() {
 }
 
 //= rfc6926-6.3-09
+//= alq6-6.4-06
 #[test]
 fn warns_of_a_timeout_below_the_default_and_takes_it() {
     let config =
