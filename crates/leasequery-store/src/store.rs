@@ -242,20 +242,26 @@ impl<K: Key> Store<K> {
         }
     }
 
-    /// Makes the bindings of the source that have not been told of since [`begin_sweep`](Self::begin_sweep), and are
-    /// not over anyway, available: that is [nobody](SourceId::NOBODY)'s word. Returns how many those were.
+    /// Makes the bindings of the source that have not been told of since [`begin_sweep`](Self::begin_sweep)
+    /// [nobody](SourceId::NOBODY)'s, and those of them available that are not over anyway. Returns how many the latter
+    /// were.
     pub fn end_sweep(&mut self, source: SourceId) -> usize {
         let Some(epoch) = self.epoch(source) else { return 0 };
         let gone = |number: &u32| {
             let record = self.records.get(*number);
-            record.source == source && record.epoch != epoch && !record.state.is_ended()
+            record.source == source && record.epoch != epoch
         };
         let numbers: Vec<u32> = self.records.numbers().filter(gone).collect();
-        for number in &numbers {
-            self.records.get_mut(*number).source = SourceId::NOBODY;
-            self.end(*number, State::Available, self.now);
+        let mut ended = 0;
+        for number in numbers {
+            let record = self.records.get_mut(number);
+            record.source = SourceId::NOBODY;
+            if !record.state.is_ended() {
+                self.end(number, State::Available, self.now);
+                ended += 1;
+            }
         }
-        numbers.len()
+        ended
     }
 
     /// Remembers how far a source has been read. It becomes durable together with the commits before it.
@@ -290,11 +296,6 @@ impl<K: Key> Store<K> {
     pub fn end_source(&mut self, source: SourceId) -> usize {
         self.begin_sweep(source);
         let ended = self.end_sweep(source);
-        let numbers: Vec<u32> =
-            self.records.numbers().filter(|number| self.records.get(*number).source == source).collect();
-        for number in numbers {
-            self.records.get_mut(number).source = SourceId::NOBODY;
-        }
         self.networks.replace(Some(source), &[]);
         if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
             source.position = None;

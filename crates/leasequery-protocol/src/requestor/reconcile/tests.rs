@@ -29,3 +29,20 @@ fn what_has_been_forgotten_is_not_learned_again() {
     assert_eq!(told(LOOKING + 1, true, Origin::Sweep), Change::Lease, "that it has ended is news");
     assert_eq!(told(LOOKING + 1, false, Origin::CatchUp), Change::Lease, "somebody may wait for it who knew of it");
 }
+
+#[test]
+fn an_earlier_end_counts_no_more_once_its_source_told_everything_without_it() {
+    let mut store = Store::new(Settings::default());
+    store.advance(NOW);
+    let [first, second] = ["first", "second"].map(|name| store.source(name).unwrap());
+    let key = V4Key::new(Ipv4Addr::new(192, 0, 2, 1));
+    let heard = |state, ago| Update { last_transaction: Some(NOW.minus(ago)), ..Update::new(key, state) };
+    let told = |update, origin, source: SourceId, store: &mut Store<V4Key>| {
+        take(update, origin, source, store).unwrap().change
+    };
+    assert_eq!(told(heard(State::Released, 10), Origin::Live, first, &mut store), Change::Lease);
+    assert_eq!(told(heard(State::Active, 20), Origin::Sweep, second, &mut store), Change::None);
+    store.begin_sweep(first);
+    assert_eq!(store.end_sweep(first), 0, "it is over as it was");
+    assert_eq!(told(heard(State::Active, 20), Origin::Sweep, second, &mut store), Change::Lease);
+}
