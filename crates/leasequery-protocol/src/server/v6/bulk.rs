@@ -34,6 +34,12 @@ pub struct BulkQuery {
 }
 
 impl BulkQuery {
+    /// Changes what holds for the rest of the response.
+    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) {
+        self.told.policy = Arc::clone(policy);
+        self.response.set_policy(policy);
+    }
+
     /// Reads a query, or says why it is refused.
     pub(super) fn new(
         message: &Message<'_>,
@@ -51,7 +57,7 @@ impl BulkQuery {
         Ok(Self {
             legs: selection.legs(store),
             selection,
-            told: Told { window },
+            told: Told { window, policy: Arc::clone(policy) },
             leg: 0,
             after: None,
             began: store.revision(),
@@ -104,8 +110,8 @@ impl BulkQuery {
             Turn::Other => Ok(()),
             Turn::Alone => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
             Turn::All => {
-                let (told, policy, response) = (self.told, Arc::clone(&self.response.policy), &mut self.response);
-                let others = others_on_link(binding, store).filter(|other| told.includes(other, &policy));
+                let (told, response) = (&self.told, &mut self.response);
+                let others = others_on_link(binding, store).filter(|other| told.includes(other));
                 together(binding, others, |leases| response.client(leases, None, store.now(), out))
             }
         }
@@ -147,7 +153,7 @@ impl BulkQuery {
     /// Whether a binding is one that the query is about.
     #[inline]
     fn looks_at(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
-        self.told.includes(binding, &self.response.policy) && self.selection.selects(binding, store)
+        self.told.includes(binding) && self.selection.selects(binding, store)
     }
 }
 

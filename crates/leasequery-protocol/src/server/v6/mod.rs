@@ -203,7 +203,7 @@ impl Query<V6Key> for V6Query {
         match self {
             Self::Bulk(_) if !policy.allow.bulk => Err(NO_LONGER),
             Self::Bulk(query) => {
-                query.response.set_policy(policy);
+                query.set_policy(policy);
                 Ok(())
             }
             Self::Active(query) => query.set_policy(policy),

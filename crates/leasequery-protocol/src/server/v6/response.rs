@@ -18,7 +18,6 @@ pub(super) struct Response {
     pub(super) xid: u32,
     requested: Vec<OptionCode>,
     plan: ReplyPlan,
-    pub(super) policy: Arc<Policy>,
     server_id: Arc<[u8]>,
     client_id: Vec<u8>,
     /// Whether the LEASEQUERY-REPLY has been made.
@@ -28,7 +27,7 @@ pub(super) struct Response {
 
 impl Response {
     /// The response to a query.
-    pub(super) fn new(message: &Message<'_>, server_id: &Arc<[u8]>, policy: &Arc<Policy>) -> Result<Self, Refusal> {
+    pub(super) fn new(message: &Message<'_>, server_id: &Arc<[u8]>, policy: &Policy) -> Result<Self, Refusal> {
         let client_id = message.client_id().map_err(malformed)?;
         let client_id = client_id.ok_or_else(|| Refusal::malformed("there is no OPTION_CLIENTID"))?;
         let query = message.query().map_err(malformed)?;
@@ -37,7 +36,6 @@ impl Response {
             xid: message.transaction_id(),
             plan: ReplyPlan::new(&requested, asks_base_time(message), &policy.withhold),
             requested,
-            policy: Arc::clone(policy),
             server_id: Arc::clone(server_id),
             client_id: client_id.to_vec(),
             begun: false,
@@ -46,8 +44,7 @@ impl Response {
     }
 
     /// Changes what holds for the rest of the response.
-    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) {
-        self.policy = Arc::clone(policy);
+    pub(super) fn set_policy(&mut self, policy: &Policy) {
         self.plan = ReplyPlan::new(&self.requested, self.plan.base_time, &policy.withhold);
     }
 
@@ -126,6 +123,7 @@ impl Response {
 #[derive(Debug)]
 pub struct ActiveResponse {
     pub(super) response: Response,
+    policy: Arc<Policy>,
     /// What is asked for, if not everything.
     selection: Option<Selection>,
     /// Changes that were told before their turn, because their client was told of: their turn is passed over.
@@ -139,7 +137,7 @@ impl ActiveResponse {
     /// Whether a binding is asked for.
     fn selects(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
         let selected = self.selection.as_ref().is_none_or(|selection| selection.selects(binding, store));
-        selected && is_own(&self.response.policy, binding)
+        selected && is_own(&self.policy, binding)
     }
 
     /// The time that a message with this base-time counts from: whoever did not ask for it counts from when the message
@@ -159,8 +157,7 @@ impl ActiveResponse {
         if is_of_many(binding, store) {
             return Vec::new();
         }
-        let policy = Arc::clone(&self.response.policy);
-        let others = others_on_link(binding, store).filter(|other| is_live(other) && is_own(&policy, other));
+        let others = others_on_link(binding, store).filter(|other| is_live(other) && is_own(&self.policy, other));
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
             return Vec::new();
@@ -239,6 +236,7 @@ impl Wording<V6Key> for ActiveResponse {
     }
 
     fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        self.policy = Arc::clone(policy);
         self.response.set_policy(policy);
         if policy.allow.active { Ok(()) } else { Err(NO_LONGER) }
     }
@@ -265,5 +263,6 @@ pub(super) fn active_query(
         return Err(Refusal::malformed("an active query has no OPTION_LQ_END_TIME"));
     }
     let selection = query.map(|query| Selection::new(&query, false, store)).transpose()?;
-    Ok(Active::new(ActiveResponse { response, selection, ahead: VecDeque::new() }, times.start, store))
+    let response = ActiveResponse { response, policy: Arc::clone(policy), selection, ahead: VecDeque::new() };
+    Ok(Active::new(response, times.start, store))
 }

@@ -1,4 +1,5 @@
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
 
 use leasequery_store::{Binding, Selector, State, Store, V6Key};
 use leasequery_wire::v6::{OptionCode, Query, QueryType, Relay, StatusCode};
@@ -167,14 +168,15 @@ pub(super) fn is_live(binding: &Binding<'_, V6Key>) -> bool {
 }
 
 /// Which of a client's leases a message tells of.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Told {
     pub(super) window: Window,
+    pub(super) policy: Arc<Policy>,
 }
 
 impl Told {
-    pub(super) fn includes(self, binding: &Binding<'_, V6Key>, policy: &Policy) -> bool {
-        is_live(binding) && self.window.matches(binding) && is_own(policy, binding)
+    pub(super) fn includes(&self, binding: &Binding<'_, V6Key>) -> bool {
+        is_live(binding) && self.window.matches(binding) && is_own(&self.policy, binding)
     }
 }
 
