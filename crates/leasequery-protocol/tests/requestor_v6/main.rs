@@ -1,4 +1,4 @@
-//! The requestor's side of DHCPv6 Bulk and Active Leasequery, driven by scripted servers and a fake clock.
+//! The requestor's side of DHCPv6 Leasequery, single, bulk and active, driven by scripted servers and a fake clock.
 
 mod active;
 mod malformed;

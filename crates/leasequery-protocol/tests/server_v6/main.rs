@@ -1,4 +1,4 @@
-//! The server's side of DHCPv6 Bulk and Active Leasequery: octets in, octets out, with a fake clock and a real store.
+//! The server's side of DHCPv6 Leasequery, single, bulk and active: octets in, octets out, with a fake clock and a real store.
 
 mod active;
 mod active_timers;

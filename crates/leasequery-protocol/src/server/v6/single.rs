@@ -119,7 +119,7 @@ fn reply(
         Err(refusal) => problem = Some(refusal),
     }
     let fits = writer.len() <= room && writer.finish().is_ok();
-    let text = "more leases than a datagram can tell of; a query over TCP is answered in full";
+    let text = "the answer is longer than a datagram; a query over TCP is answered in full";
     let problem = problem.or_else(|| (!fits).then(|| Refusal::new(StatusCode::UNSPEC_FAIL, text)));
     if let Some(Refusal { status, text }) = problem {
         out.truncate(length);
