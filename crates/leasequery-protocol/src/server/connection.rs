@@ -61,6 +61,9 @@ pub enum CloseReason {
     /// A type that has no place on a TCP connection (RFC 7724 section 8.1.1), or not at this point of it.
     #[error("{0} has no place here")]
     Unsupported(MessageType),
+    /// Anything but a request for TLS, where TLS is required (RFC 7724 section 8.1, RFC 7653 section 9.1).
+    #[error("TLS is required here, and the first message does not ask for it")]
+    Insecure,
     /// A query that no answer could be made sense of (RFC 5007 section 4.2.1).
     #[error("{0}")]
     Unusable(&'static str),
@@ -118,6 +121,8 @@ pub enum Turn {
     Idle,
     /// More replies, as soon as there is room for them.
     More,
+    /// TLS: what follows in both directions is inside it. The owner has to call [`Connection::begin_tls`].
+    Secure,
     /// Nothing ever: close the connection once everything has been sent.
     Close,
 }
@@ -147,6 +152,8 @@ pub struct Connection<P: Protocol> {
     /// The queries being answered; the front one is next.
     queries: VecDeque<P::Query>,
     first: bool,
+    /// TLS has been asked for and not begun: nothing that comes before it is a message.
+    securing: bool,
     /// Since when there is nothing to do: since the connection was accepted, the last query was done, or the message
     /// that is incomplete began. What follows within a message does not count, or a drip of octets would hold the
     /// connection for ever.
@@ -203,6 +210,7 @@ impl<P: Protocol> Connection<P> {
             input: Vec::new(),
             queries: VecDeque::new(),
             first: true,
+            securing: false,
             quiet_since: now,
             blocked_since: None,
             told_at: now,
@@ -231,6 +239,14 @@ impl<P: Protocol> Connection<P> {
     /// active query, which has no end, ends here (RFC 7724 section 8.4).
     pub fn handle_eof(&mut self) {
         self.phase = self.phase.after(Step::Eof);
+    }
+
+    /// TLS begins ([`Turn::Secure`]). Gives what the requestor sent behind its request: it came in plain text, so it may be
+    /// the beginning of the handshake and is never taken for a message. From now on the connection is given what was inside
+    /// of TLS. The data timeout goes on from the request, so that it holds for the handshake as well (RFC 7724 section 8.1).
+    pub fn begin_tls(&mut self) -> Vec<u8> {
+        self.securing = false;
+        std::mem::take(&mut self.input)
     }
 
     /// Tells how the last write went: `written` octets were taken, `unsent` remain.
@@ -296,6 +312,9 @@ impl<P: Protocol> Connection<P> {
         let mut waiting = false;
         loop {
             self.begin_queries(now, store, out, room);
+            if self.securing && self.phase == Phase::Open {
+                return Turn::Secure;
+            }
             if self.phase == Phase::HalfClosed && self.is_active() {
                 self.close(CloseReason::Peer);
             }
@@ -337,6 +356,10 @@ impl<P: Protocol> Connection<P> {
         }
         match self.phase {
             Phase::Closing => Turn::Close,
+            Phase::HalfClosed if self.securing => {
+                self.close(CloseReason::Peer);
+                Turn::Close
+            }
             _ if waiting && !self.has_message() => Turn::Idle,
             _ if !self.queries.is_empty() || self.has_message() => Turn::More,
             Phase::HalfClosed => {
@@ -398,7 +421,7 @@ impl<P: Protocol> Connection<P> {
     fn begin_queries(&mut self, now: Duration, store: &Store<P::Key>, out: &mut Vec<u8>, room: usize) {
         let mut input = std::mem::take(&mut self.input);
         let mut rest = input.as_slice();
-        while self.phase != Phase::Closing && self.has_place() && out.len() < room {
+        while self.phase != Phase::Closing && !self.securing && self.has_place() && out.len() < room {
             match split_frame(rest, P::MIN_MESSAGE) {
                 Ok(Framing::NeedMore { .. }) => break,
                 Ok(Framing::Frame { body, rest: behind }) => {
@@ -438,6 +461,7 @@ impl<P: Protocol> Connection<P> {
                     self.abort(CloseReason::Refused(xid), store, out);
                 }
             }
+            Admission::Secure => self.securing = true,
             Admission::Close(reason) => self.abort(reason, store, out),
         }
     }

@@ -38,8 +38,29 @@ pub enum Admission<Q> {
         /// Whether the connection has to be closed.
         close: bool,
     },
+    /// A request for TLS, whose answer is already in the output: whatever follows belongs to TLS.
+    Secure,
     /// Nothing that may be answered; the connection has to be closed.
     Close(CloseReason),
+}
+
+/// How a connection is protected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Security {
+    /// Not at all: insecure mode. TLS is refused.
+    #[default]
+    Off,
+    /// By TLS, which has to be asked for before anything else: secure mode.
+    Required,
+    /// By TLS, which was asked for.
+    Begun,
+}
+
+impl Security {
+    /// Why a message has no place on a connection that is not secured yet (RFC 7724 section 8.1, RFC 7653 section 9.1).
+    fn forbids(self) -> Option<CloseReason> {
+        (self == Self::Required).then_some(CloseReason::Insecure)
+    }
 }
 
 /// Where on its connection a message came.

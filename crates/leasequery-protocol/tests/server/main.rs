@@ -13,6 +13,7 @@ mod options;
 mod own_bindings;
 mod parallel;
 mod refusals;
+mod secure;
 mod selectors;
 mod single;
 mod single_hostile;

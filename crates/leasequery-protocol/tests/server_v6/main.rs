@@ -16,6 +16,7 @@ mod parallel;
 mod refusals;
 mod relay_data;
 mod replies;
+mod secure;
 mod selectors;
 mod single;
 mod single_hostile;

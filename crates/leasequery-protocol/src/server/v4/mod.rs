@@ -14,7 +14,7 @@ use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message
 use leasequery_wire::v4::{MessageWriter, OptionCode};
 use leasequery_wire::{DecodeError, Problem};
 
-use super::{Admission, Beside, CloseReason, Place, Policy, Protocol};
+use super::{Admission, Beside, CloseReason, Place, Policy, Protocol, Security};
 
 pub use query::{BulkQuery, V4Query};
 pub use reply::ReplyPlan;
@@ -27,13 +27,20 @@ pub struct V4 {
     server_id: Ipv4Addr,
     policy: Arc<Policy>,
     active: bool,
+    security: Security,
 }
 
 impl V4 {
     /// `server_id` is what replies name as server-identifier (option 54). Active queries are answered only where that
     /// has been enabled (RFC 7724 section 8.1).
     pub fn new(server_id: Ipv4Addr, policy: Arc<Policy>, active: bool) -> Self {
-        Self { server_id, policy, active }
+        Self { server_id, policy, active, security: Security::Off }
+    }
+
+    /// Requires TLS: secure mode (RFC 7724 section 8.1).
+    #[must_use]
+    pub fn secure(self) -> Self {
+        Self { security: Security::Required, ..self }
     }
 
     /// Appends the one message that answers a refused query: DHCPLEASEQUERYDONE for a bulk query (RFC 6926 section 8.2),
@@ -106,6 +113,7 @@ impl Protocol for V4 {
         let Place { first, beside } = place;
         let message = match Message::parse(message) {
             Ok(message) => message,
+            Err(_) if self.security == Security::Required => return Admission::Close(CloseReason::Insecure),
             Err(error) => match overlong_hardware(message, error).filter(|(_, asked)| self.serves(*asked)) {
                 Some(query) => return self.refuse(query, Refusal::malformed(error.to_string()), beside, store, out),
                 None => return Admission::Close(error.into()),
@@ -115,11 +123,22 @@ impl Protocol for V4 {
             return Admission::Close(CloseReason::NotARequest(message.op()));
         }
         let (xid, kind) = (message.xid(), message.message_type());
+        if kind != MessageType::TLS
+            && let Some(reason) = self.security.forbids()
+        {
+            return Admission::Close(reason);
+        }
         match kind {
             kind if self.serves(kind) => match self.query(&message, beside, store) {
                 Ok(query) => Admission::Query(query),
                 Err(refusal) => self.refuse((xid, kind), refusal, beside, store, out),
             },
+            // No status-code says that the handshake may begin; options are of no account (RFC 7724 section 8.1).
+            MessageType::TLS if self.security == Security::Required => {
+                self.security = Security::Begun;
+                finish(MessageWriter::frame(out, &Header::new(BOOT_REPLY, xid), MessageType::TLS));
+                Admission::Secure
+            }
             // Served in the clear: TLS is refused and the connection left to the requestor (RFC 7724 section 8.1).
             MessageType::TLS if first => {
                 let (status, text) = (StatusCode::TLS_CONNECTION_REFUSED, "this listener has no TLS".to_owned());

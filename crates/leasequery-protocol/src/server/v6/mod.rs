@@ -15,7 +15,7 @@ use leasequery_wire::v6::{MIN_MESSAGE, Message, MessageType, MessageWriter, Opti
 use leasequery_wire::{DecodeError, TooLong};
 
 use super::policy::NO_LONGER;
-use super::{Active, Admission, Beside, CloseReason, Place, Policy, Progress, Protocol, Query};
+use super::{Active, Admission, Beside, CloseReason, Place, Policy, Progress, Protocol, Query, Security};
 
 pub use bulk::BulkQuery;
 pub use response::ActiveResponse;
@@ -40,13 +40,20 @@ pub struct V6 {
     server_id: Arc<[u8]>,
     policy: Arc<Policy>,
     active: bool,
+    security: Security,
 }
 
 impl V6 {
     /// `server_id` is the server's DUID. Active queries are answered only where that has been enabled (RFC 7653 section
     /// 9.1).
     pub fn new(server_id: Arc<[u8]>, policy: Arc<Policy>, active: bool) -> Self {
-        Self { server_id, policy, active }
+        Self { server_id, policy, active, security: Security::Off }
+    }
+
+    /// Requires TLS: secure mode (RFC 7653 section 9.1).
+    #[must_use]
+    pub fn secure(self) -> Self {
+        Self { security: Security::Required, ..self }
     }
 
     /// What nobody could make sense of an answer to (RFC 5007 section 4.2.1). There, where a requestor waits for one, the
@@ -120,6 +127,11 @@ impl Protocol for V6 {
             Ok(message) => message,
             Err(error) => return Admission::Close(error.into()),
         };
+        if message.message_type() != MessageType::START_TLS
+            && let Some(reason) = self.security.forbids()
+        {
+            return Admission::Close(reason);
+        }
         match message.message_type() {
             MessageType::LEASE_QUERY | MessageType::ACTIVE_LEASE_QUERY => {
                 if let Err(reason) = self.check(&message) {
@@ -129,6 +141,14 @@ impl Protocol for V6 {
                     Ok(query) => Admission::Query(query),
                     Err(refusal) => self.refuse(&message, refusal, beside, store, out),
                 }
+            }
+            // No status says that the handshake may begin; options are of no account (RFC 7653 section 9.1).
+            MessageType::START_TLS if self.security == Security::Required => {
+                self.security = Security::Begun;
+                let mut writer = MessageWriter::frame(out, MessageType::REPLY, message.transaction_id());
+                identify(&mut writer, &self.server_id, message.client_id().ok().flatten());
+                finish(writer);
+                Admission::Secure
             }
             // Served in the clear: TLS is refused and the connection left to the requestor (RFC 7653 section 9.1).
             MessageType::START_TLS if first => {
