@@ -326,6 +326,13 @@ impl<P: Followed> Follower<P> {
         }
     }
 
+    /// What protects a connection has failed, for this reason.
+    pub fn handle_broken(&mut self, link: Link, reason: &str) {
+        if let Some(connection) = self.connection(link) {
+            connection.handle_broken(reason);
+        }
+    }
+
     /// Whether a connection is still of use; else it has to be closed.
     pub fn is_open(&self, link: Link) -> bool {
         match link {

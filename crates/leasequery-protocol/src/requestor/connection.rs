@@ -50,6 +50,8 @@ pub struct Connection<P: Protocol> {
     unread: Option<(Range<usize>, usize)>,
     /// The server has closed its sending side.
     ended: bool,
+    /// Why, if it was not the server that closed it.
+    broken: Option<String>,
     failure: Option<Failure>,
     /// Since when the server takes nothing of the output.
     sending_since: Option<Duration>,
@@ -83,6 +85,7 @@ impl<P: Protocol> Connection<P> {
             input: Input::default(),
             unread: None,
             ended: false,
+            broken: None,
             failure: None,
             sending_since: None,
             waiting_since: Duration::ZERO,
@@ -135,6 +138,12 @@ impl<P: Protocol> Connection<P> {
         self.ended = true;
     }
 
+    /// What protects the connection has failed. What came before can still be taken.
+    pub fn handle_broken(&mut self, reason: &str) {
+        self.ended = true;
+        self.broken = Some(reason.to_owned());
+    }
+
     /// Reads the next message, if there is a whole one. `wall` is the local time.
     #[inline]
     pub fn poll_event(&mut self, now: Duration, wall: Time) -> Result<Option<Event<P::Record<'_>>>, Failure> {
@@ -164,8 +173,9 @@ impl<P: Protocol> Connection<P> {
                     self.waiting_since = now;
                 }
                 if self.ended && !self.outstanding.is_empty() {
-                    self.failure = Some(Failure::Closed);
-                    return Err(Failure::Closed);
+                    let failure = self.broken.take().map_or(Failure::Closed, Failure::Broken);
+                    self.failure = Some(failure.clone());
+                    return Err(failure);
                 }
                 return Ok(None);
             }

@@ -11,6 +11,9 @@ pub enum Failure {
     /// The server closed it before the end of an answer. How it was closed means nothing (RFC 6926 section 7.8).
     #[error("the server closed the connection before the end of its answer")]
     Closed,
+    /// What protects the connection failed: why, for people.
+    #[error("{0}")]
+    Broken(String),
     /// The server stopped sending.
     #[error("no data from the server for {} seconds", .0.as_secs_f64())]
     NoData(Duration),

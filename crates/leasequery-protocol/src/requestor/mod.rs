@@ -6,6 +6,7 @@
 mod connection;
 mod exchange;
 mod failure;
+mod negotiation;
 mod protocol;
 mod reconcile;
 pub mod v4;
@@ -14,4 +15,5 @@ pub mod v6;
 pub use connection::{Connection, Timeouts};
 pub use exchange::{Exchange, Poll, Schedule};
 pub use failure::{Failure, Fault, QueryError, Violation};
+pub use negotiation::{Negotiation, Refusal, Step};
 pub use protocol::{ActiveStatus, Done, Event, Outstanding, Protocol};

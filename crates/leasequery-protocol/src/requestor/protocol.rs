@@ -1,6 +1,6 @@
 use leasequery_store::Time;
 
-use super::{Fault, Violation};
+use super::{Fault, Refusal, Violation};
 use crate::clock::Skew;
 use crate::code::{MessageType, StatusCode};
 
@@ -25,6 +25,12 @@ pub trait Protocol {
 
     /// Appends the query's frame. On an error nothing is appended.
     fn write(&self, query: &Self::Query, xid: u32, out: &mut Vec<u8>) -> Result<Self::Memory, Self::QueryError>;
+
+    /// Appends the frame that asks for TLS (RFC 7724 section 7.2, RFC 7653 section 8.1).
+    fn write_tls(xid: u32, out: &mut Vec<u8>);
+
+    /// Judges the answer to that: no status, or success, says that the handshake may begin.
+    fn read_tls(message: &[u8], xid: u32) -> Result<(), Refusal>;
 
     /// Reads a message, finds its query and, if it ends the response, takes the query out. A base-time goes into the
     /// skew before times are converted. `arrival` is local time. A message about several bindings is read again for each

@@ -11,9 +11,12 @@ use std::net::Ipv4Addr;
 
 use leasequery_store::Time;
 use leasequery_wire::DecodeError;
-use leasequery_wire::v4::{MIN_MESSAGE, Message, MessageType, StatusCode, Vpn};
+use leasequery_wire::v4::Vpn;
+use leasequery_wire::v4::{
+    BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message, MessageType, MessageWriter, StatusCode,
+};
 
-use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Violation};
+use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Refusal, Violation};
 use crate::clock::Skew;
 
 pub use followed::Wanted;
@@ -156,6 +159,24 @@ impl Protocol for V4 {
         };
         let active = Self::is_active(query);
         Ok(Memory { active, catching_up, vpn, server_id: None, begun: false, first_base_time: None })
+    }
+
+    /// No options: all that has to be said is the type (RFC 7724 section 7.2).
+    fn write_tls(xid: u32, out: &mut Vec<u8>) {
+        let result = MessageWriter::frame(out, &Header::new(BOOT_REQUEST, xid), MessageType::TLS).finish();
+        debug_assert_eq!(result, Ok(()), "a message without options always fits");
+    }
+
+    fn read_tls(message: &[u8], xid: u32) -> Result<(), Refusal> {
+        let message = Message::parse(message)?;
+        let kind = message.message_type();
+        if message.op() != BOOT_REPLY || kind != MessageType::TLS || message.xid() != xid {
+            return Err(Refusal::NoSuchAnswer { kind: kind.into(), xid: message.xid() });
+        }
+        match status(&message)? {
+            (StatusCode::SUCCESS, _) => Ok(()),
+            (status, text) => Err(Refusal::Refused { status: status.into(), text }),
+        }
     }
 
     #[inline]

@@ -10,9 +10,9 @@ use std::sync::Arc;
 
 use leasequery_store::Time;
 use leasequery_wire::DecodeError;
-use leasequery_wire::v6::{MAX_TRANSACTION_ID, MIN_MESSAGE, Message, MessageType, StatusCode};
+use leasequery_wire::v6::{MAX_TRANSACTION_ID, MIN_MESSAGE, Message, MessageType, MessageWriter, StatusCode};
 
-use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Violation};
+use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Refusal, Violation};
 use crate::clock::Skew;
 
 pub use followed::Wanted;
@@ -109,6 +109,25 @@ impl Protocol for V6 {
         query.write(&self.client_id, xid, out)?;
         let catching_up = matches!(query, Query::Active(ActiveQuery { since: Some(_), .. }));
         Ok(Memory { active: Self::is_active(query), catching_up, server: None, first_base_time: None })
+    }
+
+    /// No options (RFC 7653 section 8.1).
+    fn write_tls(xid: u32, out: &mut Vec<u8>) {
+        let result = MessageWriter::frame(out, MessageType::START_TLS, xid).finish();
+        debug_assert_eq!(result, Ok(()), "a message without options always fits");
+    }
+
+    /// What else is in the REPLY is of no account: RFC 7653 section 8.1 says nothing about it.
+    fn read_tls(message: &[u8], xid: u32) -> Result<(), Refusal> {
+        let message = Message::parse(message)?;
+        let kind = message.message_type();
+        if kind != MessageType::REPLY || message.transaction_id() != xid {
+            return Err(Refusal::NoSuchAnswer { kind: kind.into(), xid: message.transaction_id() });
+        }
+        match status(&message)? {
+            (StatusCode::SUCCESS, _) => Ok(()),
+            (status, text) => Err(Refusal::Refused { status: status.into(), text }),
+        }
     }
 
     #[inline]
