@@ -49,15 +49,19 @@ impl Server {
         }
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let policy = Policy { allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
-        let everybody =
-            Requestor { addresses: vec!["127.0.0.0/8".parse().expect("a prefix")], policy: Arc::new(policy) };
-        let control = Control { requestors: Arc::new(Requestors(vec![everybody])), shutdown: false };
+        let everybody = Requestor {
+            addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
+            certificate_names: None,
+            policy: Arc::new(policy),
+        };
+        let control = Control { requestors: Arc::new(Requestors(vec![everybody])), ..Control::default() };
         let (control, receiver) = tokio::sync::watch::channel(control);
         let listener = config::Listener {
             address: "127.0.0.1:0".parse().expect("an address"),
             transport: config::Transport::Tcp,
             service: config::Service::V4 { server_id: None },
             active: true,
+            secure: false,
         };
         let address = runtime.block_on(async {
             let listener = Listener::bind(&listener).expect("a port");

@@ -143,8 +143,8 @@ fn echo(address: &str) -> SocketAddr {
 
 fn serve(listener: &config::Listener, stores: &Stores) -> SocketAddr {
     let addresses = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a prefix")).to_vec();
-    let everybody = Requestor { addresses, policy: Arc::new(Policy::default()) };
-    let control = Control { requestors: Arc::new(Requestors(vec![everybody])), shutdown: false };
+    let everybody = Requestor { addresses, certificate_names: None, policy: Arc::new(Policy::default()) };
+    let control = Control { requestors: Arc::new(Requestors(vec![everybody])), ..Control::default() };
     let (sender, control) = tokio::sync::watch::channel(control);
     let datagrams = Datagrams::bind(listener).expect("a port");
     let (address, stores) = (datagrams.address(), stores.clone());
@@ -167,6 +167,7 @@ fn main() {
             transport: config::Transport::Udp,
             service,
             active: false,
+            secure: false,
         };
         let limit = ask(echo(address), listener.address, query);
         let rate = ask(serve(&listener, &stores), listener.address, query);

@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::serve::SharedStore;
+use crate::tls::{Channel, Client, secure_async};
 
 /// Who takes part in following a server.
 pub trait Companion<P: Followed>: Observer<P> {
@@ -25,17 +26,50 @@ const CONNECT: Duration = Duration::from_secs(20);
 /// How long to sleep without a timer.
 const FOREVER: Duration = Duration::from_hours(1);
 
+/// The server that is followed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Upstream {
+    /// `HOST:PORT`.
+    pub address: String,
+    /// What secure mode needs; `None` is in the clear.
+    pub tls: Option<Client>,
+}
+
+impl Upstream {
+    /// In the clear.
+    pub fn plain(address: String) -> Self {
+        Self { address, tls: None }
+    }
+}
+
 /// One of the connections.
 #[derive(Debug)]
 enum Socket {
     None,
-    Connecting(JoinHandle<io::Result<TcpStream>>),
-    Open(TcpStream),
+    Connecting(JoinHandle<Result<Open, String>>),
+    Open(Open),
 }
 
-/// Follows the server at `HOST:PORT` until `stop` is ready.
-pub async fn follow<P: Followed>(
-    server: &str,
+/// An open connection.
+#[derive(Debug)]
+struct Open {
+    stream: TcpStream,
+    tls: Option<Box<Secured>>,
+}
+
+/// TLS on it.
+#[derive(Debug)]
+struct Secured {
+    channel: Channel,
+    /// What came inside of it and has not been taken.
+    plain: Vec<u8>,
+    /// What the socket has to send.
+    out: Vec<u8>,
+}
+
+/// Follows a server until `stop` is ready.
+pub async fn follow<P: Followed + 'static>(
+    server: &Upstream,
     follower: &mut Follower<P>,
     shared: &SharedStore<P::Key>,
     companion: &mut impl Companion<P>,
@@ -47,11 +81,13 @@ pub async fn follow<P: Followed>(
     let mut stop = std::pin::pin!(stop);
     loop {
         while let Some(link) = follower.poll_connect(start.elapsed()) {
-            sockets[place(link)] = Socket::Connecting(tokio::spawn(connect(server.to_owned())));
+            sockets[place(link)] = Socket::Connecting(tokio::spawn(connect::<P>(server.clone())));
         }
         for link in LINKS {
-            if let Socket::Open(stream) = &sockets[place(link)] {
-                carry(stream, link, follower, start, &mut input);
+            if let Socket::Open(open) = &mut sockets[place(link)]
+                && let Err(reason) = carry(open, link, follower, start, &mut input)
+            {
+                follower.handle_broken(link, &reason);
             }
         }
         let mut more = true;
@@ -91,15 +127,41 @@ fn place(link: Link) -> usize {
     }
 }
 
-async fn connect(server: String) -> io::Result<TcpStream> {
-    let stream = tokio::time::timeout(CONNECT, TcpStream::connect(&server));
-    let stream = stream.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
-    stream.set_nodelay(true)?;
-    Ok(stream)
+async fn connect<P: Followed>(server: Upstream) -> Result<Open, String> {
+    let connect = async {
+        let stream = tokio::time::timeout(CONNECT, TcpStream::connect(&server.address));
+        let stream = stream.await.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))??;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    let mut stream = connect.await.map_err(|error: io::Error| format!("no connection: {error}"))?;
+    let Some(client) = &server.tls else { return Ok(Open { stream, tls: None }) };
+    let (channel, plain) = secure_async::<P>(&mut stream, client).await.map_err(|error| error.to_string())?;
+    Ok(Open { stream, tls: Some(Box::new(Secured { channel, plain, out: Vec::new() })) })
 }
 
-/// Sends what is to be sent and takes what has come, as far as that goes without waiting.
-fn carry<P: Followed>(stream: &TcpStream, link: Link, follower: &mut Follower<P>, start: Instant, input: &mut [u8]) {
+/// Sends what is to be sent and takes what has come, as far as that goes without waiting. Fails if TLS does.
+fn carry<P: Followed>(
+    open: &mut Open,
+    link: Link,
+    follower: &mut Follower<P>,
+    start: Instant,
+    input: &mut [u8],
+) -> Result<(), String> {
+    match &mut open.tls {
+        None => carry_plain(&open.stream, link, follower, start, input),
+        Some(secured) => return carry_secured(&open.stream, secured, link, follower, start, input),
+    }
+    Ok(())
+}
+
+fn carry_plain<P: Followed>(
+    stream: &TcpStream,
+    link: Link,
+    follower: &mut Follower<P>,
+    start: Instant,
+    input: &mut [u8],
+) {
     let unsent = follower.poll_transmit(link);
     let sent = if unsent.is_empty() { Ok(0) } else { stream.try_write(unsent) };
     match sent {
@@ -116,15 +178,65 @@ fn carry<P: Followed>(stream: &TcpStream, link: Link, follower: &mut Follower<P>
     }
 }
 
+fn carry_secured<P: Followed>(
+    stream: &TcpStream,
+    secured: &mut Secured,
+    link: Link,
+    follower: &mut Follower<P>,
+    start: Instant,
+    input: &mut [u8],
+) -> Result<(), String> {
+    let Secured { channel, plain, out } = secured;
+    let unsent = follower.poll_transmit(link);
+    let made = unsent.len();
+    channel.send(unsent);
+    channel.transmit(out);
+    let mut ended = !flush(stream, out);
+    if made > 0 {
+        // What is encrypted cannot be taken back; a query is small, and there is room for it.
+        follower.handle_sent(link, start.elapsed(), made);
+    }
+    let mut result = Ok(());
+    match stream.try_read(input) {
+        Ok(0) => ended = true,
+        Ok(length) => result = channel.receive(&input[..length], plain),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+        // A reset tells no more than a close (RFC 6926 section 7.8).
+        Err(_) => ended = true,
+    }
+    if !plain.is_empty() {
+        follower.handle_bytes(link, plain);
+        plain.clear();
+    }
+    // An alert, or an answer to the server's change of keys.
+    channel.transmit(out);
+    flush(stream, out);
+    if ended || channel.is_closed_by_peer() {
+        follower.handle_eof(link);
+    }
+    result
+}
+
+/// Sends as much as goes without waiting; says whether the connection is still there.
+fn flush(stream: &TcpStream, out: &mut Vec<u8>) -> bool {
+    while !out.is_empty() {
+        match stream.try_write(out) {
+            Ok(sent) => drop(out.drain(..sent)),
+            Err(error) => return error.kind() == io::ErrorKind::WouldBlock,
+        }
+    }
+    true
+}
+
 /// Waits until something can be done with a socket; gives the outcome of connecting, if that is what it was.
-async fn ready(socket: &mut Socket, sent: bool) -> Option<io::Result<TcpStream>> {
+async fn ready(socket: &mut Socket, sent: bool) -> Option<Result<Open, String>> {
     match socket {
         Socket::None => std::future::pending().await,
         Socket::Connecting(task) => {
-            Some(task.await.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::Interrupted))))
+            Some(task.await.unwrap_or_else(|_| Err("no connection: it was given up".to_owned())))
         }
-        Socket::Open(stream) => {
-            if sent {
+        Socket::Open(Open { stream, tls }) => {
+            if sent && tls.as_ref().is_none_or(|tls| tls.out.is_empty()) {
                 let _ = stream.readable().await;
             } else {
                 let _ = stream.ready(tokio::io::Interest::READABLE | tokio::io::Interest::WRITABLE).await;
@@ -136,21 +248,25 @@ async fn ready(socket: &mut Socket, sent: bool) -> Option<io::Result<TcpStream>>
 
 fn finish_connecting<P: Followed>(
     link: Link,
-    connected: Option<io::Result<TcpStream>>,
+    connected: Option<Result<Open, String>>,
     socket: &mut Socket,
     follower: &mut Follower<P>,
     start: Instant,
     shared: &SharedStore<P::Key>,
 ) {
     let Some(connected) = connected else { return };
-    match connected.and_then(|stream| Ok((stream.peer_addr()?, stream))) {
-        Ok((peer, stream)) => {
+    let addressed = |open: Open| match open.stream.peer_addr() {
+        Ok(peer) => Ok((peer, open)),
+        Err(error) => Err(format!("no connection: {error}")),
+    };
+    match connected.and_then(addressed) {
+        Ok((peer, open)) => {
             shared.write(|store| follower.handle_connected(link, start.elapsed(), peer.ip(), store));
-            *socket = Socket::Open(stream);
+            *socket = Socket::Open(open);
         }
-        Err(error) => {
+        Err(reason) => {
             *socket = Socket::None;
-            follower.handle_unreachable(link, &format!("no connection: {error}"));
+            follower.handle_unreachable(link, &reason);
         }
     }
 }

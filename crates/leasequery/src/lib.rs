@@ -13,5 +13,6 @@ pub mod record;
 pub mod requestor;
 pub mod serve;
 pub mod source;
+pub mod tls;
 pub mod verify;
 pub mod watch;

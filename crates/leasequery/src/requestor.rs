@@ -8,6 +8,8 @@ use leasequery_protocol::requestor::{Connection, Done, Event, Failure, Protocol,
 use leasequery_store::Time;
 use thiserror::Error;
 
+use crate::tls::{Channel, Client, SecureError, secure};
+
 /// Why a query came to no end.
 #[derive(Debug, Error)]
 pub enum FetchError {
@@ -17,6 +19,9 @@ pub enum FetchError {
     /// Nobody answers there.
     #[error("no connection to {0}: {1}")]
     Connect(SocketAddr, io::Error),
+    /// The server is no server, or not one to be trusted.
+    #[error(transparent)]
+    Secure(#[from] SecureError),
     /// The socket failed.
     #[error("the connection broke: {0}")]
     Socket(io::Error),
@@ -45,10 +50,19 @@ pub trait Sink<P: Protocol> {
 /// Octets read at a time.
 const INPUT: usize = 256 * 1024;
 
+/// The server that is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// Where it may be.
+    pub addresses: &'a [SocketAddr],
+    /// What secure mode needs; `None` is in the clear.
+    pub tls: Option<&'a Client>,
+}
+
 /// Asks the first of the addresses that answers, and gives each record to `sink`, until the final message. `timeout`
 /// bounds each wait for the server.
 pub fn fetch<P: Protocol<QueryError = QueryError>>(
-    addresses: &[SocketAddr],
+    target: Target<'_>,
     protocol: impl Fn(IpAddr) -> P,
     query: &P::Query,
     timeout: Duration,
@@ -56,12 +70,19 @@ pub fn fetch<P: Protocol<QueryError = QueryError>>(
 ) -> Result<Done, FetchError> {
     // What cannot be said is found out before anybody is bothered.
     protocol(IpAddr::V4(Ipv4Addr::UNSPECIFIED)).write(query, 0, &mut Vec::new())?;
-    let mut stream = connect(addresses, timeout)?;
+    let stream = connect(target.addresses, timeout)?;
     let peer = stream.peer_addr().map_err(FetchError::Socket)?.ip();
+    let mut pipe = Pipe { stream, tls: None, plain: Vec::new(), out: Vec::new() };
+    if let Some(client) = target.tls {
+        // No query is sent on a connection that was not secured (RFC 7724 section 7.2).
+        let (channel, plain) = secure::<P>(&mut pipe.stream, client, timeout)?;
+        (pipe.tls, pipe.plain) = (Some(channel), plain);
+    }
     let start = Instant::now();
     let timeouts = Timeouts { data: timeout, ..Timeouts::default() };
     let mut connection = Connection::new(protocol(peer), timeouts, fastrand::u32(..));
     connection.ask(start.elapsed(), query.clone())?;
+    connection.handle_bytes(&std::mem::take(&mut pipe.plain));
     let mut input = vec![0; INPUT];
     loop {
         let arrival = wall_clock();
@@ -73,7 +94,7 @@ pub fn fetch<P: Protocol<QueryError = QueryError>>(
                 Event::Status { .. } | Event::Discarded { .. } => {}
                 Event::Done { done, .. } => {
                     // Everything has been read, so this closes without a reset (RFC 6926 section 7.8).
-                    let _ = stream.shutdown(Shutdown::Write);
+                    pipe.close();
                     return Ok(done);
                 }
             }
@@ -83,16 +104,13 @@ pub fn fetch<P: Protocol<QueryError = QueryError>>(
         let left = connection.poll_timeout().unwrap_or(timeout).saturating_sub(start.elapsed());
         // Zero would mean for ever.
         let left = left.max(Duration::from_millis(1));
-        stream.set_read_timeout(Some(left)).map_err(FetchError::Socket)?;
-        stream.set_write_timeout(Some(left)).map_err(FetchError::Socket)?;
+        pipe.stream.set_read_timeout(Some(left)).map_err(FetchError::Socket)?;
+        pipe.stream.set_write_timeout(Some(left)).map_err(FetchError::Socket)?;
         let unsent = connection.poll_transmit();
-        let result = if unsent.is_empty() {
-            stream.read(&mut input).map(|length| match length {
-                0 => connection.handle_eof(),
-                length => connection.handle_bytes(&input[..length]),
-            })
+        let result = if unsent.is_empty() && pipe.out.is_empty() {
+            pipe.receive(&mut input, &mut connection)
         } else {
-            stream.write(unsent).map(|sent| connection.handle_sent(start.elapsed(), sent))
+            pipe.send(unsent).map(|sent| connection.handle_sent(start.elapsed(), sent))
         };
         match result {
             Ok(()) => {}
@@ -106,6 +124,68 @@ pub fn fetch<P: Protocol<QueryError = QueryError>>(
             }
             Err(error) => return Err(FetchError::Socket(error)),
         }
+    }
+}
+
+/// A socket, and TLS on it.
+struct Pipe {
+    stream: TcpStream,
+    tls: Option<Channel>,
+    /// What came inside of TLS.
+    plain: Vec<u8>,
+    /// What is encrypted and has still to be sent.
+    out: Vec<u8>,
+}
+
+impl Pipe {
+    /// Sends something, and says how much of `unsent` need not be sent any more.
+    fn send(&mut self, unsent: &[u8]) -> io::Result<usize> {
+        let Some(channel) = &mut self.tls else { return self.stream.write(unsent) };
+        channel.send(unsent);
+        channel.transmit(&mut self.out);
+        // What is encrypted cannot be taken back, so the rest is sent with the next turn. A query is small.
+        match self.stream.write(&self.out) {
+            Ok(sent) => drop(self.out.drain(..sent)),
+            Err(error) if unsent.is_empty() => return Err(error),
+            Err(_) => {}
+        }
+        Ok(unsent.len())
+    }
+
+    fn receive<P: Protocol>(&mut self, input: &mut [u8], connection: &mut Connection<P>) -> io::Result<()> {
+        let length = self.stream.read(input)?;
+        if length == 0 {
+            connection.handle_eof();
+            return Ok(());
+        }
+        let Some(channel) = &mut self.tls else {
+            connection.handle_bytes(&input[..length]);
+            return Ok(());
+        };
+        let result = channel.receive(&input[..length], &mut self.plain);
+        connection.handle_bytes(&self.plain);
+        self.plain.clear();
+        // An alert, or an answer to the server's change of keys.
+        channel.transmit(&mut self.out);
+        match result {
+            Err(reason) => {
+                let _ = self.stream.write(&self.out);
+                connection.handle_broken(&reason);
+            }
+            Ok(()) if channel.is_closed_by_peer() => connection.handle_eof(),
+            Ok(()) => {}
+        }
+        Ok(())
+    }
+
+    /// Closes gracefully.
+    fn close(&mut self) {
+        if let Some(channel) = &mut self.tls {
+            channel.close();
+            channel.transmit(&mut self.out);
+            let _ = self.stream.write_all(&self.out);
+        }
+        let _ = self.stream.shutdown(Shutdown::Write);
     }
 }
 

@@ -1,5 +1,5 @@
 use std::io::{self, IsTerminal, Write};
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +10,14 @@ use leasequery_protocol::requestor::v6::{self, V6};
 
 use super::selectors::Selectors;
 use super::server::Server;
+use super::tls::Tls;
 use super::{Ending, complain};
 use crate::config::Protocol;
 use crate::family::Family;
 use crate::output::{Format, Printer, Progress};
-use crate::requestor::{FetchError, Sink, fetch};
+use crate::requestor::{FetchError, Sink, Target, fetch};
 
-/// One Bulk Leasequery over TCP; prints every binding.
+/// One Bulk Leasequery over TCP or TLS; prints every binding.
 #[derive(Debug, Args)]
 pub(super) struct Bulk {
     /// HOST[:PORT], an IPv6 address in brackets
@@ -29,6 +30,8 @@ pub(super) struct Bulk {
     v6: bool,
     #[command(flatten)]
     selectors: Selectors,
+    #[command(flatten)]
+    tls: Tls,
     /// How to print: the default is table on a terminal and json elsewhere
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -45,13 +48,15 @@ pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
 impl Bulk {
     pub(super) fn run(self) -> Result<(), Ending> {
         let (protocol, addresses) = self.server.resolve(self.v4, self.v6)?;
+        let tls = self.tls.client(&self.server)?;
+        let target = Target { addresses: &addresses, tls: tls.as_ref() };
         let (format, timeout) = (self.format, Duration::from_secs_f64(self.timeout));
         let options = !self.selectors.options.is_empty();
         match protocol {
             Protocol::V4 => {
                 let query = v4::Query::Bulk(self.selectors.v4_bulk()?);
                 print::<V4>(
-                    &addresses,
+                    target,
                     |peer| V4::with_peer(&v4::Wanted::default(), peer),
                     &query,
                     options,
@@ -62,7 +67,7 @@ impl Bulk {
             Protocol::V6 => {
                 let query = v6::Query::Bulk(self.selectors.v6_bulk()?);
                 let duid = crate::duid::own();
-                print::<V6>(&addresses, |_| V6::new(Arc::clone(&duid)), &query, options, timeout, format)
+                print::<V6>(target, |_| V6::new(Arc::clone(&duid)), &query, options, timeout, format)
             }
         }
     }
@@ -70,7 +75,7 @@ impl Bulk {
 
 /// Asks, and prints what comes.
 fn print<P: Family>(
-    addresses: &[SocketAddr],
+    target: Target<'_>,
     protocol: impl Fn(IpAddr) -> P,
     query: &P::Query,
     options: bool,
@@ -81,14 +86,14 @@ fn print<P: Family>(
     let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
     let mut sink =
         Print { printer: Printer::new(format, P::PROTOCOL, options, stdout), progress: Progress::new(), count: 0 };
-    let result = fetch(addresses, protocol, query, timeout, &mut sink);
+    let result = fetch(target, protocol, query, timeout, &mut sink);
     sink.progress.clear();
     let Print { printer, count, .. } = sink;
     let flushed = if result.is_ok() || count > 0 { printer.finish() } else { Ok(()) };
     let done = result.map_err(|error| match error {
         FetchError::Query(error) => Ending::Usage(error.to_string()),
         FetchError::Output(error) => Ending::from(error),
-        FetchError::Connect(..) => Ending::Peer(error.to_string()),
+        FetchError::Connect(..) | FetchError::Secure(_) => Ending::Peer(error.to_string()),
         error => Ending::Peer(format!("{error} (incomplete: {count} bindings received)")),
     })?;
     flushed?;

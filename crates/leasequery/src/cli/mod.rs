@@ -6,6 +6,7 @@ mod query;
 mod selectors;
 mod serve;
 mod server;
+mod tls;
 mod verify;
 mod watch;
 
@@ -35,7 +36,7 @@ enum Command {
     Serve(serve::Serve),
     /// One leasequery over UDP; prints the leases it finds.
     Query(Box<query::Query>),
-    /// One Bulk Leasequery over TCP; prints every binding.
+    /// One Bulk Leasequery over TCP or TLS; prints every binding.
     Bulk(Box<bulk::Bulk>),
     /// Active Leasequery: the present state, then every change as it happens.
     Watch(Box<watch::Watch>),

@@ -51,6 +51,11 @@ impl fmt::Display for Server {
 }
 
 impl Server {
+    /// The name or address without a port.
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
     /// With the port that holds where none was given.
     pub(crate) fn at(&self, protocol: Protocol) -> String {
         Self { host: self.host.clone(), port: Some(self.port(protocol)) }.to_string()

@@ -5,6 +5,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::server::Server;
+use super::tls::Tls;
 use super::{Ending, parse_duration};
 use crate::output::Format;
 use crate::verify::{Side, SideError, verify};
@@ -33,6 +34,8 @@ pub(super) struct Verify {
     /// How long to wait for data
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::bulk::parse_seconds)]
     timeout: f64,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 impl Verify {
@@ -50,14 +53,14 @@ impl Verify {
                 .parse()
                 .map_err(|problem| Ending::Usage(format!("A is neither a file nor a server: {problem}")))?;
             let (protocol, addresses) = server.resolve(self.v4, self.v6)?;
-            Side::Server(server.at(protocol), protocol, addresses)
+            Side::Server { name: server.at(protocol), protocol, addresses, tls: self.tls.client(&server)? }
         };
         let (protocol, addresses) = self.b.resolve(self.v4, self.v6)?;
-        if matches!(a, Side::Server(_, other, _) if other != protocol) {
+        if matches!(a, Side::Server { protocol: other, .. } if other != protocol) {
             let text = "one is asked for DHCPv4 and the other for DHCPv6; --v4 or --v6 decides";
             return Err(Ending::Usage(text.to_owned()));
         }
-        let b = Side::Server(self.b.at(protocol), protocol, addresses);
+        let b = Side::Server { name: self.b.at(protocol), protocol, addresses, tls: self.tls.client(&self.b)? };
         let verdict =
             verify(&a, &b, self.settle, Duration::from_secs_f64(self.timeout)).map_err(|error| match error {
                 SideError::Refused(text) => Ending::Status(text),

@@ -11,9 +11,11 @@ use leasequery_protocol::requestor::v6::{self, V6};
 
 use super::selectors::{parse_vpn_choice, v4_options};
 use super::server::Server;
+use super::tls::Tls;
 use super::{Ending, complain, parse_duration};
 use crate::config::Protocol;
 use crate::family::Family;
+use crate::follow::Upstream;
 use crate::output::Format;
 use crate::watch::{Ended, Settings, watch};
 
@@ -67,6 +69,8 @@ pub(super) struct Watch {
     /// How long to wait for data of a bulk query
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::bulk::parse_seconds)]
     timeout: f64,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 impl Watch {
@@ -91,7 +95,7 @@ impl Watch {
     fn watch<P: Family>(self, protocol: Protocol, wanted: P::Wanted) -> Result<(), Ending> {
         let terminal = io::stdout().is_terminal();
         let settings = Settings::<P> {
-            server: self.server.at(protocol),
+            server: Upstream { address: self.server.at(protocol), tls: self.tls.client(&self.server)? },
             wanted,
             follower: follower::Settings {
                 retry: self.retry,

@@ -4,6 +4,7 @@ mod listen;
 mod network;
 mod requestor;
 mod source;
+mod tls;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,17 +18,15 @@ use super::{Config, Limits, Problem, Protocol, raw};
 use crate::record::parse_vpn;
 
 pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Problem> {
-    if let Some(tls) = &raw.tls {
-        let text = "this version has no TLS yet: leave [tls] out and write tls = \"off\" in [[listen]]";
-        return Err(Problem::new(tls.span(), text));
-    }
     if let Some(http) = &raw.http {
         return Err(Problem::new(http.span(), "this version has no status page yet: leave [http] out"));
     }
     let mut warnings = Vec::new();
     let limits = limits(&raw.limits, &mut warnings)?;
-    let listeners = listen::listeners(&raw.listen)?;
-    let requestors = requestor::requestors(&raw.requestor, &mut warnings)?;
+    let tls = raw.tls.as_ref().map(|raw| tls::server(raw, directory)).transpose()?;
+    let listeners = listen::listeners(&raw.listen, tls.is_some())?;
+    let in_the_clear = listeners.iter().any(|listener| !listener.secure);
+    let requestors = requestor::requestors(&raw.requestor, in_the_clear, &mut warnings)?;
     let may_be_active = requestors.0.iter().any(|requestor| requestor.policy.allow.active);
     if listeners.iter().any(|listener| listener.active) && !may_be_active {
         warnings.push("no requestor may send active queries: allow = [\"bulk\", \"active\"] permits them".to_owned());
@@ -43,7 +42,17 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         warnings.push("there is no [[source]]: no lease will ever be known".to_owned());
     }
     let state_dir = raw.state_dir.map(|path| directory.join(path));
-    Ok(Config { state_dir, listeners, requestors: Arc::new(requestors), limits, sources, networks, links, warnings })
+    Ok(Config {
+        state_dir,
+        listeners,
+        tls,
+        requestors: Arc::new(requestors),
+        limits,
+        sources,
+        networks,
+        links,
+        warnings,
+    })
 }
 
 fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Problem> {

@@ -14,6 +14,8 @@ use ipnet::IpNet;
 use leasequery_protocol::server::Policy;
 use leasequery_store::{Link, VpnName};
 
+use crate::tls;
+
 /// DHCPv4 or DHCPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Protocol {
@@ -49,6 +51,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Where to listen.
     pub listeners: Vec<Listener>,
+    /// Certificates, as they were when the configuration was read.
+    pub tls: Option<Arc<tls::Server>>,
     /// Who may ask.
     pub requestors: Arc<Requestors>,
     /// Limits.
@@ -63,7 +67,7 @@ pub struct Config {
     pub warnings: Vec<String>,
 }
 
-/// A listener in the clear.
+/// A listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
     /// Where; port 0 takes a free one.
@@ -74,6 +78,8 @@ pub struct Listener {
     pub service: Service,
     /// Whether active queries are answered.
     pub active: bool,
+    /// Whether TLS is required.
+    pub secure: bool,
 }
 
 /// How queries come.
@@ -151,6 +157,8 @@ impl Default for Limits {
 pub struct Requestor {
     /// Where it comes from.
     pub addresses: Vec<IpNet>,
+    /// Of these its certificate has to have one, where TLS is required; `None` takes any that the authority vouches for.
+    pub certificate_names: Option<Arc<[String]>>,
     /// What it may ask and be told.
     pub policy: Arc<Policy>,
 }
@@ -160,13 +168,18 @@ pub struct Requestor {
 pub struct Requestors(pub Vec<Requestor>);
 
 impl Requestors {
-    /// What the peer at this address may do; `None` if it is not listed. The longest prefix decides.
+    /// What the peer at this address may do; `None` if it is not listed.
     pub fn find(&self, peer: IpAddr) -> Option<&Arc<Policy>> {
+        self.requestor(peer).map(|requestor| &requestor.policy)
+    }
+
+    /// Who the peer at this address is; `None` if it is not listed. The longest prefix decides.
+    pub fn requestor(&self, peer: IpAddr) -> Option<&Requestor> {
         let peer = peer.to_canonical();
         let matching = self.0.iter().flat_map(|requestor| {
             requestor.addresses.iter().filter(|net| net.contains(&peer)).map(move |net| (net.prefix_len(), requestor))
         });
-        matching.max_by_key(|(length, _)| *length).map(|(_, requestor)| &requestor.policy)
+        matching.max_by_key(|(length, _)| *length).map(|(_, requestor)| requestor)
     }
 }
 
@@ -190,6 +203,8 @@ pub enum Source {
         protocol: Protocol,
         /// `HOST:PORT`.
         server: String,
+        /// What secure mode needs; `None` follows in the clear.
+        tls: Option<tls::Client>,
         /// The only link to follow.
         link: Option<Ipv6Addr>,
         /// The only VPN to follow.

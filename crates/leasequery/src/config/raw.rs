@@ -9,7 +9,7 @@ pub(super) struct Config {
     pub(super) state_dir: Option<String>,
     #[serde(default)]
     pub(super) listen: Vec<Spanned<Listen>>,
-    pub(super) tls: Option<Spanned<toml::Table>>,
+    pub(super) tls: Option<Spanned<Tls>>,
     #[serde(default)]
     pub(super) requestor: Vec<Requestor>,
     #[serde(default)]
@@ -19,6 +19,35 @@ pub(super) struct Config {
     #[serde(default)]
     pub(super) network: Vec<Network>,
     pub(super) http: Option<Spanned<toml::Table>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Tls {
+    pub(super) certificate: Spanned<String>,
+    pub(super) key: Spanned<String>,
+    pub(super) client_ca: Spanned<String>,
+    pub(super) crl: Option<Spanned<String>>,
+}
+
+/// `"off"`, or what secure mode needs.
+#[derive(Debug, Deserialize)]
+#[serde(
+    untagged,
+    expecting = "tls is \"off\", or { ca = \"…\", certificate = \"…\", key = \"…\", server-name = \"…\" }"
+)]
+pub(super) enum SourceTls {
+    Word(String),
+    Files(ClientTls),
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct ClientTls {
+    pub(super) ca: String,
+    pub(super) certificate: String,
+    pub(super) key: String,
+    pub(super) server_name: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -37,7 +66,7 @@ pub(super) struct Listen {
 pub(super) struct Requestor {
     pub(super) name: Spanned<String>,
     pub(super) addresses: Spanned<Vec<Spanned<String>>>,
-    pub(super) certificate_names: Option<Vec<String>>,
+    pub(super) certificate_names: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) allow: Option<Vec<Spanned<String>>>,
     #[serde(default)]
     pub(super) withhold_options: Vec<Spanned<i64>>,
@@ -69,7 +98,7 @@ pub(super) struct Source {
     pub(super) vpn: Option<Spanned<String>>,
     pub(super) server: Option<Spanned<String>>,
     pub(super) link: Option<Spanned<String>>,
-    pub(super) tls: Option<Spanned<toml::Value>>,
+    pub(super) tls: Option<Spanned<SourceTls>>,
     pub(super) options: Option<Spanned<Vec<Spanned<i64>>>>,
     pub(super) poll: Option<Spanned<String>>,
     pub(super) sweep: Option<Spanned<String>>,

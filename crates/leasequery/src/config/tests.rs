@@ -140,6 +140,7 @@ fn loads_every_key_of_a_full_configuration() {
         protocol: Protocol::V4,
         link: None,
         server: "dhcp.example.net:67".to_owned(),
+        tls: None,
         vpn: None,
         options: vec![12],
         poll: Duration::from_secs(90),
@@ -197,6 +198,9 @@ fn warns_of_what_can_do_nothing() {
     assert!(warnings(&format!("{LISTEN}{REQUESTOR}")).contains("[[source]]"));
     let names = format!("{LISTEN}{REQUESTOR}certificate-names = [\"bng.example.net\"]\n");
     assert!(warnings(&names).contains("certificate-names"), "a check that is not made must not look as if it were");
+    for wrong in ["«[]", "[«\"two words\"]"] {
+        assert_problem(&format!("{LISTEN}{REQUESTOR}certificate-names = {wrong}\n"), "certificate");
+    }
 }
 
 #[test]
@@ -214,25 +218,40 @@ fn longest_prefix_decides_where_requestors_overlap() {
     assert_eq!(found("2001:db9::1"), None);
 }
 
+//= rfc7724-8.1-04
+//= rfc7724-8.1-05
+//= rfc7724-8.1-06
+//= rfc7653-tls-20
+//= rfc7653-tls-21
+//= rfc7653-tls-22
 #[test]
-fn refuses_what_this_version_lacks_and_says_where() {
+fn refuses_what_is_not_protected_and_says_where() {
     let listen = |lines: &str| format!("[[listen]]\nprotocol = \"v4\"\n{lines}");
     assert_problem(
         &format!("«{}", listen("transport = \"tcp\"\naddress = \"127.0.0.1\"\n")),
-        "this version has no TLS yet: write tls = \"off\"",
+        "TLS needs certificates: add [tls]",
+    );
+    assert_problem(
+        &format!("«{}", listen("transport = \"tcp\"\naddress = \"127.0.0.1\"\nactive = true\n")),
+        "TLS needs certificates: add [tls]",
     );
     assert_problem(
         &listen("transport = \"tcp\"\naddress = \"127.0.0.1\"\ntls = «\"required\"\n"),
-        "this version has no TLS yet: write tls = \"off\"",
+        "TLS needs certificates: add [tls]",
     );
-    assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "TLS");
+    assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "missing field");
+    let tls = "certificate = «\"/nowhere/a.pem\"\nkey = \"a.key\"\nclient-ca = \"ca.pem\"\n";
+    assert_problem(&format!("{LISTEN}\n[tls]\n{tls}"), "/nowhere/a.pem cannot be read");
     assert_problem(&format!("{LISTEN}\n«[http]\naddress = \"127.0.0.1:9467\"\n"), "status page");
     assert_problem(
         "[[source]]\ntype = «\"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n",
-        "this version has no TLS yet: write tls = \"off\"",
+        "or tls = \"off\" to follow in the clear",
     );
     let source = "[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n";
-    assert_problem(&format!("{source}tls = «{{ ca = \"ca.pem\" }}\n"), "tls = \"off\"");
+    assert_problem(&format!("{source}tls = «{{ ca = \"ca.pem\" }}\n"), "tls is \"off\", or {");
+    assert_problem(&format!("{source}tls = «\"on\"\n"), "tls = \"on\" is unknown");
+    let files = "{ ca = \"/nowhere/ca.pem\", certificate = \"/nowhere/me.pem\", key = \"/nowhere/me.key\" }";
+    assert_problem(&format!("{source}tls = «{files}\n"), "/nowhere/me.pem cannot be read");
     assert_problem(&format!("{source}tls = \"off\"\npath = «\"a\"\n"), "has no key path");
     assert_problem(&format!("{source}tls = \"off\"\npoll = «\"soon\"\n"), "is not a duration");
 }

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use crate::family::Family;
-use crate::follow::{Companion, follow};
+use crate::follow::{Companion, Upstream, follow};
 use crate::serve::{Control, SharedStore};
 
 /// The copy, and what has been received for it.
@@ -69,7 +69,7 @@ impl<P: Shown> Mirror<P> {
             };
             let shared = Arc::clone(&copy.shared);
             // It gives up only with whoever it reports to, which is this.
-            let _ = follow(&server.to_string(), &mut follower, &shared, &mut copy, stop).await;
+            let _ = follow(&Upstream::plain(server.to_string()), &mut follower, &shared, &mut copy, stop).await;
         });
     }
 

@@ -78,7 +78,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let resident = network.resident().context("somebody is there")?;
     let stores = Stores { v4: Arc::new(SharedStore::new(v4)), v6: Arc::new(SharedStore::new(v6)) };
 
-    let (control_sender, control) = watch::channel(Control { requestors: loopback()?, shutdown: false });
+    let (control_sender, control) = watch::channel(Control { requestors: loopback()?, ..Control::default() });
     let mut tasks = JoinSet::new();
     stores.v4.keep(&control);
     stores.v6.keep(&control);
@@ -94,14 +94,20 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
             transport: config::Transport::Tcp,
             service: service.clone(),
             active: true,
+            secure: false,
         };
         // A machine without IPv6 can do DHCPv6 over IPv4 all the same.
         let tcp = Listener::bind(&tcp).or_else(|_| {
             Listener::bind(&config::Listener { address: (Ipv4Addr::LOCALHOST, 0).into(), ..tcp.clone() })
         })?;
         // One port for both is easier to remember. It may be taken for the other.
-        let udp =
-            config::Listener { address: tcp.address(), transport: config::Transport::Udp, service, active: false };
+        let udp = config::Listener {
+            address: tcp.address(),
+            transport: config::Transport::Udp,
+            service,
+            active: false,
+            secure: false,
+        };
         if let Ok(udp) = Datagrams::bind(&udp) {
             let (stores, control) = (stores.clone(), control.clone());
             tasks.spawn_blocking(move || udp.run(&stores, &control));
@@ -164,7 +170,7 @@ fn loopback() -> anyhow::Result<Arc<Requestors>> {
     ];
     let policy =
         Policy { name: "demo".to_owned(), allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
-    Ok(Arc::new(Requestors(vec![Requestor { addresses, policy: Arc::new(policy) }])))
+    Ok(Arc::new(Requestors(vec![Requestor { addresses, certificate_names: None, policy: Arc::new(policy) }])))
 }
 
 async fn until(end: Option<Instant>) {

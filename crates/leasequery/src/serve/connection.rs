@@ -10,9 +10,11 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
+use super::wire::{Received, Wire};
 use super::{Control, SharedStore};
+use crate::tls::TlsError;
 
 /// Octets made at a time: as much as one write takes at full speed.
 const ROOM: usize = 64 * 1024;
@@ -38,25 +40,24 @@ pub(super) async fn serve<P: Protocol>(
 ) {
     let _ = stream.set_nodelay(true);
     let start = Instant::now();
-    let mut policy = policy;
-    let mut connection = Connection::new(protocol, limits, Duration::ZERO);
+    let connection = Connection::new(protocol, limits, Duration::ZERO);
+    let mut session = Session { peer, policy, connection, wire: Wire::default(), out: Vec::new(), start, shared };
     let mut changes = None;
-    let mut out = Vec::new();
     let mut sent = 0;
     let mut input = [0; INPUT];
     loop {
         if control.has_changed().unwrap_or(true) {
-            let reason = permission(&control.borrow_and_update(), peer, &mut policy);
-            shared.read_now(|store| match reason {
-                Some(reason) => connection.terminate(store, &mut out, reason),
-                None => connection.set_policy(&policy, store, &mut out),
-            });
+            session.judge(&control.borrow_and_update());
         }
         // Before each turn, so that a query that comes while another is being answered has its share at once.
-        if connection.wants_read() {
+        if session.wants_read() {
             match stream.try_read(&mut input) {
-                Ok(0) => connection.handle_eof(),
-                Ok(length) => connection.handle_bytes(start.elapsed(), &input[..length]),
+                Ok(0) if session.wire.is_handshaking() => {
+                    info!("{peer} ({}): closed within the TLS handshake", session.policy.name);
+                    return;
+                }
+                Ok(0) => session.connection.handle_eof(),
+                Ok(length) => session.receive(&input[..length], &control),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     debug!("{peer}: receiving failed: {error}");
@@ -65,23 +66,27 @@ pub(super) async fn serve<P: Protocol>(
             }
         }
         let mut turn = Turn::Idle;
-        if sent == out.len() {
-            out.clear();
+        if sent == session.out.len() {
+            session.out.clear();
             sent = 0;
-            let room = if connection.is_active() { ACTIVE_ROOM } else { ROOM };
-            turn = shared.read_now(|store| connection.poll_transmit(start.elapsed(), store, &mut out, room));
-            if connection.is_active() && changes.is_none() {
+            turn = session.transmit();
+            if session.connection.is_active() && changes.is_none() {
                 watch_for_death(&stream, limits.active_send_timeout);
                 changes = Some(shared.changes());
                 // What was committed before somebody listened.
                 turn = Turn::More;
             }
         }
-        while let Some(event) = connection.poll_event() {
-            log(peer, &policy, &event);
+        session.log();
+        if turn == Turn::Secure {
+            if let Err(error) = session.begin_tls(&control) {
+                warn!("{peer} ({}): {error}", session.policy.name);
+                return;
+            }
+            turn = Turn::More;
         }
-        if sent < out.len() {
-            let written = match stream.try_write(&out[sent..]) {
+        if sent < session.out.len() {
+            let written = match stream.try_write(&session.out[sent..]) {
                 Ok(written) => written,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 Err(error) => {
@@ -90,7 +95,7 @@ pub(super) async fn serve<P: Protocol>(
                 }
             };
             sent += written;
-            connection.handle_progress(start.elapsed(), written, out.len() - sent);
+            session.connection.handle_progress(start.elapsed(), written, session.out.len() - sent);
             if written > 0 {
                 turn = Turn::More;
             }
@@ -103,17 +108,17 @@ pub(super) async fn serve<P: Protocol>(
             continue;
         }
 
-        let reading = connection.wants_read().then_some(Interest::READABLE);
-        let writing = (sent < out.len()).then_some(Interest::WRITABLE);
+        let reading = session.wants_read().then_some(Interest::READABLE);
+        let writing = (sent < session.out.len()).then_some(Interest::WRITABLE);
         let interest = match (reading, writing) {
             (Some(reading), Some(writing)) => reading | writing,
             (reading, writing) => reading.or(writing).unwrap_or(Interest::ERROR),
         };
-        let due = connection.poll_timeout().map_or(FOREVER, |due| due.saturating_sub(start.elapsed()));
+        let due = session.connection.poll_timeout().map_or(FOREVER, |due| due.saturating_sub(start.elapsed()));
         let mut told = false;
-        if sent == out.len() {
+        if sent == session.out.len() {
             // A connection may be quiet for days.
-            (out, sent) = (Vec::new(), 0);
+            (session.out, sent) = (Vec::new(), 0);
             told = true;
         }
         tokio::select! {
@@ -121,15 +126,93 @@ pub(super) async fn serve<P: Protocol>(
             () = beat(&mut changes), if told => {}
             // If the daemon's side is gone, the next turn finds out.
             _ = control.changed() => control.mark_changed(),
-            () = tokio::time::sleep(due) => if connection.handle_timeout(start.elapsed()) {
-                while let Some(event) = connection.poll_event() {
-                    log(peer, &policy, &event);
-                }
+            () = tokio::time::sleep(due) => if session.connection.handle_timeout(start.elapsed()) {
+                session.log();
                 return;
             },
         }
     }
     close(&mut stream, &mut input).await;
+}
+
+/// A connection with what is between it and its socket.
+struct Session<'a, P: Protocol> {
+    peer: SocketAddr,
+    policy: Arc<Policy>,
+    connection: Connection<P>,
+    wire: Wire,
+    /// What the socket has to send.
+    out: Vec<u8>,
+    start: Instant,
+    shared: &'a SharedStore<P::Key>,
+}
+
+impl<P: Protocol> Session<'_, P> {
+    fn wants_read(&self) -> bool {
+        self.connection.wants_read() && !self.wire.is_broken()
+    }
+
+    /// Makes what there is to say.
+    fn transmit(&mut self) -> Turn {
+        let (connection, shared, now) = (&mut self.connection, self.shared, self.start.elapsed());
+        let room = if connection.is_active() { ACTIVE_ROOM } else { ROOM };
+        let turn = if self.wire.is_broken() {
+            Turn::Close
+        } else {
+            self.wire
+                .make(&mut self.out, |made| shared.read_now(|store| connection.poll_transmit(now, store, made, room)))
+        };
+        if turn == Turn::Close {
+            self.wire.close(&mut self.out);
+        }
+        turn
+    }
+
+    /// Takes octets from the socket.
+    fn receive(&mut self, octets: &[u8], control: &watch::Receiver<Control>) {
+        match self.wire.receive(octets, self.start.elapsed(), &mut self.connection) {
+            Ok(Received::Taken) => {}
+            Ok(Received::Identity) => {
+                self.wire.log(self.peer, &self.policy.name);
+                // Who may ask may have changed since the handshake began.
+                self.judge(&control.borrow());
+                self.wire.release(self.start.elapsed(), &mut self.connection);
+            }
+            Err(reason) => info!("{} ({}): {reason}", self.peer, self.policy.name),
+        }
+    }
+
+    /// Begins TLS, with the certificates of now.
+    fn begin_tls(&mut self, control: &watch::Receiver<Control>) -> Result<(), TlsError> {
+        let behind = self.connection.begin_tls();
+        let channel = {
+            let control = control.borrow();
+            let names = control.requestors.requestor(self.peer.ip()).and_then(|found| found.certificate_names.clone());
+            let Some(tls) = &control.tls else { return Err(TlsError::None) };
+            tls.channel(names)?
+        };
+        self.wire.begin_tls(channel);
+        self.receive(&behind, control);
+        Ok(())
+    }
+
+    /// Acts on who may ask now.
+    fn judge(&mut self, control: &Control) {
+        let reason = permission(control, self.peer, &self.wire, &mut self.policy);
+        let (connection, shared, policy) = (&mut self.connection, self.shared, &self.policy);
+        self.wire.make(&mut self.out, |made| {
+            shared.read_now(|store| match reason {
+                Some(reason) => connection.terminate(store, made, reason),
+                None => connection.set_policy(policy, store, made),
+            });
+        });
+    }
+
+    fn log(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            log(self.peer, &self.policy, &event);
+        }
+    }
 }
 
 /// Waits for the next change, if changes are told of here.
@@ -150,13 +233,17 @@ fn watch_for_death(stream: &TcpStream, timeout: Duration) {
 }
 
 /// Why a connection has to end now, if it has to; else the policy that holds for it from now on.
-fn permission(control: &Control, peer: SocketAddr, policy: &mut Arc<Policy>) -> Option<&'static str> {
+fn permission(control: &Control, peer: SocketAddr, wire: &Wire, policy: &mut Arc<Policy>) -> Option<&'static str> {
     if control.shutdown {
         return Some("the server is ending");
     }
-    match control.requestors.find(peer.ip()) {
+    match control.requestors.requestor(peer.ip()) {
+        // Without TLS it is the address alone that tells who it is.
+        Some(found) if wire.peer().is_some_and(|peer| !peer.has_one_of(found.certificate_names.as_deref())) => {
+            Some("its certificate is no longer permitted")
+        }
         Some(found) => {
-            *policy = Arc::clone(found);
+            *policy = Arc::clone(&found.policy);
             None
         }
         None => Some("no longer permitted"),

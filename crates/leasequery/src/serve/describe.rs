@@ -2,7 +2,7 @@ use std::fmt::Write;
 
 use leasequery_protocol::server::Allow;
 
-use crate::config::{Config, Protocol, Source, Transport};
+use crate::config::{Config, Listener, Protocol, Source, Transport};
 
 /// What a configuration means, a line each.
 pub fn describe(config: &Config) -> String {
@@ -20,11 +20,12 @@ pub fn describe(config: &Config) -> String {
     for listener in &config.listeners {
         let what = match listener.transport {
             Transport::Udp => "single queries",
-            Transport::Tcp if listener.active => "in the clear, no TLS; with active queries",
-            Transport::Tcp => "in the clear, no TLS; no active queries",
+            Transport::Tcp if listener.active => "with active queries",
+            Transport::Tcp => "no active queries",
         };
+        let protection = protection(listener, config);
         let name = listener.name().replace('-', " ");
-        line(&mut text, format_args!("listen {name} {}: {what}; may ask: {who}", listener.address));
+        line(&mut text, format_args!("listen {name} {}: {protection}{what}; may ask: {who}", listener.address));
     }
     for source in &config.sources {
         match source {
@@ -58,6 +59,17 @@ pub fn describe(config: &Config) -> String {
         line(&mut text, format_args!("warning: {warning}"));
     }
     text
+}
+
+/// How a listener is protected.
+fn protection(listener: &Listener, config: &Config) -> String {
+    match (&config.tls, listener.transport) {
+        (_, Transport::Udp) => String::new(),
+        (Some(tls), _) if listener.secure => {
+            format!("TLS required, certificates of requestors from {}; ", tls.authority().display())
+        }
+        _ => "in the clear, no TLS; ".to_owned(),
+    }
 }
 
 fn kinds(allow: Allow) -> String {

@@ -24,6 +24,7 @@ pub struct Listener {
     name: &'static str,
     service: Service,
     active: bool,
+    secure: bool,
 }
 
 /// Connections that the kernel keeps until they are accepted.
@@ -52,6 +53,7 @@ impl Listener {
             name: listener.name(),
             service: listener.service.clone(),
             active: listener.active,
+            secure: listener.secure,
         })
     }
 
@@ -116,6 +118,7 @@ impl Listener {
         match &self.service {
             Service::V4 { server_id } => {
                 let protocol = V4::new(super::server_id(*server_id, local), Arc::clone(&policy), self.active);
+                let protocol = if self.secure { protocol.secure() } else { protocol };
                 let shared = Arc::clone(&stores.v4);
                 tasks.spawn(async move {
                     connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
@@ -124,6 +127,7 @@ impl Listener {
             }
             Service::V6 { server_id } => {
                 let protocol = V6::new(Arc::clone(server_id), Arc::clone(&policy), self.active);
+                let protocol = if self.secure { protocol.secure() } else { protocol };
                 let shared = Arc::clone(&stores.v6);
                 tasks.spawn(async move {
                     connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;

@@ -8,6 +8,7 @@ mod places;
 mod shared;
 mod sources;
 mod state;
+mod wire;
 
 use std::fmt::Write as _;
 use std::io::{IsTerminal, Write};
@@ -28,6 +29,7 @@ use tracing::{error, info, warn};
 use crate::config::{Config, Requestors, Source, Transport};
 use crate::family::Family;
 use crate::source::Configured;
+use crate::tls;
 use sources::Surroundings;
 
 pub use datagrams::Datagrams;
@@ -42,6 +44,8 @@ pub(crate) use shared::keep_time;
 pub struct Control {
     /// Who may ask.
     pub requestors: Arc<Requestors>,
+    /// Certificates for those who ask in secure mode.
+    pub tls: Option<Arc<tls::Server>>,
     /// Set when the daemon ends.
     pub shutdown: bool,
 }
@@ -91,8 +95,11 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     sources::end_departed(&config, &stores);
     let configured = Configured::new(stores.clone(), &config)?;
 
-    let (control_sender, control) =
-        watch::channel(Control { requestors: Arc::clone(&config.requestors), shutdown: false });
+    let (control_sender, control) = watch::channel(Control {
+        requestors: Arc::clone(&config.requestors),
+        tls: config.tls.clone(),
+        shutdown: false,
+    });
     let mut tasks = JoinSet::new();
     stores.v4.keep(&control);
     stores.v6.keep(&control);
@@ -177,14 +184,19 @@ async fn until_history<K: Key>(shared: &SharedStore<K>) {
     }
 }
 
-/// Takes requestors and networks from the file anew. A bad file changes nothing.
+/// Takes requestors, certificates and networks from the files anew. A bad file changes nothing.
 fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Configured) {
     match Config::load(file) {
         Ok(config) => {
             // Nobody who may not ask any more is told of what is new.
-            control.send_modify(|control| control.requestors = Arc::clone(&config.requestors));
+            control.send_modify(|control| {
+                control.requestors = Arc::clone(&config.requestors);
+                if config.tls.is_some() {
+                    control.tls.clone_from(&config.tls);
+                }
+            });
             configured.reload(&config);
-            info!("SIGHUP: requestors and networks taken from {}", file.display());
+            info!("SIGHUP: requestors, certificates and networks taken from {}", file.display());
         }
         Err(problem) => error!("SIGHUP: the old configuration stays: {problem}"),
     }

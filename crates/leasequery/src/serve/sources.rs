@@ -10,6 +10,7 @@ use tracing::info;
 
 use super::{Control, SharedStore, Stores};
 use crate::config::{Config, Limits, Protocol, Source};
+use crate::follow::Upstream;
 use crate::source::{self, Configured};
 
 /// What sources have around them.
@@ -38,7 +39,7 @@ impl Surroundings<'_> {
                 let sources = source::push::Sources { v4: number(&stores.v4, &name)?, v6: number(&stores.v6, &name)? };
                 tasks.spawn(socket.run(sources, stores, control));
             }
-            Source::Leasequery { protocol, server, link, vpn, options, poll, sweep } => {
+            Source::Leasequery { protocol, server, tls, link, vpn, options, poll, sweep } => {
                 let settings = follower::Settings {
                     retry: self.limits.active_idle_timeout,
                     poll: *poll,
@@ -47,7 +48,7 @@ impl Surroundings<'_> {
                     kept: true,
                     timeouts: Timeouts { data: self.limits.data_timeout, ..Timeouts::default() },
                 };
-                let server = server.clone();
+                let server = Upstream { address: server.clone(), tls: tls.clone() };
                 match protocol {
                     Protocol::V4 => {
                         let wanted = v4::Wanted {

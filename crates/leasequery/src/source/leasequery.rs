@@ -6,13 +6,13 @@ use tokio::sync::{mpsc, watch};
 use tracing::{debug, info, warn};
 
 use crate::family::Family;
-use crate::follow::{Companion, follow};
+use crate::follow::{Companion, Upstream, follow};
 use crate::serve::{Control, SharedStore};
 
 /// Follows a server until the daemon ends. What is known from an earlier run is served at once; without it there is
 /// nothing to serve until the first load is complete, and `loaded` is dropped then.
 pub async fn run<P: Family>(
-    server: String,
+    upstream: Upstream,
     wanted: P::Wanted,
     settings: Settings,
     source: SourceId,
@@ -21,13 +21,14 @@ pub async fn run<P: Family>(
     loaded: mpsc::Sender<()>,
 ) {
     let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
+    let server = upstream.address.clone();
     let mut companion = Log { server: server.clone(), loaded: position.is_none().then_some(loaded) };
     let mut follower = Follower::<P>::new(wanted, source, position, settings, fastrand::u64(..));
     let stop = async {
         // A sender that is gone is the end, too.
         let _ = control.wait_for(|control| control.shutdown).await;
     };
-    if let Err(error) = follow(&server, &mut follower, &shared, &mut companion, stop).await {
+    if let Err(error) = follow(&upstream, &mut follower, &shared, &mut companion, stop).await {
         warn!("leasequery {server}: {error}");
     }
 }

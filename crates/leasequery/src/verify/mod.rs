@@ -16,15 +16,25 @@ use leasequery_protocol::requestor::v6::{self, V6};
 
 use crate::config::Protocol;
 use crate::family::Family;
-use crate::requestor::{FetchError, Sink, fetch};
+use crate::requestor::{FetchError, Sink, Target, fetch};
+use crate::tls::Client;
 use compare::differences;
 use lease::{Key, Lease, Leases};
 
 /// Where one side's records come from.
 #[derive(Debug)]
 pub enum Side {
-    /// A server, by its name, what it is asked for, and its addresses.
-    Server(String, Protocol, Vec<SocketAddr>),
+    /// A server.
+    Server {
+        /// How it is called.
+        name: String,
+        /// What it is asked for.
+        protocol: Protocol,
+        /// Where it may be.
+        addresses: Vec<SocketAddr>,
+        /// What secure mode needs; `None` is in the clear.
+        tls: Option<Client>,
+    },
     /// Records, one a line.
     File(PathBuf),
 }
@@ -98,8 +108,13 @@ impl Side {
     fn read(&self, timeout: Duration) -> Result<Leases, SideError> {
         match self {
             Self::File(path) => read_file(path),
-            Self::Server(name, Protocol::V4, addresses) => ask_v4(name, addresses, timeout),
-            Self::Server(name, Protocol::V6, addresses) => ask_v6(name, addresses, timeout),
+            Self::Server { name, protocol, addresses, tls } => {
+                let target = Target { addresses, tls: tls.as_ref() };
+                match protocol {
+                    Protocol::V4 => ask_v4(name, target, timeout),
+                    Protocol::V6 => ask_v6(name, target, timeout),
+                }
+            }
         }
     }
 }
@@ -118,20 +133,20 @@ fn read_file(path: &PathBuf) -> Result<Leases, SideError> {
 }
 
 /// Asks for everything, in all VPNs if the server knows what that is.
-fn ask_v4(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases, SideError> {
+fn ask_v4(name: &str, target: Target<'_>, timeout: Duration) -> Result<Leases, SideError> {
     let protocol = |peer| V4::with_peer(&v4::Wanted::default(), peer);
     let everything = |vpn| v4::Query::Bulk(v4::BulkQuery { vpn, ..v4::BulkQuery::default() });
-    match ask(name, addresses, protocol, &everything(VpnChoice::All), timeout)? {
+    match ask(name, target, protocol, &everything(VpnChoice::All), timeout)? {
         Answer::Complete(leases) => Ok(leases),
-        Answer::Refused(_) => ask(name, addresses, protocol, &everything(VpnChoice::Default), timeout)?.complete(),
+        Answer::Refused(_) => ask(name, target, protocol, &everything(VpnChoice::Default), timeout)?.complete(),
     }
 }
 
 /// Asks for everything.
-fn ask_v6(name: &str, addresses: &[SocketAddr], timeout: Duration) -> Result<Leases, SideError> {
+fn ask_v6(name: &str, target: Target<'_>, timeout: Duration) -> Result<Leases, SideError> {
     let duid = crate::duid::own();
     let query = v6::Query::Bulk(v6::BulkQuery::default());
-    ask(name, addresses, |_| V6::new(Arc::clone(&duid)), &query, timeout)?.complete()
+    ask(name, target, |_| V6::new(Arc::clone(&duid)), &query, timeout)?.complete()
 }
 
 /// What came of asking.
@@ -152,13 +167,13 @@ impl Answer {
 
 fn ask<P: Family>(
     name: &str,
-    addresses: &[SocketAddr],
+    target: Target<'_>,
     protocol: impl Fn(IpAddr) -> P,
     query: &P::Query,
     timeout: Duration,
 ) -> Result<Answer, SideError> {
     let mut sink = Collect { leases: BTreeMap::new(), line: Vec::new() };
-    let done = fetch(addresses, protocol, query, timeout, &mut sink)
+    let done = fetch(target, protocol, query, timeout, &mut sink)
         .map_err(|error: FetchError| SideError::Peer(format!("{name}: {error}")))?;
     let text = || format!("{name}: {}: {}", done.status, done.text);
     match done.status {

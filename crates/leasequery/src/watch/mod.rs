@@ -15,7 +15,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::family::Family;
-use crate::follow::follow;
+use crate::follow::{Upstream, follow};
 use crate::output::Format;
 use crate::serve::{Control, SharedStore, keep_time};
 use exec::Exec;
@@ -25,8 +25,8 @@ use state::StateFile;
 /// What is watched, and how.
 #[derive(Debug)]
 pub struct Settings<P: Family> {
-    /// `HOST:PORT`.
-    pub server: String,
+    /// The server.
+    pub server: Upstream,
     /// What is wanted of it.
     pub wanted: P::Wanted,
     /// How it is followed.
@@ -73,7 +73,7 @@ async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<()
     );
     let state = settings
         .state
-        .map(|path| StateFile::open(path, P::NAME, &settings.server))
+        .map(|path| StateFile::open(path, P::NAME, &settings.server.address))
         .transpose()
         .map_err(Ended::State)?;
     let position = state.as_ref().and_then(StateFile::position);

@@ -8,11 +8,11 @@ use toml::Spanned;
 use crate::config::{Listener, Problem, Protocol, Service, Transport, raw};
 use crate::record::parse_hex;
 
-pub(super) fn listeners(raw: &[Spanned<raw::Listen>]) -> Result<Vec<Listener>, Problem> {
+pub(super) fn listeners(raw: &[Spanned<raw::Listen>], tls: bool) -> Result<Vec<Listener>, Problem> {
     let mut taken = HashSet::new();
     raw.iter()
         .map(|listen| {
-            let listener = listener(listen)?;
+            let listener = listener(listen, tls)?;
             if listener.address.port() != 0 && !taken.insert((listener.transport, listener.address)) {
                 let text = format!("two listeners have the address {}", listener.address);
                 return Err(Problem::new(listen.get_ref().address.span(), text));
@@ -22,7 +22,7 @@ pub(super) fn listeners(raw: &[Spanned<raw::Listen>]) -> Result<Vec<Listener>, P
         .collect()
 }
 
-fn listener(raw: &Spanned<raw::Listen>) -> Result<Listener, Problem> {
+fn listener(raw: &Spanned<raw::Listen>, tls: bool) -> Result<Listener, Problem> {
     let listen = raw.get_ref();
     let protocol = super::protocol(&listen.protocol)?;
     let transport = match listen.transport.get_ref().as_str() {
@@ -33,8 +33,8 @@ fn listener(raw: &Spanned<raw::Listen>) -> Result<Listener, Problem> {
             return Err(Problem::new(listen.transport.span(), text));
         }
     };
-    match transport {
-        Transport::Tcp => in_the_clear(raw)?,
+    let secure = match transport {
+        Transport::Tcp => is_secure(raw, tls)?,
         Transport::Udp => {
             let found = [
                 ("tls", listen.tls.as_ref().map(Spanned::span)),
@@ -45,21 +45,27 @@ fn listener(raw: &Spanned<raw::Listen>) -> Result<Listener, Problem> {
                     return Err(Problem::new(span, format!("only a listener for TCP has a key {name}")));
                 }
             }
+            false
         }
-    }
+    };
     let address = socket_address(&listen.address, protocol)?;
     let service = match protocol {
         Protocol::V4 => Service::V4 { server_id: v4_server_id(listen, address)? },
         Protocol::V6 => Service::V6 { server_id: v6_server_id(listen)? },
     };
     let active = listen.active.as_ref().is_some_and(|active| *active.get_ref());
-    Ok(Listener { address, transport, service, active })
+    Ok(Listener { address, transport, service, active, secure })
 }
 
-fn in_the_clear(raw: &Spanned<raw::Listen>) -> Result<(), Problem> {
-    let no_tls = "this version has no TLS yet: write tls = \"off\" to serve in the clear, on a network you trust";
+/// Whether TLS is required, which it is unless something else is said: neither serving at all nor serving active queries
+/// may open a listener in the clear (RFC 7724 section 8.1, RFC 7653 section 9.1).
+fn is_secure(raw: &Spanned<raw::Listen>, has_tls: bool) -> Result<bool, Problem> {
+    let no_tls = "TLS needs certificates: add [tls] with certificate, key and client-ca, or write tls = \"off\" to serve \
+                  in the clear, on a network you trust";
     match &raw.get_ref().tls {
-        Some(tls) if tls.get_ref() == "off" => Ok(()),
+        Some(tls) if tls.get_ref() == "off" => Ok(false),
+        Some(tls) if tls.get_ref() == "required" && has_tls => Ok(true),
+        None if has_tls => Ok(true),
         Some(tls) if tls.get_ref() == "required" => Err(Problem::new(tls.span(), no_tls)),
         Some(tls) => {
             let text = format!("tls = \"{}\" is unknown; \"required\" and \"off\" would be right", tls.get_ref());

@@ -9,7 +9,11 @@ use toml::Spanned;
 use super::{option_code, vpn};
 use crate::config::{Problem, Protocol, Requestor, Requestors, raw};
 
-pub(super) fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> Result<Requestors, Problem> {
+pub(super) fn requestors(
+    raw: &[raw::Requestor],
+    in_the_clear: bool,
+    warnings: &mut Vec<String>,
+) -> Result<Requestors, Problem> {
     let mut names = HashSet::new();
     let mut owners = HashMap::new();
     let mut requestors = Vec::new();
@@ -18,12 +22,13 @@ pub(super) fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> 
         if !names.insert(name) {
             return Err(Problem::new(requestor.name.span(), format!("two requestors are named \"{name}\"")));
         }
-        if requestor.certificate_names.is_some() {
+        if requestor.certificate_names.is_some() && in_the_clear {
             warnings.push(format!(
-                "requestor \"{name}\": certificate-names are for TLS, which this version does not have yet; its address \
-                 alone lets it in"
+                "requestor \"{name}\": certificate-names are for TLS; where a listener has none, its address alone lets \
+                 it in"
             ));
         }
+        let certificate_names = requestor.certificate_names.as_ref().map(super::tls::names).transpose()?;
         if requestor.addresses.get_ref().is_empty() {
             return Err(Problem::new(requestor.addresses.span(), "a requestor needs at least one address"));
         }
@@ -46,7 +51,7 @@ pub(super) fn requestors(raw: &[raw::Requestor], warnings: &mut Vec<String>) -> 
                  section 8)"
             ));
         }
-        requestors.push(Requestor { addresses, policy: Arc::new(policy) });
+        requestors.push(Requestor { addresses, certificate_names, policy: Arc::new(policy) });
     }
     Ok(Requestors(requestors))
 }

@@ -20,7 +20,7 @@ pub(super) fn sources(raw: &[raw::Source], directory: &Path) -> Result<Vec<Sourc
             let (source, span) = match raw.kind.get_ref().as_str() {
                 "kea-memfile" => kea_source(raw, directory)?,
                 "push" => push_source(raw, directory)?,
-                "leasequery" => leasequery_source(raw)?,
+                "leasequery" => leasequery_source(raw, directory)?,
                 other => {
                     let text = format!("source type \"{other}\" is unknown; {SOURCES}");
                     return Err(Problem::new(raw.kind.span(), text));
@@ -97,21 +97,24 @@ fn push_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usi
     Ok((Source::Push { path: directory.join(path.get_ref()) }, path.span()))
 }
 
-fn leasequery_source(raw: &raw::Source) -> Result<(Source, Range<usize>), Problem> {
+fn leasequery_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
     let server = needed(raw, "server", raw.server.as_ref())?;
     has_none(raw, &["path", "kea-config"], "a source of type \"leasequery\" has no key")?;
     let protocol = protocol(raw)?;
     only_of(protocol, raw)?;
-    let no_tls = "this version has no TLS yet: write tls = \"off\" to follow in the clear, over a network you trust";
-    match &raw.tls {
-        Some(tls) if tls.get_ref().as_str() == Some("off") => {}
-        Some(tls) => return Err(Problem::new(tls.span(), no_tls)),
-        None => return Err(Problem::new(raw.kind.span(), no_tls)),
-    }
     let address = server.get_ref().parse::<Server>().map_err(|text| Problem::new(server.span(), text))?;
+    let tls = match &raw.tls {
+        Some(tls) => super::tls::client(tls, &address, directory)?,
+        None => {
+            let text = "this source needs tls = { ca = \"…\", certificate = \"…\", key = \"…\" }, or tls = \"off\" to follow \
+                        in the clear, over a network you trust";
+            return Err(Problem::new(raw.kind.span(), text));
+        }
+    };
     let source = Source::Leasequery {
         protocol,
         server: address.at(protocol),
+        tls,
         link: raw.link.as_ref().map(link).transpose()?,
         vpn: raw.vpn.as_ref().map(vpn).transpose()?,
         options: raw

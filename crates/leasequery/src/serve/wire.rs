@@ -1,0 +1,118 @@
+//! What is between the socket of a connection and its messages: nothing, or TLS.
+
+use leasequery_protocol::server::{Connection, Protocol};
+use tracing::info;
+
+use crate::tls::{Channel, Identity};
+
+/// What came of octets from the socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Received {
+    /// The connection has what was in them.
+    Taken,
+    /// The handshake is over with them. Nothing is given to the connection before [`Wire::release`], for who may ask has
+    /// to be judged first.
+    Identity,
+}
+
+/// Octets on their way between a socket and a [`Connection`].
+#[derive(Debug, Default)]
+pub(super) struct Wire {
+    channel: Option<Box<Channel>>,
+    /// Messages that are to be encrypted.
+    made: Vec<u8>,
+    /// What was inside of TLS.
+    plain: Vec<u8>,
+    /// TLS is of no more use; all that is left to send is an alert.
+    broken: bool,
+    closed: bool,
+    /// Who the requestor has proved to be.
+    peer: Option<Identity>,
+}
+
+impl Wire {
+    /// Begins TLS.
+    pub(super) fn begin_tls(&mut self, channel: Channel) {
+        self.channel = Some(Box::new(channel));
+    }
+
+    /// Whether the handshake has still to be finished.
+    pub(super) fn is_handshaking(&self) -> bool {
+        self.channel.as_ref().is_some_and(|channel| channel.is_handshaking())
+    }
+
+    /// Who the requestor has proved to be.
+    pub(super) fn peer(&self) -> Option<&Identity> {
+        self.peer.as_ref()
+    }
+
+    /// Whether nothing more can come or go.
+    pub(super) fn is_broken(&self) -> bool {
+        self.broken
+    }
+
+    /// Gives octets from the socket to the connection. Fails with why TLS is at its end.
+    pub(super) fn receive<P: Protocol>(
+        &mut self,
+        octets: &[u8],
+        now: std::time::Duration,
+        connection: &mut Connection<P>,
+    ) -> Result<Received, String> {
+        let Some(channel) = &mut self.channel else {
+            connection.handle_bytes(now, octets);
+            return Ok(Received::Taken);
+        };
+        if let Err(reason) = channel.receive(octets, &mut self.plain) {
+            self.broken = true;
+            return Err(reason);
+        }
+        if self.peer.is_none() && !channel.is_handshaking() {
+            self.peer = channel.peer();
+            return Ok(Received::Identity);
+        }
+        self.release(now, connection);
+        Ok(Received::Taken)
+    }
+
+    /// Gives the connection what was inside of TLS.
+    pub(super) fn release<P: Protocol>(&mut self, now: std::time::Duration, connection: &mut Connection<P>) {
+        let Some(channel) = &self.channel else { return };
+        if !self.plain.is_empty() {
+            connection.handle_bytes(now, &self.plain);
+            self.plain = Vec::new();
+        }
+        if channel.is_closed_by_peer() {
+            connection.handle_eof();
+        }
+    }
+
+    /// Where messages are to be made, so that they come to `out` in the form that the socket takes.
+    pub(super) fn make<T>(&mut self, out: &mut Vec<u8>, make: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+        let Some(channel) = &mut self.channel else { return make(out) };
+        let result = make(&mut self.made);
+        channel.send(&self.made);
+        channel.transmit(out);
+        // A connection may be quiet for days.
+        self.made = Vec::new();
+        result
+    }
+
+    /// Ends TLS, with a word to the requestor that it ends here.
+    pub(super) fn close(&mut self, out: &mut Vec<u8>) {
+        if let Some(channel) = &mut self.channel
+            && !std::mem::replace(&mut self.closed, true)
+        {
+            if !self.broken {
+                channel.close();
+            }
+            channel.transmit(out);
+        }
+    }
+
+    /// Logs how the connection is protected.
+    pub(super) fn log(&self, peer: std::net::SocketAddr, name: &str) {
+        if let (Some(channel), Some(identity)) = (&self.channel, &self.peer) {
+            info!("{peer} ({name}): secured by {}, as {}", channel.describe(), identity.describe());
+        }
+    }
+}

@@ -1,0 +1,48 @@
+use std::path::Path;
+
+use rustls::RootCertStore;
+use rustls::pki_types::pem::{Error as PemError, PemObject};
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
+use rustls::sign::CertifiedKey;
+
+use super::{TlsError, provider};
+
+/// Reads a file that others may not read, or not write, as a whole: the sections of one kind in it.
+fn sections<T: PemObject>(file: &Path, what: &str) -> Result<Vec<T>, TlsError> {
+    let text = std::fs::read(file).map_err(|error| TlsError::Unreadable(file.to_owned(), error))?;
+    let bad = |error: PemError| TlsError::Bad(file.to_owned(), format!("not a PEM file: {error}"));
+    let found = T::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(bad)?;
+    if found.is_empty() {
+        return Err(TlsError::Bad(file.to_owned(), format!("there is no {what} in it, in PEM")));
+    }
+    Ok(found)
+}
+
+/// A certificate with those between it and its authority, and its key.
+pub(super) fn certified_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
+    let chain = sections::<CertificateDer<'static>>(certificate, "certificate")?;
+    let mut keys = sections::<PrivateKeyDer<'static>>(key, "private key")?;
+    CertifiedKey::from_der(chain, keys.swap_remove(0), &provider()).map_err(|error| match error {
+        rustls::Error::InconsistentKeys(_) => {
+            TlsError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() }
+        }
+        rustls::Error::InvalidCertificate(_) => TlsError::Bad(certificate.to_owned(), error.to_string()),
+        _ => TlsError::Bad(key.to_owned(), format!("no private key that can be used: {error}")),
+    })
+}
+
+/// The authorities that are believed.
+pub(super) fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in sections::<CertificateDer<'static>>(file, "certificate")? {
+        roots.add(certificate).map_err(|error| {
+            TlsError::Bad(file.to_owned(), format!("a certificate in it cannot be that of an authority: {error}"))
+        })?;
+    }
+    Ok(roots)
+}
+
+/// Lists of certificates that have been revoked.
+pub(super) fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    sections(file, "certificate revocation list")
+}

@@ -1,0 +1,38 @@
+use std::net::IpAddr;
+
+use rustls::pki_types::{CertificateDer, ServerName};
+use webpki::EndEntityCert;
+
+/// The certificate that a peer has shown and proved to have the key of.
+#[derive(Debug, Clone)]
+pub struct Identity(CertificateDer<'static>);
+
+impl Identity {
+    /// Of a certificate.
+    pub fn new(certificate: &CertificateDer<'_>) -> Self {
+        Self(certificate.clone().into_owned())
+    }
+
+    /// Whether a DNS name or an address is one of the certificate's subject alternative names. A name with a wildcard is
+    /// the same only as itself: a certificate for all hosts of a domain is not that of each requestor in it.
+    pub fn has(&self, name: &str) -> bool {
+        let Ok(certificate) = EndEntityCert::try_from(&self.0) else { return false };
+        match name.parse::<IpAddr>() {
+            Ok(address) => certificate.verify_is_valid_for_subject_name(&ServerName::IpAddress(address.into())).is_ok(),
+            Err(_) => certificate.valid_dns_names().any(|found| found.eq_ignore_ascii_case(name)),
+        }
+    }
+
+    /// Whether one of these is, or nothing in particular is demanded.
+    pub fn has_one_of(&self, names: Option<&[String]>) -> bool {
+        names.is_none_or(|names| names.iter().any(|name| self.has(name)))
+    }
+
+    /// Its DNS names, for people.
+    pub fn describe(&self) -> String {
+        let names: Vec<String> = EndEntityCert::try_from(&self.0)
+            .map(|certificate| certificate.valid_dns_names().map(ToOwned::to_owned).collect())
+            .unwrap_or_default();
+        if names.is_empty() { "a certificate without DNS names".to_owned() } else { names.join(", ") }
+    }
+}

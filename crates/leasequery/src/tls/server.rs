@@ -1,0 +1,109 @@
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::client::danger::HandshakeSignatureValid;
+use rustls::pki_types::{CertificateDer, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+
+use super::{Channel, Identity, TlsError, files, provider};
+
+/// The certificates of a server, and how it judges those of requestors. It is made anew when the files have changed.
+#[derive(Debug, Clone)]
+pub struct Server {
+    certificate: Arc<CertifiedKey>,
+    verifier: Arc<dyn ClientCertVerifier>,
+    /// Who vouches for requestors, for people.
+    authority: PathBuf,
+}
+
+impl Server {
+    /// Reads the files: own certificate and key, the authority of the requestors' certificates, revoked ones.
+    pub fn load(certificate: &Path, key: &Path, client_ca: &Path, crl: Option<&Path>) -> Result<Self, TlsError> {
+        let certified = files::certified_key(certificate, key)?;
+        let roots = Arc::new(files::roots(client_ca)?);
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+        if let Some(file) = crl {
+            // A list of one authority says nothing about those between it and the requestor; lists for these are as
+            // good as absent if nobody wrote them.
+            verifier = verifier.with_crls(files::revocation_lists(file)?).allow_unknown_revocation_status();
+        }
+        let verifier = verifier.build().map_err(|error| {
+            let file = crl.unwrap_or(client_ca);
+            TlsError::Bad(file.to_owned(), error.to_string())
+        })?;
+        Ok(Self { certificate: Arc::new(certified), verifier, authority: client_ca.to_owned() })
+    }
+
+    /// The server's end of a connection. Of a requestor that is known by names, the certificate has to have one of them.
+    pub fn channel(&self, names: Option<Arc<[String]>>) -> Result<Channel, TlsError> {
+        let verifier = Arc::new(Named { inner: Arc::clone(&self.verifier), names });
+        let mut config = ServerConfig::builder_with_provider(provider())
+            .with_safe_default_protocol_versions()?
+            .with_client_cert_verifier(verifier)
+            .with_cert_resolver(Arc::new(SingleCertAndKey::from(Arc::clone(&self.certificate))));
+        // A session that is taken up again would not be judged again: not by a list of revoked certificates that came
+        // in between, nor by who may ask now.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+        config.send_tls13_tickets = 0;
+        config.ignore_client_order = true;
+        Channel::server(Arc::new(config))
+    }
+
+    /// The file of the authority that vouches for requestors.
+    pub fn authority(&self) -> &Path {
+        &self.authority
+    }
+}
+
+/// Judges a requestor's certificate by its authority, and by its names. It is done within the handshake, so that it ends
+/// with an alert before anything is said (RFC 7724 section 8.1).
+#[derive(Debug)]
+struct Named {
+    inner: Arc<dyn ClientCertVerifier>,
+    names: Option<Arc<[String]>>,
+}
+
+impl ClientCertVerifier for Named {
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        self.inner.root_hint_subjects()
+    }
+
+    fn verify_client_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
+        if Identity::new(end_entity).has_one_of(self.names.as_deref()) {
+            Ok(verified)
+        } else {
+            Err(CertificateError::ApplicationVerificationFailure.into())
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        self.inner.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.inner.supported_verify_schemes()
+    }
+}

@@ -1,0 +1,218 @@
+#[path = "../../tests/tls/pki.rs"]
+mod pki;
+
+use std::sync::Arc;
+
+use rustls::client::Resumption;
+use rustls::pki_types::ServerName;
+use rustls::sign::SingleCertAndKey;
+use rustls::{CipherSuite, ClientConfig, SupportedProtocolVersion};
+
+use super::*;
+use pki::{Files, Pki};
+
+const SERVER: &str = "dhcp.example.net";
+
+fn server(files: &Files) -> Server {
+    Server::load(&files.certificate, &files.key, &files.ca, None).expect("the files are right")
+}
+
+fn client(files: &Files) -> Client {
+    let Files { ca, certificate, key } = files.clone();
+    Client { ca, certificate, key, server_name: SERVER.to_owned() }
+}
+
+/// Carries what two ends have for each other until neither has anything; gives what was inside.
+fn carry(server: &mut Channel, client: &mut Channel) -> Result<(Vec<u8>, Vec<u8>), String> {
+    let (mut to_server, mut to_client) = (Vec::new(), Vec::new());
+    loop {
+        let (mut up, mut down) = (Vec::new(), Vec::new());
+        client.transmit(&mut up);
+        server.transmit(&mut down);
+        if up.is_empty() && down.is_empty() {
+            return Ok((to_server, to_client));
+        }
+        // One octet at a time is as good as all at once.
+        for octet in up.chunks(1) {
+            server.receive(octet, &mut to_server)?;
+        }
+        client.receive(&down, &mut to_client)?;
+    }
+}
+
+fn pair(pki: &Pki) -> (Channel, Channel) {
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None).expect("a channel");
+    let mut client = client(&pki.files("me", &["me.example.net"])).channel().expect("a channel");
+    assert_eq!(carry(&mut server, &mut client), Ok((Vec::new(), Vec::new())));
+    assert!(!server.is_handshaking() && !client.is_handshaking());
+    (server, client)
+}
+
+/// A message with its length prefix.
+fn frame(length: u16, fill: u8) -> Vec<u8> {
+    [length.to_be_bytes().as_slice(), &vec![fill; length.into()]].concat()
+}
+
+/// Type and length of each record.
+fn split_records(mut octets: &[u8]) -> Vec<(u8, usize)> {
+    let mut records = Vec::new();
+    while let [kind, 3, 3, a, b, rest @ ..] = octets {
+        let length = usize::from(u16::from_be_bytes([*a, *b]));
+        records.push((*kind, length));
+        octets = &rest[length..];
+    }
+    assert!(octets.is_empty(), "whole records");
+    records
+}
+
+//= rfc7724-5.1-02
+//= rfc7724-5.1-03
+//= rfc7653-tls-37
+#[test]
+fn each_message_is_a_record_with_its_length_in_front() {
+    let pki = Pki::new();
+    let (mut server, mut client) = pair(&pki);
+    let frames: Vec<u8> = (0..1000).flat_map(|_| frame(318, 7)).collect();
+    server.send(&frames);
+    let mut out = Vec::new();
+    server.transmit(&mut out);
+    // The type of what is inside, and the tag.
+    assert_eq!(split_records(&out), vec![(23, 320 + 1 + 16); 1000]);
+    let mut plain = Vec::new();
+    for piece in out.chunks(777) {
+        client.receive(piece, &mut plain).expect("TLS");
+    }
+    assert_eq!(plain, frames);
+}
+
+//= rfc7724-5.1-03
+#[test]
+fn a_message_longer_than_a_record_takes_several() {
+    let pki = Pki::new();
+    let (mut server, mut client) = pair(&pki);
+    let frames = [frame(16_382, 1), frame(16_383, 2), frame(65_535, 3)].concat();
+    server.send(&frames);
+    let mut out = Vec::new();
+    server.transmit(&mut out);
+    assert_eq!(split_records(&out).len(), 1 + 2 + 5);
+    let mut plain = Vec::new();
+    client.receive(&out, &mut plain).expect("TLS");
+    assert_eq!(plain, frames);
+}
+
+/// A requestor's end with nothing but one version of TLS.
+fn limited(files: &Files, version: &'static SupportedProtocolVersion) -> Channel {
+    let certificate = files::certified_key(&files.certificate, &files.key).expect("files");
+    let mut config = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_protocol_versions(&[version])
+        .expect("a version")
+        .with_root_certificates(files::roots(&files.ca).expect("roots"))
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(certificate)));
+    config.resumption = Resumption::disabled();
+    Channel::client(Arc::new(config), ServerName::try_from(SERVER).expect("a name"), SERVER).expect("a channel")
+}
+
+//= rfc7525-3.1.1-01
+//= rfc7525-4.1-02
+//= rfc7525-4.2-01
+//= rfc7724-8.1-08
+//= rfc7653-tls-24
+#[test]
+fn both_versions_of_tls_work_with_ephemeral_keys() {
+    let pki = Pki::new();
+    let (files, me) = (pki.files("server", &[SERVER]), pki.files("me", &["me.example.net"]));
+    for (version, described) in [
+        (&rustls::version::TLS13, "TLS 1.3, TLS13_AES_128_GCM_SHA256"),
+        (&rustls::version::TLS12, "TLS 1.2, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
+    ] {
+        let mut server = server(&files).channel(None).expect("a channel");
+        let mut client = limited(&me, version);
+        carry(&mut server, &mut client).expect("TLS");
+        assert_eq!((server.describe(), client.describe()), (described.to_owned(), described.to_owned()));
+        client.send(&frame(300, 1));
+        assert_eq!(carry(&mut server, &mut client), Ok((frame(300, 1), Vec::new())));
+    }
+}
+
+//= rfc7525-3.1.1-02
+//= rfc7525-4.1-01
+//= rfc7653-tls-36
+#[test]
+fn nothing_weak_is_offered() {
+    let suites: Vec<CipherSuite> = provider().cipher_suites.iter().map(SupportedCipherSuite::suite).collect();
+    for suite in suites {
+        let name = suite.as_str().expect("a name");
+        assert!(name.starts_with("TLS13_") || name.starts_with("TLS_ECDHE_"), "{name}");
+        assert!(name.contains("GCM") || name.contains("POLY1305"), "{name}");
+    }
+}
+
+//= rfc7525-3.6-01
+#[test]
+fn the_server_is_told_its_name_if_it_is_one() {
+    let pki = Pki::new();
+    let me = pki.files("me", &["me.example.net"]);
+    let hello = |name: &str| {
+        let mut channel = Client { server_name: name.to_owned(), ..client(&me) }.channel().expect("a channel");
+        let mut out = Vec::new();
+        channel.transmit(&mut out);
+        out
+    };
+    let has = |octets: &[u8], text: &[u8]| octets.windows(text.len()).any(|window| window == text);
+    assert!(has(&hello(SERVER), SERVER.as_bytes()));
+    assert!(!has(&hello("192.0.2.1"), b"192.0.2.1"));
+    let wrong = Client { server_name: "not a name".to_owned(), ..client(&me) };
+    assert!(matches!(wrong.channel(), Err(TlsError::Name(_))));
+}
+
+#[test]
+fn names_are_compared_as_wholes_and_whatever_their_case() {
+    let pki = Pki::new();
+    let files = pki.files("me", &["bng-1.example.net", "*.example.org", "192.0.2.1", "2001:db8::1"]);
+    let certified = files::certified_key(&files.certificate, &files.key).expect("files");
+    let identity = Identity::new(&certified.cert[0]);
+    for (name, found) in [
+        ("bng-1.example.net", true),
+        ("BNG-1.Example.NET", true),
+        ("bng-2.example.net", false),
+        ("example.net", false),
+        ("bng.example.org", false),
+        ("*.example.org", true),
+        ("192.0.2.1", true),
+        ("192.0.2.2", false),
+        ("2001:db8:0::1", true),
+        ("", false),
+    ] {
+        assert_eq!(identity.has(name), found, "{name}");
+    }
+    assert!(identity.has_one_of(None));
+    assert!(!identity.has_one_of(Some(&[])));
+}
+
+#[test]
+fn files_that_are_no_good_are_named() {
+    let pki = Pki::new();
+    let (one, other) = (pki.files("one", &[SERVER]), pki.files("other", &[SERVER]));
+    let load = |certificate: &std::path::Path, key: &std::path::Path, ca: &std::path::Path| {
+        Server::load(certificate, key, ca, None).expect_err("no good").to_string()
+    };
+    std::fs::write(pki.path("empty"), "").expect("written");
+    let text = load(&pki.path("none"), &one.key, &one.ca);
+    assert!(text.contains("none cannot be read"), "{text}");
+    let text = load(&pki.path("empty"), &one.key, &one.ca);
+    assert!(text.contains("empty: there is no certificate in it"), "{text}");
+    let text = load(&one.certificate, &one.certificate, &one.ca);
+    assert!(text.contains("one.pem: there is no private key in it"), "{text}");
+    let text = load(&one.certificate, &other.key, &one.ca);
+    assert!(text.contains("other.key is not the key of the certificate in"), "{text}");
+    let text = load(&one.certificate, &one.key, &one.key);
+    assert!(text.contains("one.key: there is no certificate in it"), "{text}");
+}
+
+#[test]
+fn a_peer_that_speaks_no_tls_is_told_from_one_that_speaks_it_badly() {
+    let pki = Pki::new();
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None).expect("a channel");
+    let reason = server.receive(b"GET / HTTP/1.0\r\n\r\n", &mut Vec::new()).expect_err("no TLS");
+    assert!(reason.starts_with("the requestor does not speak TLS"), "{reason}");
+}

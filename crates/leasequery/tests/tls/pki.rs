@@ -1,0 +1,131 @@
+//! Authorities and certificates, made for a test.
+
+#![allow(dead_code, unreachable_pub, reason = "each takes what it needs")]
+
+use std::path::{Path, PathBuf};
+
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
+    KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber, date_time_ymd,
+};
+use tempfile::TempDir;
+
+/// An authority that signs.
+pub struct Authority {
+    issuer: Issuer<'static, KeyPair>,
+    pem: String,
+}
+
+/// A certificate with its key, and the authority's, as files.
+#[derive(Debug, Clone)]
+pub struct Files {
+    pub ca: PathBuf,
+    pub certificate: PathBuf,
+    pub key: PathBuf,
+}
+
+/// A directory of files.
+pub struct Pki {
+    pub directory: TempDir,
+    pub authority: Authority,
+}
+
+impl Authority {
+    pub fn new(name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+}
+
+impl Pki {
+    pub fn new() -> Self {
+        let pki = Self { directory: tempfile::tempdir().expect("a directory"), authority: Authority::new("authority") };
+        std::fs::write(pki.path("ca.pem"), &pki.authority.pem).expect("written");
+        pki
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    /// A certificate that is as it should be.
+    pub fn files(&self, file: &str, names: &[&str]) -> Files {
+        self.signed(file, names, &self.authority, |_| ())
+    }
+
+    /// A certificate that ended long ago.
+    pub fn expired(&self, file: &str, names: &[&str]) -> Files {
+        self.signed(file, names, &self.authority, |params| {
+            params.not_before = date_time_ymd(2020, 1, 1);
+            params.not_after = date_time_ymd(2020, 2, 1);
+        })
+    }
+
+    pub fn signed(
+        &self,
+        file: &str,
+        names: &[&str],
+        authority: &Authority,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Files {
+        let names: Vec<String> = names.iter().map(ToString::to_string).collect();
+        let mut params = CertificateParams::new(names).expect("names");
+        change(&mut params);
+        let key = KeyPair::generate().expect("a key");
+        let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");
+        let files = Files {
+            ca: self.path("ca.pem"),
+            certificate: self.path(&format!("{file}.pem")),
+            key: self.path(&format!("{file}.key")),
+        };
+        write(&files.certificate, &certificate.pem());
+        write(&files.key, &key.serialize_pem());
+        files
+    }
+
+    /// A list that revokes a serial number.
+    pub fn crl(&self, serial: u64) -> PathBuf {
+        let params = CertificateRevocationListParams {
+            this_update: date_time_ymd(2024, 1, 1),
+            next_update: date_time_ymd(2090, 1, 1),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: vec![RevokedCertParams {
+                serial_number: SerialNumber::from(serial),
+                revocation_time: date_time_ymd(2024, 1, 1),
+                reason_code: Some(RevocationReason::KeyCompromise),
+                invalidity_date: None,
+            }],
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = params.signed_by(&self.authority.issuer).expect("a list");
+        let path = self.path("revoked.crl");
+        write(&path, &list.pem().expect("PEM"));
+        path
+    }
+}
+
+impl Files {
+    /// The options of the command line.
+    pub fn options(&self) -> Vec<String> {
+        let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();
+        vec![
+            "--tls".to_owned(),
+            "--ca".to_owned(),
+            text(&self.ca),
+            "--cert".to_owned(),
+            text(&self.certificate),
+            "--key".to_owned(),
+            text(&self.key),
+        ]
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("written");
+}
