@@ -44,7 +44,9 @@ impl Channel {
         self.untouched &= octets.is_empty();
         while !octets.is_empty() && !self.peer_closed {
             // It takes a few KiB at a time. What it cannot take it says with the next call.
-            self.tls.read_tls(&mut octets).map_err(|error| error.to_string())?;
+            if self.tls.read_tls(&mut octets).map_err(|error| error.to_string())? == 0 {
+                break;
+            }
             let state = match self.tls.process_new_packets() {
                 Ok(state) => state,
                 Err(error) => return Err(explain::failure(&error, &self.tls, &self.name, untouched)),

@@ -2,6 +2,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod openssl;
 mod pki;
 
 use std::io::{Read, Write};
@@ -80,6 +81,11 @@ fn run(command: &str, server: &str, files: &Files, more: &[&str]) -> Output {
     leasequery().args([command, server]).args(files.options()).args(more).output().expect("the program runs")
 }
 
+/// What is logged may be read a moment later.
+fn eventually_logged(daemon: &Daemon, words: &str) {
+    eventually(words, || daemon.log().contains(words));
+}
+
 /// That a command failed for want of TLS, with these words.
 fn assert_fails(output: &Output, words: &str) {
     assert_eq!(output.status.code(), Some(3), "{output:?}");
@@ -128,7 +134,7 @@ fn a_bulk_query_is_answered_inside_of_tls() {
     let output = run("bulk", &world.v6(), &world.me, &["--v6"]);
     assert!(output.status.success(), "{output:?}");
     assert_eq!(records(&output).len(), 1, "{output:?}");
-    assert!(world.daemon.log().contains("secured by TLS 1.3, TLS13_AES_128_GCM_SHA256, as bng-1.example.net"));
+    eventually_logged(&world.daemon, "secured by TLS 1.3, TLS13_AES_128_GCM_SHA256, as bng-1.example.net");
 }
 
 //= rfc7724-7.2-12
@@ -221,7 +227,7 @@ fn a_requestor_without_a_good_certificate_is_not_answered() {
     let stranger = pki.signed("stranger", &[ME], &Authority::new("stranger"), |_| ());
     assert_fails(&ask(&stranger), "it does not know the authority that issued our certificate");
     for words in ["has been revoked", "has expired", "an authority that is not in the file"] {
-        assert!(daemon.log().contains(words), "{words}: {}", daemon.log());
+        eventually_logged(&daemon, words);
     }
 }
 
@@ -237,7 +243,7 @@ fn certificate_names_decide_who_may_ask() {
     assert!(world.bulk(&world.me, &[]).status.success(), "{}", world.daemon.log());
     assert!(world.bulk(&world.pki.files("address", &["192.0.2.7"]), &[]).status.success());
     assert_fails(&world.bulk(&stranger, &[]), "our certificate has no name that it permits");
-    assert!(world.daemon.log().contains("none of its certificate-names"), "{}", world.daemon.log());
+    eventually_logged(&world.daemon, "none of its certificate-names");
 
     // The same is asked of connections that are there, when it changes.
     let watch = leasequery()
@@ -260,6 +266,50 @@ fn certificate_names_decide_who_may_ask() {
     assert!(world.daemon.is_running());
 }
 
+#[test]
+fn new_certificates_are_taken_and_broken_ones_are_not() {
+    let world = world("", "");
+    let server = world.daemon.address().to_string();
+    let ask = |name: &str| run("bulk", &server, &world.me, &["--server-name", name]);
+    assert!(ask(SERVER).status.success());
+    // Over the files that are in use.
+    world.pki.files("server", &["new.example.net", "127.0.0.1"]);
+    assert!(ask(SERVER).status.success(), "not before it is said");
+    world.daemon.signal("HUP");
+    eventually("the new certificate", || ask("new.example.net").status.success());
+    assert_fails(&ask(SERVER), "but for");
+
+    std::fs::write(&world.server.key, "no key").expect("written");
+    world.daemon.signal("HUP");
+    eventually_logged(&world.daemon, "the old configuration stays");
+    eventually_logged(&world.daemon, "server.key: there is no private key in it");
+    assert!(ask("new.example.net").status.success());
+}
+
+#[test]
+fn check_says_how_each_listener_is_protected() {
+    let pki = Pki::new();
+    let server = pki.files("server", &[SERVER]);
+    let file = pki.path("leasequery.toml");
+    let check = |config: &str| {
+        std::fs::write(&file, config).expect("written");
+        leasequery().args(["serve", "--check", "--config"]).arg(&file).output().expect("the program runs")
+    };
+    let output = check(&format!("{}{}", config(&server, "", ""), common::LISTEN));
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<_> = text.lines().filter(|line| line.starts_with("listen")).collect();
+    assert_eq!(lines.len(), 3, "{output:?}");
+    let required = format!("TLS required, certificates of requestors from {}", server.ca.display());
+    assert!(lines[0].contains(&required) && lines[1].contains(&required), "{text}");
+    assert!(lines[2].contains("in the clear, no TLS"), "{text}");
+
+    let other = pki.files("other", &[SERVER]);
+    let output = check(&config(&Files { key: other.key, ..server }, "", ""));
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(stderr(&output).contains("leasequery.toml:4:7: "), "{output:?}");
+    assert!(stderr(&output).contains("other.key is not the key of the certificate in"), "{output:?}");
+}
+
 //= rfc7724-8.1-12
 //= rfc7653-tls-27
 #[test]
@@ -270,8 +320,7 @@ fn nothing_is_answered_in_the_clear() {
         peer.send(&request(kind, 7, |_| ()));
         assert_eq!(peer.next(), Next::Closed);
     }
-    let log = world.daemon.log();
-    assert!(log.contains("TLS is required here, and the first message does not ask for it"), "{log}");
+    eventually_logged(&world.daemon, "TLS is required here, and the first message does not ask for it");
 }
 
 //= rfc7724-8.1-14
@@ -291,7 +340,7 @@ fn options_of_dhcptls_are_ignored_and_what_is_no_handshake_closes() {
     assert_eq!(answer.status().expect("readable"), None);
     peer.send(b"this is not TLS");
     assert!(!read_to_end(&mut peer.stream).is_empty(), "an alert, then the end");
-    eventually("the log", || world.daemon.log().contains("the requestor does not speak TLS"));
+    eventually_logged(&world.daemon, "the requestor does not speak TLS");
 }
 
 //= rfc7724-7.2-10
