@@ -190,6 +190,8 @@ fn what_no_answer_would_make_sense_to_ends_the_connection_without_one() {
     assert_eq!(answer(&Watch::new(world()).ask(&named)).len(), 3, "this very server");
 }
 
+//= rfc7653-tls-23
+//= rfc7653-tls-30
 #[test]
 fn tls_is_refused_in_the_clear_and_the_connection_stays() {
     let start = Query::of_kind(MessageType::START_TLS);

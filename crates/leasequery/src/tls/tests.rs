@@ -135,6 +135,7 @@ fn both_versions_of_tls_work_with_ephemeral_keys() {
 }
 
 //= rfc7525-3.1.1-02
+//= rfc7724-9-01
 //= rfc7525-4.1-01
 //= rfc7653-tls-36
 #[test]

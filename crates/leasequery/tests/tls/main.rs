@@ -232,6 +232,7 @@ fn a_requestor_without_a_good_certificate_is_not_answered() {
 }
 
 //= rfc7724-8.1-09
+//= rfc7724-9-02
 //= rfc7724-8.1-10
 //= rfc7653-tls-25
 //= rfc7653-tls-38
@@ -345,6 +346,7 @@ fn options_of_dhcptls_are_ignored_and_what_is_no_handshake_closes() {
 
 //= rfc7724-7.2-10
 //= rfc7653-tls-29
+//= rfc7653-tls-35
 #[test]
 fn a_query_behind_the_request_for_tls_is_not_answered() {
     let world = world("", "");
@@ -375,6 +377,78 @@ fn talk(server: &str, octets: &[Vec<u8>]) -> (Vec<u8>, Vec<u8>) {
     let length = usize::from(u16::from_be_bytes([answer[0], answer[1]]));
     let (body, rest) = answer[2..].split_at(length);
     (body.to_vec(), rest.to_vec())
+}
+
+//= rfc7724-8.1-20
+//= rfc7653-tls-32
+#[test]
+fn the_requestor_that_the_certificate_tells_decides_on_active_queries() {
+    let pki = Pki::new();
+    let (server, me) = (pki.files("server", &["127.0.0.1"]), pki.files("me", &[ME]));
+    let names = format!("certificate-names = [\"{ME}\"]");
+    let config = config(&server, "", &names).replace("allow = [\"bulk\", \"active\"]", "allow = [\"bulk\"]");
+    let mut world = World { daemon: Daemon::start(&config), pki, server, me };
+    for (server, flag) in [(world.daemon.address().to_string(), "--v4"), (world.v6(), "--v6")] {
+        let output = run("watch", &server, &world.me, &[flag, "--for", "2s"]);
+        assert!(output.status.success(), "{output:?}");
+        let polling = records(&output).into_iter().find(|line| line["event"] == "polling");
+        let reason = polling.map(|line| line["reason"].to_string()).unwrap_or_default();
+        assert!(reason.contains("NotAllowed"), "{output:?}");
+    }
+    assert!(world.daemon.is_running());
+}
+
+//= rfc7724-8.1-16
+#[test]
+fn too_many_connections_are_closed_and_not_told_that_there_is_no_tls() {
+    let world = world("", "[limits]\nconnections = 1");
+    let mut first = world.daemon.connect();
+    first.send(&request(MessageType::TLS, 9, |_| ()));
+    assert!(matches!(first.next(), Next::Message { kind: MessageType::TLS, status: None, .. }));
+    let mut second = TcpStream::connect(world.daemon.address()).expect("a connection");
+    let _ = second.write_all(&request(MessageType::TLS, 10, |_| ()));
+    assert!(read_to_end(&mut second).is_empty());
+}
+
+/// What a requestor of DHCPv6 says first, and, if that is STARTTLS, what follows when it is granted.
+fn first_words(command: &str, options: &[String]) -> (Vec<u8>, Vec<u8>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let server = listener.local_addr().expect("an address").to_string();
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("a connection");
+        stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+        let mut prefix = [0; 2];
+        stream.read_exact(&mut prefix).expect("a length");
+        let mut message = vec![0; usize::from(u16::from_be_bytes(prefix))];
+        stream.read_exact(&mut message).expect("a message");
+        let mut next = vec![0; 6];
+        if message[0] == v6::MessageType::START_TLS.0 {
+            let xid = v6::Message::parse(&message).expect("a message").transaction_id();
+            let mut answer = Vec::new();
+            v6::MessageWriter::frame(&mut answer, v6::MessageType::REPLY, xid).finish().expect("short");
+            stream.write_all(&answer).expect("sent");
+            stream.read_exact(&mut next).expect("more");
+        }
+        (message, next)
+    });
+    let output = leasequery().args([command, &server, "--v6"]).args(options).output().expect("the program runs");
+    assert!(!output.stdout.starts_with(b"{\"protocol"), "{output:?}");
+    peer.join().expect("a peer")
+}
+
+//= rfc7653-tls-06
+//= rfc7653-tls-07
+//= rfc7653-tls-14
+#[test]
+fn a_requestor_begins_with_the_query_or_with_tls_as_it_is_told() {
+    let pki = Pki::new();
+    let words = ["--no-initial", "--for", "1s"].map(ToOwned::to_owned).to_vec();
+    let (first, _) = first_words("watch", &words);
+    assert_eq!(first[0], v6::MessageType::ACTIVE_LEASE_QUERY.0);
+    let (first, next) = first_words("watch", &[words, pki.files("me", &[ME]).options()].concat());
+    assert_eq!((first.len(), first[0]), (4, v6::MessageType::START_TLS.0));
+    // A record of the handshake with a ClientHello in it.
+    assert_eq!((next[0], next[1], next[5]), (22, 3, 1), "{next:?}");
 }
 
 //= rfc7724-8.1-24
