@@ -32,6 +32,9 @@ fn certificate(problem: &CertificateError, peer: &str, name: &str) -> String {
             format!("the certificate of {peer} is not valid yet, or a clock is wrong: {problem}")
         }
         CertificateError::Revoked => format!("the certificate of {peer} has been revoked"),
+        CertificateError::UnknownRevocationStatus => {
+            format!("no list in crl tells whether the certificate of {peer}, or one it depends on, has been revoked")
+        }
         CertificateError::UnknownIssuer => {
             format!("the certificate of {peer} was issued by an authority that is not in the file of authorities")
         }

@@ -26,9 +26,8 @@ impl Server {
         let roots = Arc::new(files::roots(client_ca)?);
         let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
         if let Some(file) = crl {
-            // A list of one authority says nothing about those between it and the requestor; lists for these are as
-            // good as absent if nobody wrote them.
-            verifier = verifier.with_crls(files::revocation_lists(file)?).allow_unknown_revocation_status();
+            // Whoever no list tells of is refused: a file with the lists of somebody else must not look like protection.
+            verifier = verifier.with_crls(files::revocation_lists(file)?);
         }
         let verifier = verifier.build().map_err(|error| {
             let file = crl.unwrap_or(client_ca);

@@ -229,6 +229,12 @@ fn a_requestor_without_a_good_certificate_is_not_answered() {
     for words in ["has been revoked", "has expired", "an authority that is not in the file"] {
         eventually_logged(&daemon, words);
     }
+
+    // A list of somebody else.
+    let other = Pki::named("somebody else");
+    let daemon = Daemon::start(&config(&server, &format!("crl = \"{}\"", other.crl(4711).display()), ""));
+    assert_eq!(run("bulk", &daemon.address().to_string(), &pki.files("me", &[ME]), &[]).status.code(), Some(3));
+    eventually_logged(&daemon, "no list in crl tells whether");
 }
 
 //= rfc7724-8.1-09

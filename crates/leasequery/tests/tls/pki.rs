@@ -44,7 +44,11 @@ impl Authority {
 
 impl Pki {
     pub fn new() -> Self {
-        let pki = Self { directory: tempfile::tempdir().expect("a directory"), authority: Authority::new("authority") };
+        Self::named("authority")
+    }
+
+    pub fn named(authority: &str) -> Self {
+        let pki = Self { directory: tempfile::tempdir().expect("a directory"), authority: Authority::new(authority) };
         std::fs::write(pki.path("ca.pem"), &pki.authority.pem).expect("written");
         pki
     }
