@@ -428,6 +428,8 @@ fn running_out_of_descriptors_is_survived() {
     assert!(daemon.is_running());
 }
 
+//= rfc7724-9-04
+//= rfc7653-security-01
 #[test]
 fn what_was_committed_survives_a_kill() {
     let directory = Arc::new(tempfile::tempdir().expect("a directory"));

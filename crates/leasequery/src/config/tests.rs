@@ -224,6 +224,7 @@ fn longest_prefix_decides_where_requestors_overlap() {
 //= rfc7653-tls-20
 //= rfc7653-tls-21
 //= rfc7653-tls-22
+//= rfc6926-9-05
 #[test]
 fn refuses_what_is_not_protected_and_says_where() {
     let listen = |lines: &str| format!("[[listen]]\nprotocol = \"v4\"\n{lines}");
