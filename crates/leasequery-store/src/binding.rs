@@ -113,9 +113,9 @@ pub struct Update<'a, K> {
     pub more_remote_ids: &'a [&'a [u8]],
     /// Relay-IDs of further relays on the way (DHCPv6), for look-ups.
     pub more_relay_ids: &'a [&'a [u8]],
-    /// The link of the client (DHCPv6), if it is not to be found by the address: see [`Store::named_link`].
+    /// The link of the client (DHCPv6), if it is not to be found by the address: see [`Store::name_link`].
     ///
-    /// [`Store::named_link`]: crate::Store::named_link
+    /// [`Store::name_link`]: crate::Store::name_link
     pub link: Option<Ipv6Addr>,
     /// Further DHCP options, ascending by code.
     pub options: &'a [(u16, &'a [u8])],

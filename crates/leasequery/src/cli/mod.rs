@@ -1,6 +1,7 @@
 //! The command line: one file for each command.
 
 mod bulk;
+mod certificates;
 mod demo;
 mod query;
 mod selectors;
@@ -42,6 +43,8 @@ enum Command {
     Watch(Box<watch::Watch>),
     /// Proves a copy: asks two servers for everything and lists every difference.
     Verify(verify::Verify),
+    /// A private authority with certificates for a server and its requestors, for a trial of TLS.
+    Certificates(certificates::Certificates),
 }
 
 /// How a command ends when it does not end well.
@@ -101,6 +104,7 @@ pub fn main() -> ExitCode {
         Command::Bulk(bulk) => bulk.run(),
         Command::Watch(watch) => watch.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Certificates(certificates) => certificates.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -137,6 +137,42 @@ fn a_bulk_query_is_answered_inside_of_tls() {
     eventually_logged(&world.daemon, "secured by TLS 1.3, TLS13_AES_128_GCM_SHA256, as bng-1.example.net");
 }
 
+#[test]
+fn one_command_makes_all_that_is_needed_for_a_trial() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| directory.path().join("pki").join(name);
+    let make = || {
+        let options = ["--server", "dhcp.example.net", "--server", "127.0.0.1", "--requestor", ME];
+        leasequery()
+            .arg("certificates")
+            .arg(directory.path().join("pki"))
+            .args(options)
+            .output()
+            .expect("the program runs")
+    };
+    let first = make();
+    assert!(first.status.success(), "{first:?}");
+    let told = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(told.contains(&format!("client-ca = \"{}\"", file("ca.pem").display())), "{told}");
+
+    let files = |name: &str| Files {
+        ca: file("ca.pem"),
+        certificate: file(&format!("{name}.pem")),
+        key: file(&format!("{name}.key")),
+    };
+    let names = format!("certificate-names = [\"{ME}\"]");
+    let daemon = Daemon::start(&config(&files("server"), "", &names));
+    let output = run("bulk", &daemon.address().to_string(), &files(ME), &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_fails(&run("bulk", &daemon.address().to_string(), &files("server"), &[]), "");
+
+    let key = std::fs::metadata(file("server.key")).expect("it is there");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    let again = make();
+    assert_eq!(again.status.code(), Some(2), "nothing is overwritten");
+    assert!(stderr(&again).contains("ca.pem: File exists"), "{again:?}");
+}
+
 //= rfc7724-7.2-12
 //= rfc7653-tls-16
 //= rfc7653-tls-17
