@@ -13,6 +13,7 @@ use tokio::task::JoinSet;
 use tracing::{debug, warn};
 
 use super::places::Places;
+use super::refusals::Refusals;
 use super::{Control, Stores, connection};
 use crate::config::{self, Service};
 
@@ -70,16 +71,23 @@ impl Listener {
     /// Accepts connections until the daemon ends, then waits for them to say their last words.
     pub async fn run(self, stores: Stores, mut control: watch::Receiver<Control>, limits: Limits, places: Arc<Places>) {
         let mut tasks = JoinSet::new();
+        let mut refusals = Refusals::default();
         while !control.borrow().shutdown {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
-                    Ok((stream, peer)) => self.admit(stream, peer, &stores, &control, limits, &places, &mut tasks),
+                    Ok((stream, peer)) => {
+                        let admitted = self.admit(stream, peer, &stores, &control, limits, &places, &mut tasks);
+                        if let Err(reason) = admitted {
+                            refusals.note(peer, reason);
+                        }
+                    }
                     Err(error) => {
                         // Out of descriptors or memory: others may give some back.
                         warn!("{}: cannot accept: {error}", self.address);
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
+                () = refusals.due() => refusals.report(),
                 Some(_) = tasks.join_next() => {}
                 _ = control.changed() => {}
             }
@@ -88,8 +96,8 @@ impl Listener {
         while tasks.join_next().await.is_some() {}
     }
 
-    /// Serves a connection, or closes it at once: if nobody listed has this address (RFC 6926 section 8.1), or if there
-    /// are too many already.
+    /// Serves a connection, or closes it at once and says why: if nobody listed has this address (RFC 6926 section 8.1), or
+    /// if there are too many already.
     #[allow(clippy::too_many_arguments, reason = "all that a connection needs")]
     fn admit(
         &self,
@@ -100,18 +108,10 @@ impl Listener {
         limits: Limits,
         places: &Arc<Places>,
         tasks: &mut JoinSet<()>,
-    ) {
-        let Some(policy) = control.borrow().requestors.find(peer.ip()).cloned() else {
-            warn!("{peer}: closed: no requestor has this address");
-            return;
-        };
-        let place = match places.take(peer.ip()) {
-            Ok(place) => place,
-            Err(limit) => {
-                warn!("{peer}: closed: {} has as many connections as {limit} permits", self.address);
-                return;
-            }
-        };
+    ) -> Result<(), &'static str> {
+        let found = control.borrow().requestors.find(peer.ip()).cloned();
+        let policy = found.ok_or("no requestor has this address")?;
+        let place = places.take(peer.ip())?;
         debug!("{peer}: connected as {}", policy.name);
         let local = stream.local_addr().unwrap_or(self.address);
         let control = control.clone();
@@ -135,5 +135,6 @@ impl Listener {
                 });
             }
         }
+        Ok(())
     }
 }

@@ -5,6 +5,7 @@ mod datagrams;
 mod describe;
 mod listener;
 mod places;
+mod refusals;
 mod shared;
 mod sources;
 mod state;

@@ -24,15 +24,15 @@ impl Places {
         Arc::new(Self { limit, limit_of_one, taken: Mutex::default() })
     }
 
-    /// Takes a place, or says which limit does not permit it.
+    /// Takes a place, or says why there is none.
     pub fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, &'static str> {
         let mut taken = self.taken();
         if taken.values().sum::<usize>() >= self.limit {
-            return Err("limits.connections");
+            return Err("as many connections as limits.connections permits");
         }
         let of_one = taken.entry(peer).or_default();
         if *of_one >= self.limit_of_one {
-            return Err("limits.connections-per-requestor");
+            return Err("as many connections as limits.connections-per-requestor permits");
         }
         *of_one += 1;
         Ok(Place { places: Arc::clone(self), peer })
@@ -59,6 +59,9 @@ impl Drop for Place {
 mod tests {
     use super::*;
 
+    const OF_ONE: &str = "as many connections as limits.connections-per-requestor permits";
+    const OF_ALL: &str = "as many connections as limits.connections permits";
+
     //= rfc6926-8.4-03
     //= rfc7724-8.3-03
     //= rfc5460-7.3-04
@@ -71,12 +74,12 @@ mod tests {
         let places = Places::new(3, 2);
         let first = places.take(one).unwrap();
         let _second = places.take(one).unwrap();
-        assert_eq!(places.take(one).unwrap_err(), "limits.connections-per-requestor");
+        assert_eq!(places.take(one).unwrap_err(), OF_ONE);
         let _third = places.take(two).unwrap();
-        assert_eq!(places.take(three).unwrap_err(), "limits.connections");
+        assert_eq!(places.take(three).unwrap_err(), OF_ALL);
         drop(first);
         let _fourth = places.take(three).unwrap();
-        assert_eq!(places.take(one).unwrap_err(), "limits.connections");
+        assert_eq!(places.take(one).unwrap_err(), OF_ALL);
     }
 
     #[test]
