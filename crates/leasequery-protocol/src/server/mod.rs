@@ -4,6 +4,7 @@
 //! timers, closing. What they differ in is behind [`Protocol`].
 
 mod active;
+mod asked;
 mod connection;
 mod policy;
 mod single;
@@ -18,6 +19,7 @@ use leasequery_store::{Key, Revision, Store};
 use crate::code::StatusCode;
 
 pub use active::{Active, Notice, Wording};
+pub use asked::Asked;
 pub use connection::{CloseReason, Connection, Event, Limits, Turn};
 pub use policy::{Allow, Policy};
 pub use single::{Silence, Verdict};
@@ -129,7 +131,9 @@ pub trait Query<K: Key> {
     fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress;
 
     /// Whether it goes on for ever, alone on its connection.
-    fn is_active(&self) -> bool;
+    fn is_active(&self) -> bool {
+        false
+    }
 
     /// Appends what tells the requestor of an active query that the connection is still alive.
     fn keep_alive(&mut self, _store: &Store<K>, _out: &mut Vec<u8>) {}

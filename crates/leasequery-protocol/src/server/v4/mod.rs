@@ -14,12 +14,15 @@ use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message
 use leasequery_wire::v4::{MessageWriter, OptionCode};
 use leasequery_wire::{DecodeError, Problem};
 
-use super::{Admission, Beside, CloseReason, Place, Policy, Protocol, Security};
+use super::{Admission, Asked, Beside, CloseReason, Place, Policy, Protocol, Security};
 
-pub use query::{BulkQuery, V4Query};
+pub use query::BulkQuery;
 pub use reply::ReplyPlan;
 pub use response::{ActiveResponse, Response};
 pub use single::answer;
+
+/// A query being answered.
+type V4Query = Asked<BulkQuery, ActiveResponse>;
 
 /// DHCPv4 on a connection with one requestor.
 #[derive(Debug)]

@@ -1,9 +1,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use leasequery_store::{
-    Entry, Hardware, Key, Revision, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
-};
+use leasequery_store::{Entry, Hardware, Key, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
 use super::response::{ActiveResponse, Response};
@@ -11,70 +9,6 @@ use super::{Policy, Refusal, malformed};
 use crate::server::policy::NO_LONGER;
 use crate::server::window::Window;
 use crate::server::{Active, Progress, Query};
-
-/// A query being answered.
-#[derive(Debug)]
-pub enum V4Query {
-    /// A DHCPBULKLEASEQUERY.
-    Bulk(BulkQuery),
-    /// A DHCPACTIVELEASEQUERY.
-    Active(Active<ActiveResponse>),
-}
-
-impl Query<V4Key> for V4Query {
-    fn xid(&self) -> u32 {
-        match self {
-            Self::Bulk(query) => query.response.xid,
-            Self::Active(query) => query.xid(),
-        }
-    }
-
-    fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
-        match self {
-            Self::Bulk(query) => query.advance(store, out, room, examine),
-            Self::Active(query) => query.advance(store, out, room, examine),
-        }
-    }
-
-    fn is_active(&self) -> bool {
-        matches!(self, Self::Active(_))
-    }
-
-    fn keep_alive(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>) {
-        if let Self::Active(query) = self {
-            query.keep_alive(store, out);
-        }
-    }
-
-    fn terminate(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
-        match self {
-            Self::Bulk(query) => query.done(store, Some((StatusCode::QUERY_TERMINATED, reason)), out),
-            Self::Active(query) => query.terminate(store, out, reason),
-        }
-    }
-
-    fn told_up_to(&self) -> Option<Revision> {
-        match self {
-            Self::Bulk(_) => None,
-            Self::Active(query) => query.told_up_to(),
-        }
-    }
-
-    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
-        match self {
-            Self::Bulk(_) if !policy.allow.bulk => Err(NO_LONGER),
-            Self::Bulk(query) => query.response.set_policy(policy),
-            Self::Active(query) => query.set_policy(policy),
-        }
-    }
-
-    fn replies(&self) -> u64 {
-        match self {
-            Self::Bulk(query) => query.response.replies,
-            Self::Active(query) => query.replies(),
-        }
-    }
-}
 
 /// A DHCPBULKLEASEQUERY being answered.
 #[derive(Debug)]
@@ -139,6 +73,17 @@ impl BulkQuery {
         }
     }
 
+    fn done(&mut self, store: &Store<V4Key>, status: Option<(StatusCode, &str)>, out: &mut Vec<u8>) {
+        let base_time = self.response.has_base_time().then_some(store.now());
+        self.response.about(MessageType::LEASE_QUERY_DONE, base_time, status, out);
+    }
+}
+
+impl Query<V4Key> for BulkQuery {
+    fn xid(&self) -> u32 {
+        self.response.xid
+    }
+
     fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
         let mut scan = store.scan(self.primary.selector(), self.vpns, self.after);
         for _ in 0..examine {
@@ -159,9 +104,16 @@ impl BulkQuery {
         Progress::More
     }
 
-    fn done(&mut self, store: &Store<V4Key>, status: Option<(StatusCode, &str)>, out: &mut Vec<u8>) {
-        let base_time = self.response.has_base_time().then_some(store.now());
-        self.response.about(MessageType::LEASE_QUERY_DONE, base_time, status, out);
+    fn terminate(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {
+        self.done(store, Some((StatusCode::QUERY_TERMINATED, reason)), out);
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        if policy.allow.bulk { self.response.set_policy(policy) } else { Err(NO_LONGER) }
+    }
+
+    fn replies(&self) -> u64 {
+        self.response.replies
     }
 }
 

@@ -4,14 +4,15 @@ use std::sync::Arc;
 
 use leasequery_store::{Binding, Key, Revision, Store, V6Key, VpnRange};
 use leasequery_wire::TooLong;
-use leasequery_wire::v6::{Message, OptionCode, Query};
+use leasequery_wire::v6::{self, Message, OptionCode, StatusCode};
 
 use super::client::{Turn, others_on_link, together, turn};
 use super::response::Response;
 use super::selection::{Leg, Selection, Told};
 use super::{Policy, Refusal, malformed, store_time};
-use crate::server::Progress;
+use crate::server::policy::NO_LONGER;
 use crate::server::window::Window;
+use crate::server::{Progress, Query};
 
 /// A LEASEQUERY being answered over TCP.
 #[derive(Debug)]
@@ -30,16 +31,10 @@ pub struct BulkQuery {
     /// them. There are far fewer than bindings.
     crowds: HashSet<u64>,
     hasher: RandomState,
-    pub(super) response: Response,
+    response: Response,
 }
 
 impl BulkQuery {
-    /// Changes what holds for the rest of the response.
-    pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) {
-        self.told.policy = Arc::clone(policy);
-        self.response.set_policy(policy);
-    }
-
     /// Reads a query, or says why it is refused.
     pub(super) fn new(
         message: &Message<'_>,
@@ -66,37 +61,6 @@ impl BulkQuery {
             hasher: RandomState::new(),
             response: Response::new(message, server_id, policy)?,
         })
-    }
-
-    pub(super) fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
-        let Some(leg) = self.legs.get(self.leg).copied() else {
-            self.response.end(store.now(), None, out);
-            return Progress::Done;
-        };
-        let start = match leg {
-            Leg::Span(first, _) => first.predecessor(),
-            Leg::Everything | Leg::Identified | Leg::Named(_) => None,
-        };
-        let mut scan = store.scan(self.selection.selector(leg), VpnRange::All, self.after.or(start));
-        for _ in 0..examine {
-            let next = scan.next().filter(|entry| !matches!(leg, Leg::Span(_, last) if entry.key() > last));
-            let Some(entry) = next else {
-                self.leg += 1;
-                self.after = None;
-                break;
-            };
-            self.after = Some(entry.key());
-            // Addresses that are merely configured are nothing that could be told.
-            if let leasequery_store::Entry::Bound(binding) = entry
-                && let Err(error) = self.tell(&binding, store, out)
-            {
-                return Progress::Failed(format!("{}: {error}", binding.key()));
-            }
-            if out.len() >= room {
-                break;
-            }
-        }
-        Progress::More
     }
 
     /// Tells of a client, if it is the turn of this binding.
@@ -157,9 +121,60 @@ impl BulkQuery {
     }
 }
 
+impl Query<V6Key> for BulkQuery {
+    fn xid(&self) -> u32 {
+        self.response.xid
+    }
+
+    fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
+        let Some(leg) = self.legs.get(self.leg).copied() else {
+            self.response.end(store.now(), None, out);
+            return Progress::Done;
+        };
+        let start = match leg {
+            Leg::Span(first, _) => first.predecessor(),
+            Leg::Everything | Leg::Identified | Leg::Named(_) => None,
+        };
+        let mut scan = store.scan(self.selection.selector(leg), VpnRange::All, self.after.or(start));
+        for _ in 0..examine {
+            let next = scan.next().filter(|entry| !matches!(leg, Leg::Span(_, last) if entry.key() > last));
+            let Some(entry) = next else {
+                self.leg += 1;
+                self.after = None;
+                break;
+            };
+            self.after = Some(entry.key());
+            // Addresses that are merely configured are nothing that could be told.
+            if let leasequery_store::Entry::Bound(binding) = entry
+                && let Err(error) = self.tell(&binding, store, out)
+            {
+                return Progress::Failed(format!("{}: {error}", binding.key()));
+            }
+            if out.len() >= room {
+                break;
+            }
+        }
+        Progress::More
+    }
+
+    fn terminate(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, reason: &str) {
+        self.response.end(store.now(), Some((StatusCode::QUERY_TERMINATED, reason)), out);
+    }
+
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        self.told.policy = Arc::clone(policy);
+        self.response.set_policy(policy);
+        if policy.allow.bulk { Ok(()) } else { Err(NO_LONGER) }
+    }
+
+    fn replies(&self) -> u64 {
+        self.response.replies
+    }
+}
+
 /// The span of time that a query asks for. RFC 7653 does not say where the options belong; in an active query they can
 /// only be at the level of the message.
-pub(super) fn times(message: &Message<'_>, query: Option<&Query<'_>>) -> Result<Window, Refusal> {
+pub(super) fn times(message: &Message<'_>, query: Option<&v6::Query<'_>>) -> Result<Window, Refusal> {
     let time = |code: OptionCode| -> Result<_, Refusal> {
         let inside = query.map_or(Ok(None), |query| query.options.u32(code));
         let time = message.options().u32(code).map_err(malformed)?.or(inside.map_err(malformed)?);

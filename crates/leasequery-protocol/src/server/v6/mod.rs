@@ -10,12 +10,11 @@ mod single;
 
 use std::sync::Arc;
 
-use leasequery_store::{Revision, Store, V6Key};
+use leasequery_store::{Store, V6Key};
 use leasequery_wire::v6::{MIN_MESSAGE, Message, MessageType, MessageWriter, OptionCode, StatusCode};
 use leasequery_wire::{DecodeError, TooLong};
 
-use super::policy::NO_LONGER;
-use super::{Active, Admission, Beside, CloseReason, Place, Policy, Progress, Protocol, Query, Security};
+use super::{Admission, Asked, Beside, CloseReason, Place, Policy, Protocol, Security};
 
 pub use bulk::BulkQuery;
 pub use response::ActiveResponse;
@@ -33,6 +32,9 @@ fn wire_time(time: leasequery_store::Time) -> u32 {
 fn store_time(seconds: u32) -> leasequery_store::Time {
     leasequery_store::Time(seconds.wrapping_add(EPOCH))
 }
+
+/// A query being answered.
+type V6Query = Asked<BulkQuery, ActiveResponse>;
 
 /// DHCPv6 on a connection with one requestor.
 #[derive(Debug)]
@@ -166,75 +168,6 @@ impl Protocol for V6 {
 
     fn set_policy(&mut self, policy: &Arc<Policy>) -> bool {
         std::mem::replace(&mut self.policy, Arc::clone(policy)) != *policy
-    }
-}
-
-/// A query being answered.
-#[derive(Debug)]
-pub enum V6Query {
-    /// A LEASEQUERY.
-    Bulk(BulkQuery),
-    /// An ACTIVELEASEQUERY.
-    Active(Active<ActiveResponse>),
-}
-
-impl Query<V6Key> for V6Query {
-    fn xid(&self) -> u32 {
-        match self {
-            Self::Bulk(query) => query.response.xid,
-            Self::Active(query) => query.xid(),
-        }
-    }
-
-    fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
-        match self {
-            Self::Bulk(query) => query.advance(store, out, room, examine),
-            Self::Active(query) => query.advance(store, out, room, examine),
-        }
-    }
-
-    fn is_active(&self) -> bool {
-        matches!(self, Self::Active(_))
-    }
-
-    fn keep_alive(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>) {
-        if let Self::Active(query) = self {
-            query.keep_alive(store, out);
-        }
-    }
-
-    fn terminate(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, reason: &str) {
-        match self {
-            Self::Bulk(query) => {
-                query.response.end(store.now(), Some((StatusCode::QUERY_TERMINATED, reason)), out);
-            }
-            Self::Active(query) => query.terminate(store, out, reason),
-        }
-    }
-
-    fn told_up_to(&self) -> Option<Revision> {
-        match self {
-            Self::Bulk(_) => None,
-            Self::Active(query) => query.told_up_to(),
-        }
-    }
-
-    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
-        match self {
-            Self::Bulk(_) if !policy.allow.bulk => Err(NO_LONGER),
-            Self::Bulk(query) => {
-                query.set_policy(policy);
-                Ok(())
-            }
-            Self::Active(query) => query.set_policy(policy),
-        }
-    }
-
-    fn replies(&self) -> u64 {
-        match self {
-            Self::Bulk(query) => query.response.replies,
-            Self::Active(query) => query.replies(),
-        }
     }
 }
 
