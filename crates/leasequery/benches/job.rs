@@ -10,70 +10,23 @@
 
 #![allow(missing_docs, clippy::cast_precision_loss)]
 
+mod daemon;
+
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use leasequery::config::{self, Requestor, Requestors};
 use leasequery::record::hex_text;
-use leasequery::serve::{Control, Listener, Places, SharedStore, Stores};
+use leasequery::serve::SharedStore;
 use leasequery::source::kea::Follower;
-use leasequery_protocol::requestor::v4::{BulkQuery, V4 as Asking};
-use leasequery_protocol::requestor::{Connection as Requesting, Timeouts};
 use leasequery_protocol::server::v4::V4;
-use leasequery_protocol::server::{Admission, Beside, Limits, Place, Policy, Progress, Protocol, Query};
-use leasequery_store::{Hardware, Settings, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex};
+use leasequery_protocol::server::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
+use leasequery_store::{Settings, SourceId, Store, V4Key, VpnIndex};
+
+use daemon::{Daemon, bindings, fill, now, query, relay_info, repeat};
 
 const ROOM: usize = 64 * 1024;
-
-fn now() -> Time {
-    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
-    Time(u32::try_from(seconds).expect("before 2106"))
-}
-
-/// Active leases with MAC address, client-identifier, option 82 of 41 octets and a host name.
-fn fill(store: &mut Store<V4Key>, bindings: u32) {
-    let source = store.source("bench").expect("the first source");
-    for number in 0..bindings {
-        let [_, a, b, c] = number.to_be_bytes();
-        let mac = [2, 0, 0, a, b, c];
-        let relay_info = relay_info(number);
-        let name = format!("host-{number:07}");
-        let update = Update {
-            start_of_state: Start::Entered(now()),
-            hardware: Some(Hardware { htype: 1, address: &mac }),
-            client_id: Some(&[1, 2, 0, 0, a, b, c]),
-            last_transaction: Some(now()),
-            expires: Some(now().plus(86_400)),
-            renews: Some(now().plus(43_200)),
-            rebinds: Some(now().plus(75_600)),
-            relay_info: Some(&relay_info),
-            remote_id: Some(&relay_info[18..27]),
-            relay_id: Some(&relay_info[29..41]),
-            options: &[(12, name.as_bytes())],
-            ..Update::new(V4Key::new(Ipv4Addr::from_bits(0x0a00_0000 + number)), State::Active)
-        };
-        store.commit(source, &update);
-    }
-}
-
-fn relay_info(number: u32) -> Vec<u8> {
-    let mut info = vec![1, 14];
-    info.extend_from_slice(format!("eth0/1/2:{:05}", number % 4096).as_bytes());
-    info.extend_from_slice(&[2, 9]);
-    info.extend_from_slice(format!("{:09}", number / 2).as_bytes());
-    info.extend_from_slice(&[12, 12]);
-    info.extend_from_slice(format!("relay-{:06}", number / 2000).as_bytes());
-    info
-}
-
-/// The query that `leasequery bulk --options 12` sends.
-fn query() -> Vec<u8> {
-    let mut connection = Requesting::new(Asking::new(None), Timeouts::default(), 7);
-    connection.ask(Duration::ZERO, &BulkQuery { options: vec![12], ..BulkQuery::default() }).expect("it can be said");
-    connection.poll_transmit().to_vec()
-}
 
 /// Counts `frames` frames; gives their octets.
 fn count(mut stream: TcpStream, frames: u64) -> u64 {
@@ -127,17 +80,8 @@ fn admit(store: &Store<V4Key>) -> impl Query<V4Key> + use<> {
     }
 }
 
-fn median(mut runs: Vec<f64>) -> f64 {
-    runs.sort_by(f64::total_cmp);
-    runs[runs.len() / 2]
-}
-
-fn repeat(mut run: impl FnMut() -> f64) -> f64 {
-    median((0..5).map(|_| run()).collect())
-}
-
 fn main() {
-    let bindings: u32 = std::env::var("BINDINGS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000);
+    let bindings = bindings();
     let replies = u64::from(bindings) + 1;
     println!("{bindings} bindings, medians of 5 runs");
 
@@ -176,30 +120,9 @@ fn main() {
     });
     println!("{:<44} {:>9.2} M/s", "prototype: a loop over the store", prototype / 1e6);
 
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let everybody = Requestor {
-        addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
-        certificate_names: None,
-        policy: Arc::new(Policy::default()),
-    };
-    let control = Control { requestors: Arc::new(Requestors(vec![everybody])), ..Control::default() };
-    let (_sender, control) = tokio::sync::watch::channel(control);
-    let listener = config::Listener {
-        address: "127.0.0.1:0".parse().expect("an address"),
-        transport: config::Transport::Tcp,
-        service: config::Service::V4 { server_id: None },
-        active: false,
-        secure: false,
-    };
-    let address = runtime.block_on(async {
-        let listener = Listener::bind(&listener).expect("a port");
-        let address = listener.address();
-        let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
-        tokio::spawn(listener.run(stores, control, Limits::default(), Places::new(10, 10)));
-        address
-    });
+    let daemon = Daemon::start(&shared, None);
     let serve = repeat(|| {
-        let mut stream = TcpStream::connect(address).expect("the daemon listens");
+        let mut stream = TcpStream::connect(daemon.address).expect("the daemon listens");
         let start = Instant::now();
         stream.write_all(&query()).expect("it takes the query");
         count(stream, replies);
@@ -208,7 +131,7 @@ fn main() {
     println!("{:<44} {:>9.2} M/s", "serve: one bulk query", serve / 1e6);
     println!("{:<44} {:>9.0} %", "serve of the prototype", 100.0 * serve / prototype);
     println!("{:<44} {:>9.0} %", "serve of raw", 100.0 * serve / raw);
-    drop((runtime, shared));
+    drop((daemon, shared));
 
     load(bindings);
 }

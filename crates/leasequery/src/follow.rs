@@ -189,8 +189,7 @@ fn carry_secured<P: Followed>(
     let Secured { channel, plain, out } = secured;
     let unsent = follower.poll_transmit(link);
     let made = unsent.len();
-    channel.send(unsent);
-    channel.transmit(out);
+    channel.send(unsent, out)?;
     let mut ended = !flush(stream, out);
     if made > 0 {
         // What is encrypted cannot be taken back; a query is small, and there is room for it.
@@ -199,7 +198,7 @@ fn carry_secured<P: Followed>(
     let mut result = Ok(());
     match stream.try_read(input) {
         Ok(0) => ended = true,
-        Ok(length) => result = channel.receive(&input[..length], plain),
+        Ok(length) => result = channel.receive(&mut input[..length], plain),
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
         // A reset tells no more than a close (RFC 6926 section 7.8).
         Err(_) => ended = true,

@@ -85,8 +85,8 @@ pub fn fetch<P: Protocol<QueryError = QueryError>>(
     connection.handle_bytes(&std::mem::take(&mut pipe.plain));
     let mut input = vec![0; INPUT];
     loop {
-        let arrival = wall_clock();
-        while let Some(event) = connection.poll_event(start.elapsed(), arrival)? {
+        let (now, arrival) = (start.elapsed(), wall_clock());
+        while let Some(event) = connection.poll_event(now, arrival)? {
             match event {
                 Event::Record { record, .. } => sink.record(&record).map_err(FetchError::Output)?,
                 Event::Failed { about, status, text, .. } => sink.failed(format!("{about}: {status}: {text}")),
@@ -141,8 +141,7 @@ impl Pipe {
     /// Sends something, and says how much of `unsent` need not be sent any more.
     fn send(&mut self, unsent: &[u8]) -> io::Result<usize> {
         let Some(channel) = &mut self.tls else { return self.stream.write(unsent) };
-        channel.send(unsent);
-        channel.transmit(&mut self.out);
+        channel.send(unsent, &mut self.out).map_err(io::Error::other)?;
         // What is encrypted cannot be taken back, so the rest is sent with the next turn. A query is small.
         match self.stream.write(&self.out) {
             Ok(sent) => drop(self.out.drain(..sent)),
@@ -162,7 +161,7 @@ impl Pipe {
             connection.handle_bytes(&input[..length]);
             return Ok(());
         };
-        let result = channel.receive(&input[..length], &mut self.plain);
+        let result = channel.receive(&mut input[..length], &mut self.plain);
         connection.handle_bytes(&self.plain);
         self.plain.clear();
         // An alert, or an answer to the server's change of keys.

@@ -19,7 +19,7 @@ use crate::tls::TlsError;
 /// Octets made at a time: as much as one write takes at full speed.
 const ROOM: usize = 64 * 1024;
 /// The same for an active query, which may stay for ever and be one of thousands.
-const ACTIVE_ROOM: usize = 24 * 1024;
+const ACTIVE_ROOM: usize = 40 * 1024;
 /// Octets read at a time: some queries, and no more of them than a connection may well have waiting.
 const INPUT: usize = 4096;
 /// How long a closed connection is drained, so that it does not end in a reset.
@@ -57,7 +57,7 @@ pub(super) async fn serve<P: Protocol>(
                     return;
                 }
                 Ok(0) => session.connection.handle_eof(),
-                Ok(length) => session.receive(&input[..length], &control),
+                Ok(length) => session.receive(&mut input[..length], &control),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => {
                     debug!("{peer}: receiving failed: {error}");
@@ -169,7 +169,7 @@ impl<P: Protocol> Session<'_, P> {
     }
 
     /// Takes octets from the socket.
-    fn receive(&mut self, octets: &[u8], control: &watch::Receiver<Control>) {
+    fn receive(&mut self, octets: &mut [u8], control: &watch::Receiver<Control>) {
         match self.wire.receive(octets, self.start.elapsed(), &mut self.connection) {
             Ok(Received::Taken) => {}
             Ok(Received::Identity) => {
@@ -184,15 +184,15 @@ impl<P: Protocol> Session<'_, P> {
 
     /// Begins TLS, with the certificates of now.
     fn begin_tls(&mut self, control: &watch::Receiver<Control>) -> Result<(), TlsError> {
-        let behind = self.connection.begin_tls();
+        let mut behind = self.connection.begin_tls();
         let channel = {
             let control = control.borrow();
             let names = control.requestors.requestor(self.peer.ip()).and_then(|found| found.certificate_names.clone());
             let Some(tls) = &control.tls else { return Err(TlsError::None) };
-            tls.channel(names)?
+            tls.channel(names, P::RECORD)?
         };
         self.wire.begin_tls(channel);
-        self.receive(&behind, control);
+        self.receive(&mut behind, control);
         Ok(())
     }
 

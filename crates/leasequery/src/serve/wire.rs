@@ -1,7 +1,7 @@
 //! What is between the socket of a connection and its messages: nothing, or TLS.
 
 use leasequery_protocol::server::{Connection, Protocol};
-use tracing::info;
+use tracing::{info, warn};
 
 use crate::tls::{Channel, Identity};
 
@@ -54,7 +54,7 @@ impl Wire {
     /// Gives octets from the socket to the connection. Fails with why TLS is at its end.
     pub(super) fn receive<P: Protocol>(
         &mut self,
-        octets: &[u8],
+        octets: &mut [u8],
         now: std::time::Duration,
         connection: &mut Connection<P>,
     ) -> Result<Received, String> {
@@ -90,8 +90,10 @@ impl Wire {
     pub(super) fn make<T>(&mut self, out: &mut Vec<u8>, make: impl FnOnce(&mut Vec<u8>) -> T) -> T {
         let Some(channel) = &mut self.channel else { return make(out) };
         let result = make(&mut self.made);
-        channel.send(&self.made);
-        channel.transmit(out);
+        if let Err(reason) = channel.send(&self.made, out) {
+            warn!("TLS: {reason}");
+            self.broken = true;
+        }
         // A connection may be quiet for days.
         self.made = Vec::new();
         result

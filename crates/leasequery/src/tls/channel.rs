@@ -1,9 +1,12 @@
-use std::io::{Read, Write};
+use std::fmt;
 use std::sync::Arc;
 
 use leasequery_wire::{Framing, split_frame};
+use rustls::client::UnbufferedClientConnection;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, Connection, ServerConfig, ServerConnection};
+use rustls::server::UnbufferedServerConnection;
+use rustls::unbuffered::{ConnectionState, EncodeError, UnbufferedStatus};
+use rustls::{ClientConfig, CommonState, Error, ProtocolVersion, ServerConfig};
 
 use super::{Identity, TlsError, explain};
 
@@ -11,91 +14,168 @@ use super::{Identity, TlsError, explain};
 /// inside.
 #[derive(Debug)]
 pub struct Channel {
-    tls: Connection,
+    end: End,
+    /// Messages may share a record as long as it has no more octets than this.
+    record: usize,
     /// The name that the peer has to have, for people.
     name: String,
+    /// Octets from the socket that are no whole record yet.
+    incoming: Vec<u8>,
+    /// What the socket has to send beside messages: the handshake, alerts.
+    outgoing: Vec<u8>,
     /// Nothing has come yet.
     untouched: bool,
     peer_closed: bool,
+    /// rustls must not be asked any more.
+    failed: bool,
 }
 
+/// Without buffers of its own rustls takes a third less time for the many small records that messages are.
+enum End {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+/// What came of one step.
+enum Step {
+    /// There may be another one.
+    Again,
+    /// The peer will say nothing more.
+    PeerClosed,
+    /// More octets are needed for another one.
+    Idle,
+}
+
+/// Room for what is around the content of records, of which the longest message takes five, and for a change of keys.
+const AROUND: usize = 256;
+/// Octets of a record's header; the last two are the length of what follows (RFC 8446 section 5.1).
+const HEADER: usize = 5;
+
 impl Channel {
-    /// The server's end.
-    pub(super) fn server(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
-        Ok(Self::new(ServerConnection::new(config)?.into(), String::new()))
+    /// The server's end. Messages may share a record of as many octets; a longer one has records of its own.
+    pub(super) fn server(config: Arc<ServerConfig>, record: usize) -> Result<Self, TlsError> {
+        Self::new(End::Server(UnbufferedServerConnection::new(config)?), record, String::new())
     }
 
     /// The requestor's end.
     pub(super) fn client(config: Arc<ClientConfig>, server: ServerName<'static>, name: &str) -> Result<Self, TlsError> {
-        Ok(Self::new(ClientConnection::new(config, server)?.into(), name.to_owned()))
+        Self::new(End::Client(UnbufferedClientConnection::new(config, server)?), 0, name.to_owned())
     }
 
-    fn new(mut tls: Connection, name: String) -> Self {
-        // With a limit a write may be taken in part only, and a message would be torn into two records. How much is made
-        // at a time is decided by those who make it.
-        tls.set_buffer_limit(None);
-        Self { tls, name, untouched: true, peer_closed: false }
+    fn new(end: End, record: usize, name: String) -> Result<Self, TlsError> {
+        let (incoming, outgoing) = (Vec::new(), Vec::new());
+        let mut channel =
+            Self { end, record, name, incoming, outgoing, untouched: true, peer_closed: false, failed: false };
+        // The client's first words.
+        channel.process(&mut [], &mut Vec::new()).1?;
+        Ok(channel)
     }
 
-    /// Takes octets from the socket; what was inside of them is appended to `plain`. On an error the connection is of no
-    /// more use, but [`transmit`](Self::transmit) has an alert that tells the peer why. The error says it for people.
-    pub fn receive(&mut self, mut octets: &[u8], plain: &mut Vec<u8>) -> Result<(), String> {
+    /// Takes octets from the socket, which are worthless afterwards; what was inside of them is appended to `plain`. On an
+    /// error the connection is of no more use, but [`transmit`](Self::transmit) has an alert that tells the peer why. The
+    /// error says it for people; whatever comes after it is ignored.
+    pub fn receive(&mut self, mut octets: &mut [u8], plain: &mut Vec<u8>) -> Result<(), String> {
         let untouched = self.untouched && !octets.is_empty();
         self.untouched &= octets.is_empty();
-        while !octets.is_empty() && !self.peer_closed {
-            // It takes a few KiB at a time. What it cannot take it says with the next call.
-            if self.tls.read_tls(&mut octets).map_err(|error| error.to_string())? == 0 {
-                break;
+        while !octets.is_empty() && !self.peer_closed && !self.failed {
+            // Records are decrypted where they are, except for one that came in pieces, and those of the handshake, whose
+            // messages may go over several.
+            let missing = if self.is_handshaking() { None } else { missing(&self.incoming) };
+            let apart = missing.map_or(octets.len(), |missing| missing.min(octets.len()));
+            let (piece, rest) = octets.split_at_mut(apart);
+            let result;
+            if piece.is_empty() {
+                let (used, outcome) = self.process(rest, plain);
+                self.incoming.extend_from_slice(&rest[used..]);
+                (octets, result) = (&mut [], outcome);
+            } else {
+                let mut incoming = std::mem::take(&mut self.incoming);
+                incoming.extend_from_slice(piece);
+                let (used, outcome) = self.process(&mut incoming, plain);
+                incoming.drain(..used);
+                self.incoming = incoming;
+                (octets, result) = (rest, outcome);
             }
-            let state = match self.tls.process_new_packets() {
-                Ok(state) => state,
-                Err(error) => return Err(explain::failure(&error, &self.tls, &self.name, untouched)),
-            };
-            let length = state.plaintext_bytes_to_read();
-            if length > 0 {
-                let start = plain.len();
-                plain.resize(start + length, 0);
-                self.tls.reader().read_exact(&mut plain[start..]).map_err(|error| error.to_string())?;
-            }
-            self.peer_closed = state.peer_has_closed();
+            result.map_err(|error| explain::failure(&error, self.peer_is(), &self.name, untouched))?;
         }
         Ok(())
     }
 
-    /// Encrypts messages with their length prefixes, each as a record of its own (RFC 7724 section 5.1); one that is longer
-    /// than a record may be takes as many as it needs.
-    pub fn send(&mut self, mut frames: &[u8]) {
-        while !frames.is_empty() {
-            let length = match split_frame(frames, 0) {
-                Ok(Framing::Frame { rest, .. }) => frames.len() - rest.len(),
-                // A part of a message does not come here.
-                _ => frames.len(),
+    /// Takes what there is in `octets`. Says how many were used.
+    fn process(&mut self, octets: &mut [u8], plain: &mut Vec<u8>) -> (usize, Result<(), Error>) {
+        let (mut used, mut result) = (0, Ok(()));
+        // After a failure alerts are all that may be asked for.
+        while result.is_ok() || self.state().wants_write() {
+            let rest = &mut octets[used..];
+            let (discard, step) = match &mut self.end {
+                End::Client(tls) => step(tls.process_tls_records(rest), plain, &mut self.outgoing),
+                End::Server(tls) => step(tls.process_tls_records(rest), plain, &mut self.outgoing),
             };
-            let (frame, rest) = frames.split_at(length);
-            // Without a limit it takes everything, and there is no I/O that could fail.
-            let _ = self.tls.writer().write_all(frame);
-            frames = rest;
-        }
-    }
-
-    /// Appends what the socket has to send: records, the handshake, alerts.
-    pub fn transmit(&mut self, out: &mut Vec<u8>) {
-        while self.tls.wants_write() {
-            // Writing to memory does not fail.
-            if self.tls.write_tls(out).is_err() {
-                break;
+            used += discard;
+            match step {
+                Ok(Step::Again) => {}
+                Ok(Step::PeerClosed) => self.peer_closed = true,
+                Ok(Step::Idle) => break,
+                Err(error) => {
+                    self.failed = true;
+                    result = Err(error);
+                }
             }
         }
+        (used, result)
     }
 
-    /// Tells the peer that nothing more will come.
+    /// Encrypts messages with their length prefixes, and appends the records to `out`. A message that is longer than a
+    /// record may be takes as many as it needs. Before the end of the handshake there is nobody to tell anything. On an
+    /// error the connection is of no more use.
+    pub fn send(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+        self.transmit(out);
+        if frames.is_empty() || self.is_handshaking() || self.failed {
+            return Ok(());
+        }
+        let (incoming, record) = (&mut self.incoming, self.record);
+        let result = match &mut self.end {
+            End::Client(tls) => encrypt(tls.process_tls_records(incoming), frames, record, out),
+            End::Server(tls) => encrypt(tls.process_tls_records(incoming), frames, record, out),
+        };
+        result.map_err(|error| explain::failure(&error, self.peer_is(), &self.name, false))
+    }
+
+    /// Appends what the socket has to send beside messages: the handshake, alerts.
+    pub fn transmit(&mut self, out: &mut Vec<u8>) {
+        out.append(&mut self.outgoing);
+    }
+
+    /// Tells the peer that nothing more will come. Within the handshake the end of the connection has to say it.
     pub fn close(&mut self) {
-        self.tls.send_close_notify();
+        if self.failed {
+            return;
+        }
+        let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
+        match &mut self.end {
+            End::Client(tls) => close(tls.process_tls_records(incoming), outgoing),
+            End::Server(tls) => close(tls.process_tls_records(incoming), outgoing),
+        }
+    }
+
+    fn state(&self) -> &CommonState {
+        match &self.end {
+            End::Client(tls) => tls,
+            End::Server(tls) => tls,
+        }
+    }
+
+    /// What the other side is, for people.
+    fn peer_is(&self) -> &'static str {
+        match &self.end {
+            End::Client(_) => "the server",
+            End::Server(_) => "the requestor",
+        }
     }
 
     /// Whether the handshake goes on.
     pub fn is_handshaking(&self) -> bool {
-        self.tls.is_handshaking()
+        self.state().is_handshaking()
     }
 
     /// Whether the peer has said that nothing more will come.
@@ -105,19 +185,122 @@ impl Channel {
 
     /// Who the peer is, once the handshake is over.
     pub fn peer(&self) -> Option<Identity> {
-        if self.tls.is_handshaking() {
+        if self.is_handshaking() {
             return None;
         }
-        self.tls.peer_certificates().and_then(<[_]>::first).map(Identity::new)
+        self.state().peer_certificates().and_then(<[_]>::first).map(Identity::new)
     }
 
     /// How the connection is protected, for people.
     pub fn describe(&self) -> String {
-        let version = match self.tls.protocol_version() {
-            Some(rustls::ProtocolVersion::TLSv1_3) => "TLS 1.3",
+        let version = match self.state().protocol_version() {
+            Some(ProtocolVersion::TLSv1_3) => "TLS 1.3",
             _ => "TLS 1.2",
         };
-        let suite = self.tls.negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
+        let suite = self.state().negotiated_cipher_suite().and_then(|suite| suite.suite().as_str());
         suite.map_or_else(|| version.to_owned(), |suite| format!("{version}, {suite}"))
     }
+}
+
+impl fmt::Debug for End {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Client(_) => "Client",
+            Self::Server(_) => "Server",
+        })
+    }
+}
+
+/// How many octets are missing of a record that has begun, or of its header. `None` if it is whole, and waits for another
+/// one.
+fn missing(record: &[u8]) -> Option<usize> {
+    match record {
+        [] => Some(0),
+        [_, _, _, a, b, content @ ..] => {
+            usize::from(u16::from_be_bytes([*a, *b])).checked_sub(content.len()).filter(|missing| *missing > 0)
+        }
+        part => Some(HEADER - part.len()),
+    }
+}
+
+/// Acts on what rustls says. Says how many octets have been used, too.
+fn step<D>(
+    status: UnbufferedStatus<'_, '_, D>,
+    plain: &mut Vec<u8>,
+    outgoing: &mut Vec<u8>,
+) -> (usize, Result<Step, Error>) {
+    let UnbufferedStatus { mut discard, state } = status;
+    let step = state.and_then(|state| {
+        Ok(match state {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = record?;
+                    plain.extend_from_slice(record.payload);
+                    discard += record.discard;
+                }
+                Step::Again
+            }
+            ConnectionState::EncodeTlsData(mut data) => {
+                // It says how long it is when there is no room.
+                if let Err(EncodeError::InsufficientSize(size)) = data.encode(&mut []) {
+                    let start = outgoing.len();
+                    outgoing.resize(start + size.required_size, 0);
+                    data.encode(&mut outgoing[start..]).map_err(|error| Error::General(error.to_string()))?;
+                }
+                Step::Again
+            }
+            ConnectionState::TransmitTlsData(data) => {
+                data.done();
+                Step::Again
+            }
+            ConnectionState::PeerClosed => Step::PeerClosed,
+            // Early data are never accepted.
+            _ => Step::Idle,
+        })
+    });
+    (discard, step)
+}
+
+/// Encrypts whole messages.
+fn encrypt<D>(
+    status: UnbufferedStatus<'_, '_, D>,
+    mut frames: &[u8],
+    record: usize,
+    out: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let ConnectionState::WriteTraffic(mut traffic) = status.state? else { return Ok(()) };
+    while !frames.is_empty() {
+        let (together, rest) = frames.split_at(messages_in(frames, record));
+        let start = out.len();
+        out.resize(start + together.len() + AROUND, 0);
+        let written = traffic.encrypt(together, &mut out[start..]);
+        out.truncate(start + *written.as_ref().unwrap_or(&0));
+        written.map_err(|error| Error::General(error.to_string()))?;
+        frames = rest;
+    }
+    Ok(())
+}
+
+/// Says that this end closes, if anything can be said.
+fn close<D>(status: UnbufferedStatus<'_, '_, D>, outgoing: &mut Vec<u8>) {
+    if let Ok(ConnectionState::WriteTraffic(mut traffic)) = status.state {
+        let start = outgoing.len();
+        outgoing.resize(start + AROUND, 0);
+        let written = traffic.queue_close_notify(&mut outgoing[start..]).unwrap_or(0);
+        outgoing.truncate(start + written);
+    }
+}
+
+/// Octets of the messages that share a record: as many as fit, and at least one.
+fn messages_in(frames: &[u8], record: usize) -> usize {
+    let mut length = 0;
+    while let Ok(Framing::Frame { rest, .. }) = split_frame(&frames[length..], 0) {
+        let next = frames.len() - rest.len();
+        if length > 0 && next > record {
+            break;
+        }
+        length = next;
+    }
+    // A part of a message does not come here.
+    if length == 0 { frames.len() } else { length }
 }

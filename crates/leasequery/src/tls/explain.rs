@@ -1,14 +1,10 @@
 //! Failures of TLS in words that tell what to change.
 
-use rustls::{AlertDescription, CertificateError, Connection, Error};
+use rustls::{AlertDescription, CertificateError, Error};
 
-/// Why TLS failed. `name` is what the server was expected to be called, and `untouched` says that these were the first
-/// octets of the peer.
-pub(super) fn failure(error: &Error, tls: &Connection, name: &str, untouched: bool) -> String {
-    let peer = match tls {
-        Connection::Client(_) => "the server",
-        Connection::Server(_) => "the requestor",
-    };
+/// Why TLS failed. `peer` is what the other side is, `name` what the server was expected to be called, and `untouched`
+/// says that these were the first octets of the peer.
+pub(super) fn failure(error: &Error, peer: &str, name: &str, untouched: bool) -> String {
     match error {
         Error::NoCertificatesPresented => {
             format!("{peer} shows no certificate, and both sides have to show one")

@@ -63,7 +63,7 @@ impl Securing {
     }
 
     /// Takes octets. On an error there may be an alert to be sent.
-    fn receive(&mut self, octets: &[u8]) -> Result<(), SecureError> {
+    fn receive(&mut self, octets: &mut [u8]) -> Result<(), SecureError> {
         if octets.is_empty() {
             return Err(if self.negotiation.is_some() { Refusal::Closed.into() } else { SecureError::Closed });
         }
@@ -113,13 +113,13 @@ pub fn secure<P: Protocol>(
         }
         stream.set_read_timeout(Some(left))?;
         result = match stream.read(&mut input) {
-            Ok(length) => securing.receive(&input[..length]),
+            Ok(length) => securing.receive(&mut input[..length]),
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Ok(()),
             Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {
                 return Err(securing.late(patience));
             }
             // A reset tells no more than a close.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => securing.receive(&[]),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => securing.receive(&mut []),
             Err(error) => return Err(error.into()),
         };
     }
@@ -151,7 +151,7 @@ pub async fn secure_async<P: Protocol>(
             }
         };
         match tokio::time::timeout(left, turn).await {
-            Ok(Ok(Some(length))) => result = securing.receive(&input[..length]),
+            Ok(Ok(Some(length))) => result = securing.receive(&mut input[..length]),
             Ok(Ok(None)) => return Ok((securing.channel, securing.plain)),
             Ok(Err(error)) => return Err(error),
             Err(_) => return Err(securing.late(PATIENCE)),

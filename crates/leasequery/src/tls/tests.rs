@@ -33,15 +33,15 @@ fn carry(server: &mut Channel, client: &mut Channel) -> Result<(Vec<u8>, Vec<u8>
             return Ok((to_server, to_client));
         }
         // One octet at a time is as good as all at once.
-        for octet in up.chunks(1) {
+        for octet in up.chunks_mut(1) {
             server.receive(octet, &mut to_server)?;
         }
-        client.receive(&down, &mut to_client)?;
+        client.receive(&mut down, &mut to_client)?;
     }
 }
 
 fn pair(pki: &Pki) -> (Channel, Channel) {
-    let mut server = server(&pki.files("server", &[SERVER])).channel(None).expect("a channel");
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, 0).expect("a channel");
     let mut client = client(&pki.files("me", &["me.example.net"])).channel().expect("a channel");
     assert_eq!(carry(&mut server, &mut client), Ok((Vec::new(), Vec::new())));
     assert!(!server.is_handshaking() && !client.is_handshaking());
@@ -67,22 +67,148 @@ fn split_records(mut octets: &[u8]) -> Vec<(u8, usize)> {
 
 //= rfc7724-5.1-02
 //= rfc7724-5.1-03
-//= rfc7653-tls-37
 #[test]
 fn each_message_is_a_record_with_its_length_in_front() {
     let pki = Pki::new();
     let (mut server, mut client) = pair(&pki);
     let frames: Vec<u8> = (0..1000).flat_map(|_| frame(318, 7)).collect();
-    server.send(&frames);
     let mut out = Vec::new();
-    server.transmit(&mut out);
+    server.send(&frames, &mut out).expect("TLS");
     // The type of what is inside, and the tag.
     assert_eq!(split_records(&out), vec![(23, 320 + 1 + 16); 1000]);
     let mut plain = Vec::new();
-    for piece in out.chunks(777) {
+    for piece in out.chunks_mut(777) {
         client.receive(piece, &mut plain).expect("TLS");
     }
     assert_eq!(plain, frames);
+}
+
+/// What a server with `record` octets for a record makes of frames.
+fn encrypted(pki: &Pki, record: usize, frames: &[u8]) -> (Vec<u8>, Channel) {
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, record).expect("a channel");
+    let mut client = client(&pki.files("me", &["me.example.net"])).channel().expect("a channel");
+    carry(&mut server, &mut client).expect("TLS");
+    let mut out = Vec::new();
+    server.send(frames, &mut out).expect("TLS");
+    (out, client)
+}
+
+//= rfc7653-tls-37
+#[test]
+fn messages_share_records_where_that_is_permitted() {
+    let frames: Vec<u8> = (0..1000).flat_map(|_| frame(318, 7)).chain(frame(20_000, 8)).chain(frame(3, 9)).collect();
+    let (mut out, mut client) = encrypted(&Pki::new(), 16_384, &frames);
+    // 51 messages fill a record as far as they fit whole, a long one takes what it needs.
+    let whole = |octets: usize| (23, octets + 17);
+    let mut expected = vec![whole(51 * 320); 19];
+    expected.extend([whole(31 * 320), whole(16_384), whole(20_002 - 16_384), whole(5)]);
+    assert_eq!(split_records(&out), expected);
+    let mut plain = Vec::new();
+    client.receive(&mut out, &mut plain).expect("TLS");
+    assert_eq!(plain, frames);
+}
+
+#[test]
+fn records_may_come_in_any_pieces() {
+    let frames: Vec<u8> = (0..300).flat_map(|_| frame(318, 7)).chain(frame(20_000, 8)).collect();
+    let pki = Pki::new();
+    let mut random = fastrand::Rng::with_seed(8446);
+    for longest in [1, 2, 7, 400, 5000] {
+        let (mut out, mut client) = encrypted(&pki, 0, &frames);
+        let (mut rest, mut plain) = (&mut out[..], Vec::new());
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at_mut(random.usize(1..=longest.min(rest.len())));
+            client.receive(piece, &mut plain).expect("TLS");
+            rest = behind;
+        }
+        assert_eq!(plain, frames, "at most {longest} octets at a time");
+    }
+}
+
+#[test]
+fn a_record_that_was_changed_ends_the_connection() {
+    let frames: Vec<u8> = (0..10).flat_map(|_| frame(318, 7)).collect();
+    let pki = Pki::new();
+    for place in [3, 4, 5, 300, 400, 3000] {
+        let (mut out, mut client) = encrypted(&pki, 0, &frames);
+        out[place] ^= 1;
+        let mut plain = Vec::new();
+        let taken = client.receive(&mut out, &mut plain);
+        // A longer record may still be coming.
+        assert!(taken.is_err() || plain.len() < frames.len(), "octet {place}");
+        assert!(frames.starts_with(&plain), "octet {place}");
+        if taken.is_err() {
+            let mut alert = Vec::new();
+            client.transmit(&mut alert);
+            assert!(!split_records(&alert).is_empty(), "octet {place}");
+            let before = plain.len();
+            client.receive(&mut [23, 3, 3, 0, 1, 0], &mut plain).expect("it is not looked at");
+            assert_eq!(plain.len(), before);
+        }
+    }
+}
+
+/// But for the headers of records, which nothing protects.
+#[test]
+fn a_handshake_that_was_changed_fails() {
+    let pki = Pki::new();
+    let (files, me) = (pki.files("server", &[SERVER]), pki.files("me", &["me.example.net"]));
+    let mut random = fastrand::Rng::with_seed(5246);
+    let mut succeeded = 0;
+    for round in 0..400 {
+        let mut server = server(&files).channel(None, 0).expect("a channel");
+        let mut client = if round % 2 == 0 {
+            client(&me).channel().expect("a channel")
+        } else {
+            limited(&me, &rustls::version::TLS12)
+        };
+        let change = random.usize(..1500);
+        let (mut passed, mut failed) = (0, false);
+        let mut plain = Vec::new();
+        for turn in 0..20 {
+            let mut octets = Vec::new();
+            let (from, to) = if turn % 2 == 0 { (&mut client, &mut server) } else { (&mut server, &mut client) };
+            from.transmit(&mut octets);
+            if (passed..passed + octets.len()).contains(&change) {
+                octets[change - passed] ^= 1 << random.u8(..8);
+            }
+            passed += octets.len();
+            failed |= to.receive(&mut octets, &mut plain).is_err();
+        }
+        if !failed && change < passed && !server.is_handshaking() {
+            succeeded += 1;
+            let mut octets = Vec::new();
+            client.send(&frame(300, 1), &mut octets).expect("TLS");
+            server.receive(&mut octets, &mut plain).expect("it is as good as any");
+            assert_eq!(plain, frame(300, 1), "round {round}, octet {change}");
+        } else {
+            assert!(plain.is_empty(), "round {round}, octet {change}");
+        }
+    }
+    assert!(succeeded < 40, "{succeeded} of 400");
+}
+
+#[test]
+fn nothing_is_said_before_the_end_of_the_handshake_nor_after_the_end() {
+    let pki = Pki::new();
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, 0).expect("a channel");
+    let mut client = client(&pki.files("me", &["me.example.net"])).channel().expect("a channel");
+    let mut out = Vec::new();
+    server.send(&frame(300, 1), &mut out).expect("TLS");
+    server.close();
+    server.transmit(&mut out);
+    assert!(out.is_empty());
+    assert_eq!(carry(&mut server, &mut client), Ok((Vec::new(), Vec::new())));
+    assert!(!server.is_handshaking());
+
+    server.send(&frame(300, 2), &mut out).expect("TLS");
+    server.close();
+    server.transmit(&mut out);
+    let mut plain = Vec::new();
+    client.receive(&mut out, &mut plain).expect("TLS");
+    assert!(client.is_closed_by_peer());
+    assert_eq!(plain, frame(300, 2));
+    client.receive(&mut b"whatever".to_owned(), &mut plain).expect("not looked at");
 }
 
 //= rfc7724-5.1-03
@@ -91,12 +217,11 @@ fn a_message_longer_than_a_record_takes_several() {
     let pki = Pki::new();
     let (mut server, mut client) = pair(&pki);
     let frames = [frame(16_382, 1), frame(16_383, 2), frame(65_535, 3)].concat();
-    server.send(&frames);
     let mut out = Vec::new();
-    server.transmit(&mut out);
+    server.send(&frames, &mut out).expect("TLS");
     assert_eq!(split_records(&out).len(), 1 + 2 + 5);
     let mut plain = Vec::new();
-    client.receive(&out, &mut plain).expect("TLS");
+    client.receive(&mut out, &mut plain).expect("TLS");
     assert_eq!(plain, frames);
 }
 
@@ -125,12 +250,16 @@ fn both_versions_of_tls_work_with_ephemeral_keys() {
         (&rustls::version::TLS13, "TLS 1.3, TLS13_AES_128_GCM_SHA256"),
         (&rustls::version::TLS12, "TLS 1.2, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
     ] {
-        let mut server = server(&files).channel(None).expect("a channel");
+        let mut server = server(&files).channel(None, 0).expect("a channel");
         let mut client = limited(&me, version);
         carry(&mut server, &mut client).expect("TLS");
         assert_eq!((server.describe(), client.describe()), (described.to_owned(), described.to_owned()));
-        client.send(&frame(300, 1));
-        assert_eq!(carry(&mut server, &mut client), Ok((frame(300, 1), Vec::new())));
+        let mut octets = Vec::new();
+        client.send(&frame(300, 1), &mut octets).expect("TLS");
+        let mut plain = Vec::new();
+        server.receive(&mut octets, &mut plain).expect("TLS");
+        assert_eq!(plain, frame(300, 1));
+        assert_eq!(carry(&mut server, &mut client), Ok((Vec::new(), Vec::new())));
     }
 }
 
@@ -213,7 +342,7 @@ fn files_that_are_no_good_are_named() {
 #[test]
 fn a_peer_that_speaks_no_tls_is_told_from_one_that_speaks_it_badly() {
     let pki = Pki::new();
-    let mut server = server(&pki.files("server", &[SERVER])).channel(None).expect("a channel");
-    let reason = server.receive(b"GET / HTTP/1.0\r\n\r\n", &mut Vec::new()).expect_err("no TLS");
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, 0).expect("a channel");
+    let reason = server.receive(&mut b"GET / HTTP/1.0\r\n\r\n".to_owned(), &mut Vec::new()).expect_err("no TLS");
     assert!(reason.starts_with("the requestor does not speak TLS"), "{reason}");
 }

@@ -1,0 +1,119 @@
+//! A daemon's listener over the leases of an access network, for benchmarks.
+
+#![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, reason = "each benchmark takes what it needs")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use leasequery::config::{self, Requestor, Requestors};
+use leasequery::serve::{Control, Listener, Places, SharedStore, Stores};
+use leasequery_protocol::requestor::v4::{BulkQuery, V4};
+use leasequery_protocol::requestor::{Connection, Timeouts};
+use leasequery_protocol::server::{Allow, Limits, Policy};
+use leasequery_store::{Hardware, Settings, Start, State, Store, Time, Update, V4Key};
+use tokio::runtime::Runtime;
+
+pub fn now() -> Time {
+    let seconds = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default().as_secs();
+    Time(u32::try_from(seconds).expect("before 2106"))
+}
+
+/// How many bindings are asked for in the environment.
+pub fn bindings() -> u32 {
+    std::env::var("BINDINGS").ok().and_then(|text| text.parse().ok()).unwrap_or(1_000_000)
+}
+
+/// Active leases with MAC address, client-identifier, option 82 of 41 octets and a host name.
+pub fn fill(store: &mut Store<V4Key>, bindings: u32) {
+    let source = store.source("bench").expect("the first source");
+    for number in 0..bindings {
+        let [_, a, b, c] = number.to_be_bytes();
+        let mac = [2, 0, 0, a, b, c];
+        let relay_info = relay_info(number);
+        let name = format!("host-{number:07}");
+        let update = Update {
+            start_of_state: Start::Entered(now()),
+            hardware: Some(Hardware { htype: 1, address: &mac }),
+            client_id: Some(&[1, 2, 0, 0, a, b, c]),
+            last_transaction: Some(now()),
+            expires: Some(now().plus(86_400)),
+            renews: Some(now().plus(43_200)),
+            rebinds: Some(now().plus(75_600)),
+            relay_info: Some(&relay_info),
+            remote_id: Some(&relay_info[18..27]),
+            relay_id: Some(&relay_info[29..41]),
+            options: &[(12, name.as_bytes())],
+            ..Update::new(V4Key::new(Ipv4Addr::from_bits(0x0a00_0000 + number)), State::Active)
+        };
+        store.commit(source, &update);
+    }
+}
+
+pub fn relay_info(number: u32) -> Vec<u8> {
+    let mut info = vec![1, 14];
+    info.extend_from_slice(format!("eth0/1/2:{:05}", number % 4096).as_bytes());
+    info.extend_from_slice(&[2, 9]);
+    info.extend_from_slice(format!("{:09}", number / 2).as_bytes());
+    info.extend_from_slice(&[12, 12]);
+    info.extend_from_slice(format!("relay-{:06}", number / 2000).as_bytes());
+    info
+}
+
+/// What `leasequery bulk --options 12` asks.
+pub fn everything() -> BulkQuery {
+    BulkQuery { options: vec![12], ..BulkQuery::default() }
+}
+
+/// The same as a message with its length.
+pub fn query() -> Vec<u8> {
+    let mut connection = Connection::new(V4::new(None), Timeouts::default(), 7);
+    connection.ask(Duration::ZERO, everything()).expect("it can be said");
+    connection.poll_transmit().to_vec()
+}
+
+/// A listener that serves everybody on this machine.
+pub struct Daemon {
+    pub address: SocketAddr,
+    _runtime: Runtime,
+    _control: tokio::sync::watch::Sender<Control>,
+}
+
+impl Daemon {
+    /// In the clear, or with TLS.
+    pub fn start(shared: &Arc<SharedStore<V4Key>>, tls: Option<leasequery::tls::Server>) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let allow = Allow { active: true, ..Allow::default() };
+        let everybody = Requestor {
+            addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
+            certificate_names: None,
+            policy: Arc::new(Policy { allow, ..Policy::default() }),
+        };
+        let listener = config::Listener {
+            address: "127.0.0.1:0".parse().expect("an address"),
+            transport: config::Transport::Tcp,
+            service: config::Service::V4 { server_id: None },
+            active: true,
+            secure: tls.is_some(),
+        };
+        let control =
+            Control { requestors: Arc::new(Requestors(vec![everybody])), tls: tls.map(Arc::new), ..Control::default() };
+        let (control, receiver) = tokio::sync::watch::channel(control);
+        let address = runtime.block_on(async {
+            let listener = Listener::bind(&listener).expect("a port");
+            let address = listener.address();
+            shared.keep(&receiver);
+            let stores = Stores { v4: Arc::clone(shared), ..Stores::new(Settings::default()) };
+            tokio::spawn(listener.run(stores, receiver, Limits::default(), Places::new(10, 10)));
+            address
+        });
+        Self { address, _runtime: runtime, _control: control }
+    }
+}
+
+/// The median of five runs.
+pub fn repeat(mut run: impl FnMut() -> f64) -> f64 {
+    let mut runs: Vec<f64> = (0..5).map(|_| run()).collect();
+    runs.sort_by(f64::total_cmp);
+    runs[runs.len() / 2]
+}
