@@ -17,8 +17,9 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
+use leasequery::config::Service;
 use leasequery::record::hex_text;
-use leasequery::serve::SharedStore;
+use leasequery::serve::{SharedStore, Stores};
 use leasequery::source::kea::Follower;
 use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
@@ -89,6 +90,7 @@ fn main() {
     store.advance(now());
     fill(&mut store, bindings);
     let shared = Arc::new(SharedStore::new(store));
+    let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
 
     let mut frames = Vec::new();
     shared.read(|store| admit(store).advance(store, &mut frames, ROOM, usize::MAX));
@@ -120,7 +122,7 @@ fn main() {
     });
     println!("{:<44} {:>9.2} M/s", "prototype: a loop over the store", prototype / 1e6);
 
-    let daemon = Daemon::start(&shared, None);
+    let daemon = Daemon::start(&stores, Service::V4 { server_id: None }, None);
     let serve = repeat(|| {
         let mut stream = TcpStream::connect(daemon.address).expect("the daemon listens");
         let start = Instant::now();
@@ -131,7 +133,7 @@ fn main() {
     println!("{:<44} {:>9.2} M/s", "serve: one bulk query", serve / 1e6);
     println!("{:<44} {:>9.0} %", "serve of the prototype", 100.0 * serve / prototype);
     println!("{:<44} {:>9.0} %", "serve of raw", 100.0 * serve / raw);
-    drop((daemon, shared));
+    drop((daemon, stores, shared));
 
     load(bindings);
 }

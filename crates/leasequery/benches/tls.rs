@@ -18,10 +18,13 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use leasequery::config::Service;
 use leasequery::requestor::{Sink, Target, fetch};
-use leasequery::serve::SharedStore;
+use leasequery::serve::{SharedStore, Stores};
 use leasequery::tls::{Client, Server, secure};
+use leasequery_protocol::requestor::Protocol;
 use leasequery_protocol::requestor::v4::{Record, V4};
+use leasequery_protocol::requestor::v6::V6;
 use leasequery_store::{Settings, Store, Time};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
 use rustls::client::UnbufferedClientConnection;
@@ -32,7 +35,7 @@ use rustls::server::UnbufferedServerConnection;
 use rustls::unbuffered::ConnectionState;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
-use daemon::{Daemon, bindings, everything, fill, now, query, repeat};
+use daemon::{Daemon, bindings, everything, fill, fill_v6, now, query, query_v6, repeat};
 
 /// Octets written at a time.
 const ROOM: usize = 64 * 1024;
@@ -151,11 +154,11 @@ fn raw(certificates: &Path, length: usize, frames: u64) -> f64 {
 }
 
 /// Asks, takes `replies` messages, and says how many came in a second.
-fn take(daemon: &Daemon, client: Option<&Client>, asking: &[u8], replies: u64) -> f64 {
+fn take<P: Protocol>(daemon: &Daemon, client: Option<&Client>, asking: &[u8], replies: u64) -> f64 {
     let mut stream = TcpStream::connect(daemon.address).expect("the daemon listens");
     stream.set_nodelay(true).expect("it is a socket");
     let mut channel = client.map(|client| {
-        let (channel, early) = secure::<V4>(&mut stream, client, Duration::from_secs(10)).expect("it is permitted");
+        let (channel, early) = secure::<P>(&mut stream, client, Duration::from_secs(10)).expect("it is permitted");
         assert!(early.is_empty());
         channel
     });
@@ -250,9 +253,13 @@ fn main() {
     store.source("bench");
     store.advance(now());
     fill(&mut store, bindings);
-    let shared = Arc::new(SharedStore::new(store));
-    let clear = Daemon::start(&shared, None);
-    let secured = Daemon::start(&shared, Some(server));
+    let mut store_v6 = Store::new(Settings::default());
+    store_v6.advance(now());
+    fill_v6(&mut store_v6, bindings);
+    let stores = Stores { v4: Arc::new(SharedStore::new(store)), v6: Arc::new(SharedStore::new(store_v6)) };
+    let service = Service::V4 { server_id: None };
+    let clear = Daemon::start(&stores, service.clone(), None);
+    let secured = Daemon::start(&stores, service, Some(server.clone()));
 
     let limit = repeat(|| raw(&certificates, 353, replies));
     println!("{:<50} {:>9.2} M/s", "raw: one record a frame of 353 octets", limit / 1e6);
@@ -260,11 +267,21 @@ fn main() {
         println!("{name:<50} {:>9.2} M/s, {:>4.0} % of raw", rate / 1e6, 100.0 * rate / limit);
     };
     let asking = query();
-    line("serve, bulk, in the clear", repeat(|| take(&clear, None, &asking, replies)));
-    line("serve, bulk, with TLS", repeat(|| take(&secured, Some(&client), &asking, replies)));
+    line("serve, bulk, in the clear", repeat(|| take::<V4>(&clear, None, &asking, replies)));
+    line("serve, bulk, with TLS", repeat(|| take::<V4>(&secured, Some(&client), &asking, replies)));
     let asking = catching_up(now().minus(90));
-    line("serve, active, in the clear", repeat(|| take(&clear, None, &asking, replies)));
-    line("serve, active, with TLS", repeat(|| take(&secured, Some(&client), &asking, replies)));
+    line("serve, active, in the clear", repeat(|| take::<V4>(&clear, None, &asking, replies)));
+    line("serve, active, with TLS", repeat(|| take::<V4>(&secured, Some(&client), &asking, replies)));
     line("requestor, bulk, in the clear", repeat(|| ask(&clear, None, replies)));
     line("requestor, bulk, with TLS", repeat(|| ask(&secured, Some(&client), replies)));
+
+    let service = Service::V6 { server_id: Arc::new([0, 3, 0, 1, 2, 0, 0, 0, 0, 2]) };
+    let clear = Daemon::start(&stores, service.clone(), None);
+    let secured = Daemon::start(&stores, service, Some(server));
+    let asking = query_v6();
+    let in_the_clear = repeat(|| take::<V6>(&clear, None, &asking, replies));
+    println!("{:<50} {:>9.2} M/s", "DHCPv6: serve, bulk, in the clear", in_the_clear / 1e6);
+    let with_tls = repeat(|| take::<V6>(&secured, Some(&client), &asking, replies));
+    let part = 100.0 * with_tls / in_the_clear;
+    println!("{:<50} {:>9.2} M/s, {part:>4.0} % of that", "DHCPv6: serve, bulk, with TLS", with_tls / 1e6);
 }

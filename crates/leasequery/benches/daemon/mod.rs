@@ -2,16 +2,17 @@
 
 #![allow(dead_code, unreachable_pub, clippy::cast_precision_loss, reason = "each benchmark takes what it needs")]
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Listener, Places, SharedStore, Stores};
+use leasequery::config::{self, Requestor, Requestors, Service};
+use leasequery::serve::{Control, Listener, Places, Stores};
 use leasequery_protocol::requestor::v4::{BulkQuery, V4};
+use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_protocol::requestor::{Connection, Timeouts};
 use leasequery_protocol::server::{Allow, Limits, Policy};
-use leasequery_store::{Hardware, Settings, Start, State, Store, Time, Update, V4Key};
+use leasequery_store::{Hardware, Link, Start, State, Store, Time, Update, V4Key, V6Key};
 use tokio::runtime::Runtime;
 
 pub fn now() -> Time {
@@ -60,6 +61,29 @@ pub fn relay_info(number: u32) -> Vec<u8> {
     info
 }
 
+/// As many clients of DHCPv6 with an address each, on links of 4,096 of them, behind relays.
+pub fn fill_v6(store: &mut Store<V6Key>, bindings: u32) {
+    let source = store.source("bench").expect("the first source");
+    let link = |number: u32| Ipv6Addr::from_bits(0x2001_0db8 << 96 | u128::from(number / 4096) << 64);
+    let links = (0..=bindings / 4096).map(|number| {
+        let address = link(number * 4096);
+        Link { address, networks: vec![(address, 64)] }
+    });
+    store.set_links(None, links.collect());
+    for number in 0..bindings {
+        let [a, b, c, d] = number.to_be_bytes();
+        let duid = [0, 1, 0, 1, 0x2a, 0x10, 7, 8, 2, 0, a, b, c, d];
+        let update = Update {
+            client_id: Some(&duid),
+            last_transaction: Some(now()),
+            expires: Some(now().plus(86_400)),
+            renews: Some(now().plus(43_200)),
+            ..Update::new(V6Key::new(Ipv6Addr::from_bits(link(number).to_bits() | u128::from(number))), State::Active)
+        };
+        store.commit(source, &update);
+    }
+}
+
 /// What `leasequery bulk --options 12` asks.
 pub fn everything() -> BulkQuery {
     BulkQuery { options: vec![12], ..BulkQuery::default() }
@@ -72,6 +96,14 @@ pub fn query() -> Vec<u8> {
     connection.poll_transmit().to_vec()
 }
 
+/// What `leasequery bulk --v6` asks, as a message with its length.
+pub fn query_v6() -> Vec<u8> {
+    let client: Arc<[u8]> = Arc::new([0, 3, 0, 1, 2, 0, 0, 0, 0, 1]);
+    let mut connection = Connection::new(V6::new(client), Timeouts::default(), 7);
+    connection.ask(Duration::ZERO, v6::BulkQuery::default()).expect("it can be said");
+    connection.poll_transmit().to_vec()
+}
+
 /// A listener that serves everybody on this machine.
 pub struct Daemon {
     pub address: SocketAddr,
@@ -81,7 +113,7 @@ pub struct Daemon {
 
 impl Daemon {
     /// In the clear, or with TLS.
-    pub fn start(shared: &Arc<SharedStore<V4Key>>, tls: Option<leasequery::tls::Server>) -> Self {
+    pub fn start(stores: &Stores, service: Service, tls: Option<leasequery::tls::Server>) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         let allow = Allow { active: true, ..Allow::default() };
         let everybody = Requestor {
@@ -92,7 +124,7 @@ impl Daemon {
         let listener = config::Listener {
             address: "127.0.0.1:0".parse().expect("an address"),
             transport: config::Transport::Tcp,
-            service: config::Service::V4 { server_id: None },
+            service,
             active: true,
             secure: tls.is_some(),
         };
@@ -102,9 +134,8 @@ impl Daemon {
         let address = runtime.block_on(async {
             let listener = Listener::bind(&listener).expect("a port");
             let address = listener.address();
-            shared.keep(&receiver);
-            let stores = Stores { v4: Arc::clone(shared), ..Stores::new(Settings::default()) };
-            tokio::spawn(listener.run(stores, receiver, Limits::default(), Places::new(10, 10)));
+            stores.v4.keep(&receiver);
+            tokio::spawn(listener.run(stores.clone(), receiver, Limits::default(), Places::new(10, 10)));
             address
         });
         Self { address, _runtime: runtime, _control: control }
