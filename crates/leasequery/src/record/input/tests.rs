@@ -1,10 +1,11 @@
 use std::net::Ipv4Addr;
 
-use leasequery_store::{Binding, Outcome, Settings, SourceId, State, Store, Time, V4Key, VpnIndex};
+use leasequery_store::{Binding, Outcome, Settings, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex};
 use proptest::prelude::*;
 use serde_json::json;
 
 use super::{Input, RecordError};
+use crate::record::View;
 
 const NOW: u32 = 1_795_168_800;
 
@@ -79,6 +80,23 @@ fn identifiers_without_the_relay_agent_information_make_one() {
     assert_eq!(binding.relay_info(), Some([2, 2, b'r', b'e', 12, 2, b'i', b'd'].as_slice()));
     assert!(!binding.is_remote());
     assert_eq!(binding.hardware(), None);
+}
+
+#[test]
+fn a_relay_whose_address_nobody_knows_is_taken_as_it_is_printed() {
+    let line =
+        br#"{"protocol": "v6", "address": "2001:db8::1", "state": "active", "duid": "0001", "relay-id": "000203"}"#;
+    let mut store = Store::<V6Key>::new(Settings::default());
+    let take = |store: &mut Store<V6Key>, line: &[u8]| match Input::parse(line) {
+        Ok(Input::V6(input)) => input.commit(store, SourceId(0)),
+        other => panic!("{other:?}"),
+    };
+    take(&mut store, line).expect("the store takes it");
+    let key = V6Key::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let mut printed = Vec::new();
+    View::of_v6_binding(&store.lookup(key).expect("a binding")).write_json(&mut printed);
+    assert!(str::from_utf8(&printed).expect("text").contains(r#""relay-peer":"::""#));
+    take(&mut store, &printed).expect("the store takes it again");
 }
 
 #[test]

@@ -76,7 +76,7 @@ impl V6Input {
             options,
             remote,
         };
-        let peer = field("relay-peer", raw.relay_peer, parse_address)?;
+        let peer = field("relay-peer", raw.relay_peer, parse_peer)?;
         let message = field("relay-message", raw.relay_message, parse_hex)?;
         input.complete_relay(peer, message)?;
         Ok(input)
@@ -190,6 +190,11 @@ impl V6Input {
 fn parse_address(text: &str) -> Result<Ipv6Addr, String> {
     let address = text.parse().ok().filter(|address: &Ipv6Addr| !address.is_unspecified() && !address.is_multicast());
     address.ok_or_else(|| format!("'{text}' is not an IPv6 address of one host"))
+}
+
+/// Whatever a server may have said of a relay, also that it does not know its address: what was printed can be pushed.
+fn parse_peer(text: &str) -> Result<Ipv6Addr, String> {
+    text.parse().map_err(|_| format!("'{text}' is not an IPv6 address"))
 }
 
 fn parse_prefix(text: &str) -> Result<V6Key, String> {
