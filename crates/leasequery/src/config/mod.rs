@@ -264,6 +264,13 @@ pub struct ConfigError {
     text: String,
 }
 
+impl ConfigError {
+    /// Line and column, both from 1; `None` if there is no text.
+    pub fn place(&self) -> Option<(usize, usize)> {
+        self.place
+    }
+}
+
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.file.display())?;
@@ -297,10 +304,14 @@ impl Config {
             place: None,
             text: format!("cannot be read: {error}"),
         };
-        let text = std::fs::read_to_string(file).map_err(unreadable)?;
+        Self::check(&std::fs::read_to_string(file).map_err(unreadable)?, file)
+    }
+
+    /// Checks the text of a file. Nothing is read but the certificates that it names.
+    pub fn check(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let directory = file.parent().unwrap_or(Path::new(""));
-        Self::parse(&text, directory).map_err(|problem| {
-            let (place, text) = (Some(line_and_column(&text, problem.span.start)), problem.text);
+        Self::parse(text, directory).map_err(|problem| {
+            let (place, text) = (Some(line_and_column(text, problem.span.start)), problem.text);
             ConfigError { file: file.to_owned(), place, text }
         })
     }

@@ -1,5 +1,6 @@
 //! What Kea's configuration says about addresses, timers and links.
 
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -55,7 +56,12 @@ pub(super) type Scopes<'a> = [&'a Map<String, Value>];
 impl<F: Family> Config<F> {
     /// Reads Kea's configuration.
     pub fn load(file: &Path) -> Result<Self, JsonError> {
-        let root = json::load(file)?;
+        Self::load_with(file, &|file| std::fs::read_to_string(file))
+    }
+
+    /// Reads Kea's configuration from files that `read` knows.
+    pub fn load_with(file: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<Self, JsonError> {
+        let root = json::load(file, read)?;
         Self::from_json(&root)
             .ok_or_else(|| JsonError::new(file, &format!("there is no object \"{}\" in it", F::SCOPE)))
     }

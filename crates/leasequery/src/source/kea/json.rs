@@ -1,6 +1,7 @@
 //! Kea's dialect of JSON: comments in three styles, included files, commas left over at the end of lists.
 
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -34,30 +35,33 @@ impl std::error::Error for JsonError {}
 /// How deep Kea lets files include each other.
 const DEPTH: usize = 10;
 
+/// How files are read.
+pub(super) type Read<'a> = &'a dyn Fn(&Path) -> io::Result<String>;
+
 /// Plain JSON, with what stood between and the files it came from.
-#[derive(Debug, Default)]
-struct Plain {
+struct Plain<'a> {
+    read: Read<'a>,
     text: String,
     /// Where in the text a stretch of a file begins: offset in the text, file, line and column in the file.
     origins: Vec<(usize, PathBuf, usize, usize)>,
 }
 
-/// Reads a file of Kea's.
-pub(super) fn load(file: &Path) -> Result<Value, JsonError> {
-    let mut plain = Plain::default();
-    plain.include(file, 0)?;
+/// Reads a file of Kea's, and those that it includes.
+pub(super) fn load(file: &Path, read: Read<'_>) -> Result<Value, JsonError> {
+    let mut plain = Plain { read, text: String::new(), origins: Vec::new() };
+    plain.include(file, (plain.read)(file), 0)?;
     plain.drop_trailing_commas();
     serde_json::from_str(&plain.text).map_err(|error| plain.locate(&error))
 }
 
-impl Plain {
+impl Plain<'_> {
     /// Appends a file: its comments become blanks, so that places stay what they are.
-    fn include(&mut self, file: &Path, depth: usize) -> Result<(), JsonError> {
+    fn include(&mut self, file: &Path, text: io::Result<String>, depth: usize) -> Result<(), JsonError> {
         let fail = |place, text: String| JsonError { file: file.to_owned(), place, text };
         if depth > DEPTH {
             return Err(fail(None, format!("files include each other more than {DEPTH} deep")));
         }
-        let text = std::fs::read_to_string(file).map_err(|error| fail(None, format!("cannot be read: {error}")))?;
+        let text = text.map_err(|error| fail(None, format!("cannot be read: {error}")))?;
         self.origin(file, 1, 1);
         let mut rest = text.as_str();
         let (mut line, mut column) = (1, 1);
@@ -77,7 +81,12 @@ impl Plain {
                         name.ok_or_else(|| fail(Some((line, column)), "<?include \"FILE\"?> is meant".to_owned()))?;
                     // Kea takes the path as it is; beside the file is where people look.
                     let beside = file.parent().unwrap_or(Path::new("")).join(name);
-                    self.include(if beside.exists() { &beside } else { Path::new(name) }, depth + 1)?;
+                    match (self.read)(&beside) {
+                        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                            self.include(Path::new(name), (self.read)(Path::new(name)), depth + 1)?;
+                        }
+                        text => self.include(&beside, text, depth + 1)?,
+                    }
                     let (after_line, after_column) = advance(directive, line, column);
                     self.origin(file, after_line, after_column);
                     (line, column) = (after_line, after_column);

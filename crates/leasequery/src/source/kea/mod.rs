@@ -6,14 +6,14 @@
 //! How files are followed, read and compared is the same for DHCPv4 and DHCPv6. [`Family`] is what differs, and there is
 //! one implementation of it in [`v4`] and one in [`v6`].
 
-mod columns;
+pub mod columns;
 mod config;
 mod family;
 mod files;
 mod follower;
 mod json;
 mod lines;
-mod mapping;
+pub mod mapping;
 mod position;
 mod row;
 mod snapshot;
