@@ -4,6 +4,7 @@ mod connection;
 mod datagrams;
 mod describe;
 mod listener;
+mod manager;
 mod places;
 mod refusals;
 mod shared;
@@ -22,6 +23,7 @@ use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
 use leasequery_protocol::server::Limits;
 use leasequery_store::{Key, Settings, Store, V4Key, V6Key};
+use nix::sys::stat::{Mode, umask};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -31,6 +33,7 @@ use crate::config::{Config, Requestors, Source, Transport};
 use crate::family::Family;
 use crate::source::Configured;
 use crate::tls;
+use manager::Stage;
 use sources::Surroundings;
 
 pub use datagrams::Datagrams;
@@ -67,6 +70,9 @@ pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     for warning in &config.warnings {
         warn!("{warning}");
     }
+    // Leases are nobody else's (RFC 7724 section 9), nor is what the daemon makes; others may use the push socket if its
+    // mode says so.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config, file));
     runtime.shutdown_timeout(Duration::from_secs(1));
@@ -155,16 +161,22 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         let _ = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
         drop(stdout);
         info!("{ready}");
+        manager::tell(Stage::Ready(&ready));
 
         let reason = loop {
             tokio::select! {
                 _ = terminate.recv() => break "SIGTERM",
                 _ = interrupt.recv() => break "SIGINT",
-                _ = reload.recv() => reconfigure(file, &control_sender, &configured),
+                _ = reload.recv() => {
+                    manager::tell(Stage::Reloading);
+                    let outcome = reconfigure(file, &control_sender, &configured);
+                    manager::tell(Stage::Ready(&outcome));
+                }
             }
         };
         info!("{reason}: ending");
     }
+    manager::tell(Stage::Stopping);
 
     control_sender.send_modify(|control| control.shutdown = true);
     let all_done = async { while tasks.join_next().await.is_some() {} };
@@ -185,8 +197,8 @@ async fn until_history<K: Key>(shared: &SharedStore<K>) {
     }
 }
 
-/// Takes requestors, certificates and networks from the files anew. A bad file changes nothing.
-fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Configured) {
+/// Takes requestors, certificates and networks from the files anew. A bad file changes nothing. Says what came of it.
+fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Configured) -> String {
     match Config::load(file) {
         Ok(config) => {
             // Nobody who may not ask any more is told of what is new.
@@ -197,9 +209,15 @@ fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Confi
                 }
             });
             configured.reload(&config);
-            info!("SIGHUP: requestors, certificates and networks taken from {}", file.display());
+            let outcome = format!("requestors, certificates and networks taken from {}", file.display());
+            info!("SIGHUP: {outcome}");
+            outcome
         }
-        Err(problem) => error!("SIGHUP: the old configuration stays: {problem}"),
+        Err(problem) => {
+            let outcome = format!("the old configuration stays: {problem}");
+            error!("SIGHUP: {outcome}");
+            outcome
+        }
     }
 }
 
