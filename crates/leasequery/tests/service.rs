@@ -49,7 +49,8 @@ fn modes(directory: &Path, found: &mut Vec<(PathBuf, u32)>) {
     }
 }
 
-//= rfc7724-9-03
+//= rfc7724-9-04
+//= rfc7653-security-01
 #[test]
 fn what_is_kept_is_nobody_elses_business() {
     let directory = Arc::new(tempfile::tempdir().expect("a directory"));
