@@ -1,4 +1,4 @@
-//! Interoperability: the program as it is run, against the real Kea, perfdhcp and tshark.
+//! Interoperability: the program as it is run, against the real Kea, perfdhcp, tshark and systemd.
 //!
 //! Each test says whether it ran. One whose peers are not installed is left out and says so; with
 //! `LEASEQUERY_REQUIRE_INTEROP` set that is a failure. `cargo test --test interop -- NAME` runs those whose names contain
@@ -11,7 +11,10 @@ mod family;
 mod kea;
 mod lease_file;
 mod live;
+#[path = "../tls/pki.rs"]
+mod pki;
 mod proxy;
+mod unit;
 
 use family::Family;
 
@@ -34,6 +37,8 @@ enum Run {
 
 const KEA: &[&str] = &["kea-dhcp4", "kea-lfc", "perfdhcp"];
 const KEA_V6: &[&str] = &["kea-dhcp6", "kea-lfc", "perfdhcp"];
+/// Kea is there for its user.
+const SYSTEMD: &[&str] = &["systemd-nspawn", "systemd-analyze", "kea-dhcp4", "python3"];
 
 const TESTS: &[Test] = &[
     Test { name: "bulk_equals_the_lease_file_by_every_selector", needs: KEA, run: Run::Once(live::every_selector) },
@@ -87,6 +92,12 @@ const TESTS: &[Test] = &[
         needs: &["tshark"],
         run: Run::Once(dissector::single_queries),
     },
+    Test {
+        name: "the_unit_has_the_least_privileges_under_systemd",
+        needs: SYSTEMD,
+        run: Run::Once(unit::under_systemd),
+    },
+    Test { name: "systemd_finds_the_unit_safe", needs: &["systemd-analyze"], run: Run::Once(unit::exposure) },
 ];
 
 fn main() -> ExitCode {
