@@ -24,7 +24,7 @@ use std::time::Instant;
 
 struct Test {
     name: &'static str,
-    /// Commands that it needs.
+    /// Commands that it needs, or [`ROOT`].
     needs: &'static [&'static str],
     run: Run,
 }
@@ -35,10 +35,12 @@ enum Run {
     For(Family, fn(Family)),
 }
 
+/// Not a command: the right to mount, of root or through sudo.
+const ROOT: &str = "root";
 const KEA: &[&str] = &["kea-dhcp4", "kea-lfc", "perfdhcp"];
 const KEA_V6: &[&str] = &["kea-dhcp6", "kea-lfc", "perfdhcp"];
 /// Kea is there for its user.
-const SYSTEMD: &[&str] = &["systemd-nspawn", "systemd-analyze", "kea-dhcp4", "python3"];
+const SYSTEMD: &[&str] = &[ROOT, "systemd-nspawn", "systemd-analyze", "kea-dhcp4", "python3"];
 
 const TESTS: &[Test] = &[
     Test { name: "bulk_equals_the_lease_file_by_every_selector", needs: KEA, run: Run::Once(live::every_selector) },
@@ -105,10 +107,10 @@ fn main() -> ExitCode {
     let required = std::env::var_os("LEASEQUERY_REQUIRE_INTEROP").is_some();
     let (mut passed, mut failed, mut left_out) = (0, 0, 0);
     for test in TESTS.iter().filter(|test| filter.is_empty() || filter.iter().any(|part| test.name.contains(part))) {
-        let missing: Vec<_> = test.needs.iter().filter(|command| !is_installed(command)).copied().collect();
+        let missing: Vec<_> = test.needs.iter().filter(|need| !is_there(need)).copied().collect();
         if !missing.is_empty() {
             println!(
-                "interop {} ... LEFT OUT: {} not installed (scripts/test installs it)",
+                "interop {} ... LEFT OUT: {} missing (scripts/test installs commands)",
                 test.name,
                 missing.join(", ")
             );
@@ -132,8 +134,9 @@ fn main() -> ExitCode {
     if failed > 0 || (required && left_out > 0) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
-fn is_installed(command: &str) -> bool {
-    path_to(command).status().is_ok_and(|status| status.success())
+fn is_there(need: &str) -> bool {
+    let mut command = if need == ROOT { unit::mounting() } else { path_to(need) };
+    command.stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
 /// Finds a command, also where a user's path does not lead.

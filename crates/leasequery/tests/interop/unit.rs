@@ -115,6 +115,13 @@ impl Drop for Machine {
     }
 }
 
+/// Succeeds where a container can be made ready.
+pub(crate) fn mounting() -> Command {
+    let mut command = as_root("unshare");
+    command.args(["--mount", "mount", "--make-rprivate", "/"]);
+    command
+}
+
 /// A command that needs the rights of root.
 fn as_root(name: &str) -> Command {
     if std::fs::metadata("/proc/self").expect("there is /proc").uid() == 0 {
