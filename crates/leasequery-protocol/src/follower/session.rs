@@ -204,10 +204,10 @@ impl<P: Followed> Follower<P> {
     /// answered such a query before has to be silent several times.
     fn judge(&mut self, answered: bool, failure: &Failure) -> Ending {
         let reason = match failure {
-            Failure::Closed => "the server closed the connection".to_owned(),
+            Failure::Closed | Failure::Unanswered => "the server closed the connection".to_owned(),
             failure => failure.to_string(),
         };
-        if answered || !matches!(failure, Failure::Closed | Failure::NoData(_)) {
+        if answered || !matches!(failure, Failure::Closed | Failure::Unanswered | Failure::NoData(_)) {
             return Ending::Broken(reason);
         }
         match &mut self.unanswered {

@@ -173,7 +173,8 @@ impl<P: Protocol> Connection<P> {
                     self.waiting_since = now;
                 }
                 if self.ended && !self.outstanding.is_empty() {
-                    let failure = self.broken.take().map_or(Failure::Closed, Failure::Broken);
+                    let closed = if self.input.is_untouched() { Failure::Unanswered } else { Failure::Closed };
+                    let failure = self.broken.take().map_or(closed, Failure::Broken);
                     self.failure = Some(failure.clone());
                     return Err(failure);
                 }
@@ -251,6 +252,11 @@ struct Input {
 }
 
 impl Input {
+    /// Whether nothing has ever come.
+    fn is_untouched(&self) -> bool {
+        self.messages == 0 && self.bytes.is_empty()
+    }
+
     /// Adds octets and drops those that have been taken, unless they are still `needed` from some place on. Says how many
     /// were dropped.
     fn add(&mut self, bytes: &[u8], needed: Option<usize>) -> usize {

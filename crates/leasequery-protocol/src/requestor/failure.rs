@@ -11,6 +11,12 @@ pub enum Failure {
     /// The server closed it before the end of an answer. How it was closed means nothing (RFC 6926 section 7.8).
     #[error("the server closed the connection before the end of its answer")]
     Closed,
+    /// The server closed it without a single octet. One that requires TLS does so, and says nothing (RFC 7724 section
+    /// 8.1, RFC 7653 section 9.1).
+    #[error(
+        "the server closed the connection without a word: it may not permit this requestor to ask, or not without TLS"
+    )]
+    Unanswered,
     /// What protects the connection failed: why, for people.
     #[error("{0}")]
     Broken(String),

@@ -19,7 +19,9 @@ pub enum Refusal {
         text: String,
     },
     /// The server closed the connection instead of answering.
-    #[error("the server closed the connection instead of beginning TLS, which it may not support")]
+    #[error(
+        "the server closed the connection instead of beginning TLS, which it may not support, or not permit this requestor"
+    )]
     Closed,
     /// The server said nothing.
     #[error("no answer to the request for TLS for {} seconds", .0.as_secs_f64())]

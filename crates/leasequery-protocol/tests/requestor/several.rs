@@ -129,6 +129,17 @@ fn a_connection_that_ends_in_the_middle_of_a_reply_fails_with_what_came_before_i
     assert_eq!(requestor.next(), Err(Failure::Closed));
 }
 
+#[test]
+fn an_end_without_a_word_is_told_from_an_end_within_an_answer() {
+    let mut requestor = Requestor::asking();
+    requestor.connection.handle_eof();
+    assert_eq!(requestor.drain(), (vec![], Some(Failure::Unanswered)));
+    let mut requestor = Requestor::asking();
+    requestor.receive(&done(XID)[..1]);
+    requestor.connection.handle_eof();
+    assert_eq!(requestor.drain(), (vec![], Some(Failure::Closed)));
+}
+
 //= rfc6926-4-01
 #[test]
 fn an_end_between_two_replies_is_no_success_either() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 use leasequery_protocol::follower::Followed;
+use leasequery_protocol::requestor::Failure;
 use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
 
@@ -86,6 +87,7 @@ fn print<P: Family>(
     let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
     let mut sink =
         Print { printer: Printer::new(format, P::PROTOCOL, options, stdout), progress: Progress::new(), count: 0 };
+    let secure = target.tls.is_some();
     let result = fetch(target, protocol, query, timeout, &mut sink);
     sink.progress.clear();
     let Print { printer, count, .. } = sink;
@@ -94,6 +96,8 @@ fn print<P: Family>(
         FetchError::Query(error) => Ending::Usage(error.to_string()),
         FetchError::Output(error) => Ending::from(error),
         FetchError::Connect(..) | FetchError::Secure(_) => Ending::Peer(error.to_string()),
+        FetchError::Failure(Failure::Unanswered) if !secure => Ending::Peer(format!("{error} (--tls)")),
+        FetchError::Failure(Failure::Unanswered) => Ending::Peer(error.to_string()),
         error => Ending::Peer(format!("{error} (incomplete: {count} bindings received)")),
     })?;
     flushed?;

@@ -35,7 +35,7 @@ pub enum TlsError {
     #[error("{}: {}", .0.display(), .1)]
     Bad(PathBuf, String),
     /// The certificate is for another key.
-    #[error("{} is not the key of the certificate in {}", .key.display(), .certificate.display())]
+    #[error("{} is not the key of the first certificate in {}", .key.display(), .certificate.display())]
     Mismatch {
         /// The file with the key.
         key: PathBuf,

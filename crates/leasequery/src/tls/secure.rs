@@ -9,6 +9,7 @@ use thiserror::Error;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use super::requestor::Asked;
 use super::{Channel, Client, TlsError};
 
 /// Why a connection cannot be secured. It is closed then, and nothing is said in the clear (RFC 7724 section 7.2, RFC 7653
@@ -19,11 +20,15 @@ pub enum SecureError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The server does not begin TLS.
-    #[error(transparent)]
+    #[error("{}{}", .0, advice(.0))]
     Refusal(#[from] Refusal),
     /// The handshake failed.
     #[error("no TLS: {0}")]
     Handshake(String),
+    /// The server does not want to know who asks. Both sides show certificates (RFC 7724 section 8.1, RFC 7653 section
+    /// 9.1).
+    #[error("no TLS: the server does not ask for our certificate, and both sides have to show one")]
+    OneSided,
     /// The server closed within the handshake.
     #[error("no TLS: the server closed the connection within the handshake")]
     Closed,
@@ -33,6 +38,14 @@ pub enum SecureError {
     /// The socket failed.
     #[error("no TLS: the connection broke: {0}")]
     Socket(#[from] io::Error),
+}
+
+/// What the person who asks may change. Without TLS nothing is asked unless somebody says so.
+fn advice(refusal: &Refusal) -> &'static str {
+    match refusal {
+        Refusal::Refused { .. } => "; it may answer in the clear (without --tls; of a source, with tls = \"off\")",
+        _ => "",
+    }
 }
 
 /// How long the request and the handshake may take, each. The RFCs name no time; waiting for data for five minutes suits a
@@ -45,6 +58,7 @@ const INPUT: usize = 4096;
 struct Securing {
     negotiation: Option<Negotiation>,
     channel: Channel,
+    asked: Asked,
     out: Vec<u8>,
     /// What came inside of TLS already.
     plain: Vec<u8>,
@@ -55,7 +69,8 @@ impl Securing {
         let negotiation = Negotiation::new::<P>(fastrand::u32(..));
         let out = negotiation.poll_transmit().to_vec();
         // What is wrong with the files is found out before anything is said.
-        Ok(Self { negotiation: Some(negotiation), channel: client.channel()?, out, plain: Vec::new() })
+        let (channel, asked) = client.begin()?;
+        Ok(Self { negotiation: Some(negotiation), channel, asked, out, plain: Vec::new() })
     }
 
     fn is_done(&self) -> bool {
@@ -78,7 +93,8 @@ impl Securing {
             None => self.channel.receive(octets, &mut self.plain).map_err(SecureError::Handshake),
         };
         self.channel.transmit(&mut self.out);
-        result
+        result?;
+        if self.is_done() && !self.asked.was_asked() { Err(SecureError::OneSided) } else { Ok(()) }
     }
 
     fn late(&self, patience: Duration) -> SecureError {

@@ -334,7 +334,7 @@ fn files_that_are_no_good_are_named() {
     let text = load(&one.certificate, &one.certificate, &one.ca);
     assert!(text.contains("one.pem: there is no private key in it"), "{text}");
     let text = load(&one.certificate, &other.key, &one.ca);
-    assert!(text.contains("other.key is not the key of the certificate in"), "{text}");
+    assert!(text.contains("other.key is not the key of the first certificate in"), "{text}");
     let text = load(&one.certificate, &one.key, &one.key);
     assert!(text.contains("one.key: there is no certificate in it"), "{text}");
 }

@@ -1,0 +1,163 @@
+//! Which certificates are good enough.
+
+use std::process::Stdio;
+
+use crate::common::{Daemon, eventually, leasequery, stderr};
+use crate::pki::{Authority, Files, Pki};
+use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, world};
+
+#[test]
+fn one_command_makes_all_that_is_needed_for_a_trial() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let file = |name: &str| directory.path().join("pki").join(name);
+    let make = || {
+        let options = ["--server", "dhcp.example.net", "--server", "127.0.0.1", "--requestor", ME];
+        leasequery()
+            .arg("certificates")
+            .arg(directory.path().join("pki"))
+            .args(options)
+            .output()
+            .expect("the program runs")
+    };
+    let first = make();
+    assert!(first.status.success(), "{first:?}");
+    let told = String::from_utf8_lossy(&first.stdout).into_owned();
+    assert!(told.contains(&format!("client-ca = \"{}\"", file("ca.pem").display())), "{told}");
+
+    let files = |name: &str| Files {
+        ca: file("ca.pem"),
+        certificate: file(&format!("{name}.pem")),
+        key: file(&format!("{name}.key")),
+    };
+    let names = format!("certificate-names = [\"{ME}\"]");
+    let daemon = Daemon::start(&config(&files("server"), "", &names));
+    let output = run("bulk", &daemon.address().to_string(), &files(ME), &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert_fails(&run("bulk", &daemon.address().to_string(), &files("server"), &[]), "");
+
+    let key = std::fs::metadata(file("server.key")).expect("it is there");
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
+    let again = make();
+    assert_eq!(again.status.code(), Some(2), "nothing is overwritten");
+    assert!(stderr(&again).contains("ca.pem: File exists"), "{again:?}");
+}
+
+//= rfc7724-7.2-11
+//= rfc7724-7.2-13
+//= rfc7653-tls-15
+//= rfc7653-tls-18
+#[test]
+fn a_server_that_is_not_the_right_one_is_not_asked() {
+    let world = world("", "");
+    let output = world.bulk(&world.me, &["--server-name", "other.example.net"]);
+    assert_fails(&output, "the certificate of the server is not for the name other.example.net");
+    let output = world.bulk(&world.me, &["--server-name", SERVER]);
+    assert!(output.status.success(), "{output:?}");
+
+    let stranger = world.pki.path("stranger.pem");
+    let other = world.pki.signed("other", &[ME], &Authority::new("stranger"), |_| ());
+    std::fs::copy(&other.certificate, &stranger).expect("copied");
+    let output = world.bulk(&Files { ca: stranger, ..world.me.clone() }, &[]);
+    assert_fails(&output, "issued by an authority that is not in the file of authorities");
+
+    let expired = world.pki.expired("server-2020", &[SERVER, "127.0.0.1"]);
+    let daemon = Daemon::start(&config(&expired, "", ""));
+    let output = run("bulk", &daemon.address().to_string(), &world.me, &[]);
+    assert_fails(&output, "the certificate of the server has expired");
+}
+
+//= rfc7724-8.1-13
+//= rfc7724-8.1-19
+//= rfc7724-8.1-21
+//= rfc7653-tls-28
+//= rfc7653-tls-31
+//= rfc7653-tls-33
+#[test]
+fn a_requestor_without_a_good_certificate_is_not_answered() {
+    let pki = Pki::new();
+    let revoked = pki.signed("revoked", &[ME], &pki.authority, |params| params.serial_number = Some(4711.into()));
+    let server = pki.files("server", &["127.0.0.1"]);
+    let more = format!("crl = \"{}\"", pki.crl(4711).display());
+    let daemon = Daemon::start(&config(&server, &more, ""));
+    let ask = |files: &Files| run("bulk", &daemon.address().to_string(), files, &[]);
+    assert!(ask(&pki.files("me", &[ME])).status.success(), "{}", daemon.log());
+    assert_fails(&ask(&revoked), "our certificate has been revoked");
+    assert_fails(&ask(&pki.expired("expired", &[ME])), "our certificate has expired");
+    let stranger = pki.signed("stranger", &[ME], &Authority::new("stranger"), |_| ());
+    assert_fails(&ask(&stranger), "it does not know the authority that issued our certificate");
+    for words in ["has been revoked", "has expired", "an authority that is not in the file"] {
+        eventually_logged(&daemon, words);
+    }
+
+    // A list of somebody else.
+    let other = Pki::named("somebody else");
+    let daemon = Daemon::start(&config(&server, &format!("crl = \"{}\"", other.crl(4711).display()), ""));
+    assert_eq!(run("bulk", &daemon.address().to_string(), &pki.files("me", &[ME]), &[]).status.code(), Some(3));
+    eventually_logged(&daemon, "no list in crl tells whether");
+}
+
+//= rfc7724-8.1-09
+//= rfc7724-9-02
+//= rfc7724-8.1-10
+//= rfc7653-tls-25
+//= rfc7653-tls-38
+#[test]
+fn certificate_names_decide_who_may_ask() {
+    let names = "certificate-names = [\"BNG-1.example.net\", \"192.0.2.7\"]".to_owned();
+    let mut world = world("", &names);
+    let stranger = world.pki.files("stranger", &["bng-2.example.net", "*.example.net"]);
+    assert!(world.bulk(&world.me, &[]).status.success(), "{}", world.daemon.log());
+    assert!(world.bulk(&world.pki.files("address", &["192.0.2.7"]), &[]).status.success());
+    assert_fails(&world.bulk(&stranger, &[]), "our certificate has no name that it permits");
+    eventually_logged(&world.daemon, "none of its certificate-names");
+
+    // The same is asked of connections that are there, when it changes.
+    let watch = leasequery()
+        .args(["watch", &world.daemon.address().to_string(), "--for", "20s"])
+        .args(world.me.options())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program runs");
+    let before = world.daemon.log().matches("secured by").count();
+    eventually("a connection", || world.daemon.log().matches("secured by").count() > before);
+    world.daemon.configure(&config(&world.server, "", "certificate-names = [\"bng-2.example.net\"]"));
+    world.daemon.signal("HUP");
+    let log = || world.daemon.log();
+    eventually("the end of the connection", || log().contains("its certificate is no longer permitted"));
+    let mut watch = watch;
+    let _ = watch.kill();
+    let _ = watch.wait();
+    assert!(world.bulk(&stranger, &[]).status.success());
+    assert!(world.daemon.is_running());
+}
+
+#[test]
+fn new_certificates_are_taken_and_broken_ones_are_not() {
+    let world = world("", "");
+    let server = world.daemon.address().to_string();
+    let ask = |name: &str| run("bulk", &server, &world.me, &["--server-name", name]);
+    assert!(ask(SERVER).status.success());
+    // Over the files that are in use.
+    world.pki.files("server", &["new.example.net", "127.0.0.1"]);
+    assert!(ask(SERVER).status.success(), "not before it is said");
+    world.daemon.signal("HUP");
+    eventually("the new certificate", || ask("new.example.net").status.success());
+    assert_fails(&ask(SERVER), "but for");
+
+    std::fs::write(&world.server.key, "no key").expect("written");
+    world.daemon.signal("HUP");
+    eventually_logged(&world.daemon, "the old configuration stays");
+    eventually_logged(&world.daemon, "server.key: there is no private key in it");
+    assert!(ask("new.example.net").status.success());
+}
+
+//= rfc7724-8.1-22
+//= rfc7653-tls-34
+#[test]
+fn both_sides_have_to_show_certificates() {
+    let world = world("", "");
+    let ca = world.me.ca.to_str().expect("UTF-8");
+    let output = world.daemon.bulk(&["--tls", "--ca", ca]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+}
