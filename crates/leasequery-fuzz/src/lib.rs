@@ -17,6 +17,7 @@ pub mod push;
 mod records;
 pub mod requestor;
 pub mod server;
+pub mod tls;
 pub mod wire_v4;
 pub mod wire_v6;
 
@@ -36,7 +37,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 11] = [
+pub const TARGETS: [Target; 12] = [
     Target { name: "wire_v4", run: wire_v4::run, seeds: wire_v4::seeds, longest: 1 << 16 },
     Target { name: "wire_v6", run: wire_v6::run, seeds: wire_v6::seeds, longest: 1 << 16 },
     Target { name: "framing", run: framing::run, seeds: framing::seeds, longest: 1 << 16 },
@@ -47,6 +48,7 @@ pub const TARGETS: [Target; 11] = [
     Target { name: "kea_leases", run: kea_leases::run, seeds: kea_leases::seeds, longest: 1 << 14 },
     Target { name: "kea_config", run: kea_config::run, seeds: kea_config::seeds, longest: 1 << 13 },
     Target { name: "push", run: push::run, seeds: push::seeds, longest: 1 << 13 },
+    Target { name: "tls", run: tls::run, seeds: tls::seeds, longest: 1 << 10 },
     Target { name: "config", run: config::run, seeds: config::seeds, longest: 1 << 13 },
 ];
 

@@ -53,4 +53,4 @@ macro_rules! tests {
     };
 }
 
-tests!(wire_v4 wire_v6 framing server requestor follower datagrams kea_leases kea_config push config);
+tests!(wire_v4 wire_v6 framing server requestor follower datagrams kea_leases kea_config push tls config);

@@ -26,8 +26,9 @@ pub struct Channel {
     /// Nothing has come yet.
     untouched: bool,
     peer_closed: bool,
-    /// rustls must not be asked any more.
-    failed: bool,
+    /// It has failed, or was closed here. rustls must not be asked any more: about whatever came it would say another alert,
+    /// and find that a fault of its own.
+    ended: bool,
 }
 
 /// Without buffers of its own rustls takes a third less time for the many small records that messages are.
@@ -65,7 +66,7 @@ impl Channel {
     fn new(end: End, record: usize, name: String) -> Result<Self, TlsError> {
         let (incoming, outgoing) = (Vec::new(), Vec::new());
         let mut channel =
-            Self { end, record, name, incoming, outgoing, untouched: true, peer_closed: false, failed: false };
+            Self { end, record, name, incoming, outgoing, untouched: true, peer_closed: false, ended: false };
         // The client's first words.
         channel.process(&mut [], &mut Vec::new()).1?;
         Ok(channel)
@@ -77,7 +78,7 @@ impl Channel {
     pub fn receive(&mut self, mut octets: &mut [u8], plain: &mut Vec<u8>) -> Result<(), String> {
         let untouched = self.untouched && !octets.is_empty();
         self.untouched &= octets.is_empty();
-        while !octets.is_empty() && !self.peer_closed && !self.failed {
+        while !octets.is_empty() && !self.peer_closed && !self.ended {
             // Records are decrypted where they are, except for one that came in pieces, and those of the handshake, whose
             // messages may go over several.
             let missing = if self.is_handshaking() { None } else { missing(&self.incoming) };
@@ -117,7 +118,7 @@ impl Channel {
                 Ok(Step::PeerClosed) => self.peer_closed = true,
                 Ok(Step::Idle) => break,
                 Err(error) => {
-                    self.failed = true;
+                    self.ended = true;
                     result = Err(error);
                 }
             }
@@ -130,7 +131,7 @@ impl Channel {
     /// error the connection is of no more use.
     pub fn send(&mut self, frames: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         self.transmit(out);
-        if frames.is_empty() || self.is_handshaking() || self.failed {
+        if frames.is_empty() || self.is_handshaking() || self.ended {
             return Ok(());
         }
         let (incoming, record) = (&mut self.incoming, self.record);
@@ -146,9 +147,10 @@ impl Channel {
         out.append(&mut self.outgoing);
     }
 
-    /// Tells the peer that nothing more will come. Within the handshake the end of the connection has to say it.
+    /// Tells the peer that nothing more will come, and ignores what still comes. Within the handshake the end of the connection
+    /// has to say it.
     pub fn close(&mut self) {
-        if self.failed {
+        if std::mem::replace(&mut self.ended, true) {
             return;
         }
         let (incoming, outgoing) = (&mut self.incoming, &mut self.outgoing);
