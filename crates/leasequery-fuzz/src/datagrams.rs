@@ -129,7 +129,7 @@ fn asked_v4(input: &mut Input<'_>) {
 }
 
 fn text_v4(record: &requestor_v4::Record<'_>, number: u8, wanted: Ipv4Addr) {
-    assert!(number % 4 != 0 || record.address() == wanted);
+    assert!(!number.is_multiple_of(4) || record.address() == wanted);
     assert_eq!(record.vpn().is_some_and(|vpn| vpn != v4::Vpn::Default), number & 4 != 0);
     text(&View::of_v4(record));
 }

@@ -43,9 +43,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
             let length = u16::try_from(frame.len()).unwrap_or_default().to_be_bytes();
             let link = u8::from(number % 2 == 0);
             if protocol == 0 {
-                V4::put_xid(&mut frame, 0)
+                V4::put_xid(&mut frame, 0);
             } else {
-                V6::put_xid(&mut frame, 0)
+                V6::put_xid(&mut frame, 0);
             }
             seeds.push([&[protocol, 0, 0, 0, 1, link], &length[..], &frame, &[5]].concat());
         }

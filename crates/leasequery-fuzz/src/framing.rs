@@ -20,9 +20,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
     for (protocol, minimum) in [(0, v4::V4::MIN_MESSAGE), (1, v6::V6::MIN_MESSAGE)] {
         let mut frame = Vec::new();
         if protocol == 0 {
-            v4::V4::write_tls(7, &mut frame)
+            v4::V4::write_tls(7, &mut frame);
         } else {
-            v6::V6::write_tls(7, &mut frame)
+            v6::V6::write_tls(7, &mut frame);
         }
         let mut answer = frame.clone();
         answer[2] = if protocol == 0 { 2 } else { 7 };

@@ -243,7 +243,7 @@ impl<F: Family> Wheel<F> {
 
     fn permit(&mut self, input: &mut Input<'_>) {
         let flags = input.u8();
-        self.policy.allow = Allow { udp: true, bulk: flags & 3 != 0, active: flags & 12 != 0 };
+        self.policy.allow = Allow { udp: true, bulk: flags & 3 != 0, active: flags & 0x0c != 0 };
         self.policy.withhold = vec![u16::from(input.u8())];
         self.policy.vpns = (flags & 0x70 == 0x70).then(Vec::new);
         self.policy.relays = (flags & 0x80 != 0).then(|| vec![([192, 0, 2, 0].into(), 24)]);

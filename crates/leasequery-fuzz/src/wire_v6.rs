@@ -15,7 +15,9 @@ pub fn run(data: &[u8]) {
         Err(error) => return check(error, data.len()),
     };
     whole(message.options());
-    touch(&message).into_iter().for_each(|error| check(error, data.len()));
+    for error in touch(&message) {
+        check(error, data.len());
+    }
     let mut out = b"before".to_vec();
     let mut writer = MessageWriter::frame(&mut out, message.message_type(), message.transaction_id());
     for (code, value) in message.options().iter() {

@@ -38,7 +38,7 @@ fn lease(store: &mut Store<V4Key>, key: V4Key, number: u8, filling: usize) {
         remote_id: Some(b"r"),
         relay_id: relay_info.last_chunk::<1>().map(<[u8; 1]>::as_slice),
         options: &[(12, b"host"), (60, &filling)],
-        remote: number % 7 == 0,
+        remote: number.is_multiple_of(7),
         ..Update::new(key, State::Active)
     };
     store.commit(source, &update);

@@ -49,6 +49,8 @@ pub trait Family: Sized + Copy + Debug + Eq + Send + Sync + 'static {
     fn columns(places: &mut Places<'_>) -> Result<Self::Columns, RowError>;
     /// Reads an address.
     fn address(text: &[u8]) -> Option<Self::Address>;
+    /// Whether the address of a row can be a client's. No reply could tell of any other (RFC 6926 section 7.3).
+    fn is_of_client(row: &Row<Self>) -> bool;
     /// Reads the identifier of a client and appends it to `bytes`.
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError>;
     /// Reads what only this family has. `hostname` is already among the `bytes`, to which octets are appended.

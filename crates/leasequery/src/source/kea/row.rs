@@ -87,8 +87,8 @@ impl<F: Family> Row<F> {
         // Too large to be handed over.
         let mut fields = Fields::default();
         header.split(line, &mut fields)?;
-        let text = fields.get(header.address);
-        let address = F::address(text).ok_or_else(|| wrong("address", text))?;
+        let address_text = fields.get(header.address);
+        let address = F::address(address_text).ok_or_else(|| wrong("address", address_text))?;
         let text = fields.get(header.client_id);
         let client_id = F::client_id(text, bytes)?;
         let hostname = unescape(fields.get(header.hostname), bytes);
@@ -105,6 +105,9 @@ impl<F: Family> Row<F> {
             relay_unreadable: false,
             own: F::own(&fields, &header.own, hostname, bytes)?,
         };
+        if !F::is_of_client(&row) {
+            return Err(wrong("address", address_text));
+        }
         if F::LAST_CLIENT && row.client_id.is_empty() && row.state == KeaState::Assigned && row.valid_lifetime > 0 {
             return Err(wrong(F::CLIENT_ID, text));
         }

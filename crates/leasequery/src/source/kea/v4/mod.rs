@@ -79,6 +79,11 @@ impl Family for V4 {
     }
 
     #[inline]
+    fn is_of_client(row: &Row) -> bool {
+        !row.address.is_unspecified()
+    }
+
+    #[inline]
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
         octets(Self::CLIENT_ID, text, bytes)
     }

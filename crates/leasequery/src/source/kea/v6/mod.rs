@@ -103,6 +103,10 @@ impl Family for V6 {
         address::address(text)
     }
 
+    fn is_of_client(row: &Row) -> bool {
+        row.own.prefix_length.is_some() || !(row.address.is_unspecified() || row.address.is_multicast())
+    }
+
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
         let start = bytes.len();
         // How Kea up to 2.3.7 writes that there is no client, and how it does so since.
