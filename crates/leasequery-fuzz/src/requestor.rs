@@ -51,6 +51,7 @@ struct Wheel<F: Family> {
     ends: BTreeMap<u32, usize>,
     outstanding: usize,
     events: Vec<String>,
+    ended: bool,
     failure: Option<Failure>,
 }
 
@@ -68,6 +69,7 @@ impl<F: Family> Wheel<F> {
             ends: BTreeMap::new(),
             outstanding,
             events: Vec::new(),
+            ended: false,
             failure: None,
         }
     }
@@ -99,7 +101,10 @@ impl<F: Family> Wheel<F> {
                     let sent = input.below(300);
                     self.connection.handle_sent(self.now, sent);
                 }
-                5 => self.connection.handle_eof(),
+                5 => {
+                    self.connection.handle_eof();
+                    self.ended = true;
+                }
                 6 => self.now += Duration::from_secs(input.u8().into()),
                 _ => {
                     if let Some(due) = self.connection.poll_timeout() {
@@ -166,6 +171,7 @@ impl<F: Family> Wheel<F> {
         let wants_close = self.outstanding == 0 && self.failure.is_none();
         assert_eq!(self.connection.wants_close(), wants_close);
         if self.failure.is_none() {
+            assert!(wants_close || !self.ended, "cut off, and nobody says so");
             assert!(wants_close || self.connection.poll_timeout().is_some(), "it waits for something");
         }
     }
