@@ -97,7 +97,10 @@ fn print<P: Family>(
         FetchError::Output(error) => Ending::from(error),
         FetchError::Connect(..) | FetchError::Secure(_) => Ending::Peer(error.to_string()),
         FetchError::Failure(Failure::Unanswered) if !secure => Ending::Peer(format!("{error} (--tls)")),
-        FetchError::Failure(Failure::Unanswered) => Ending::Peer(error.to_string()),
+        // The server's end of the handshake comes last, and its last word may get lost.
+        FetchError::Failure(Failure::Unanswered) => Ending::Peer(
+            "the server closed the connection without a word: it may not accept our certificate".to_owned(),
+        ),
         error => Ending::Peer(format!("{error} (incomplete: {count} bindings received)")),
     })?;
     flushed?;

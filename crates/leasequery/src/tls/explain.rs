@@ -1,6 +1,6 @@
 //! Failures of TLS in words that tell what to change.
 
-use rustls::{AlertDescription, CertificateError, Error};
+use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
 /// Why TLS failed. `peer` is what the other side is, `name` what the server was expected to be called, and `untouched`
 /// says that these were the first octets of the peer.
@@ -45,6 +45,9 @@ fn certificate(problem: &CertificateError, peer: &str, name: &str) -> String {
         CertificateError::ApplicationVerificationFailure => {
             format!("the certificate of {peer} has none of its certificate-names")
         }
+        CertificateError::Other(OtherError(problem)) => {
+            format!("the certificate of {peer} is not acceptable: {problem}")
+        }
         _ => format!("the certificate of {peer} is not acceptable: {problem}"),
     }
 }
@@ -56,9 +59,9 @@ fn alert_text(alert: AlertDescription) -> String {
         AlertDescription::CertificateExpired => "our certificate has expired, or is not valid yet",
         AlertDescription::CertificateRevoked => "our certificate has been revoked",
         AlertDescription::CertificateRequired => "it demands a certificate",
-        AlertDescription::BadCertificate | AlertDescription::UnsupportedCertificate => {
-            "it does not accept our certificate"
-        }
+        AlertDescription::BadCertificate
+        | AlertDescription::CertificateUnknown
+        | AlertDescription::UnsupportedCertificate => "it does not accept our certificate",
         AlertDescription::AccessDenied => "our certificate has no name that it permits",
         AlertDescription::HandshakeFailure | AlertDescription::ProtocolVersion => {
             "it has no version or cipher of TLS in common with us, or demands a certificate"

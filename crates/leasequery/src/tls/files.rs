@@ -18,10 +18,20 @@ fn sections<T: PemObject>(file: &Path, what: &str) -> Result<Vec<T>, TlsError> {
     Ok(found)
 }
 
+/// How many certificates may come with one, to lead to its authority. Trying what could be above what takes longer with
+/// each, and there are hardly ever more than two.
+pub(super) const MAX_INTERMEDIATES: usize = 8;
+
 /// A certificate with those between it and its authority, and its key.
 pub(super) fn certified_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
     let chain = sections::<CertificateDer<'static>>(certificate, "certificate")?;
-    let mut keys = sections::<PrivateKeyDer<'static>>(key, "private key")?;
+    if chain.len() > 1 + MAX_INTERMEDIATES {
+        let problem =
+            format!("{} certificates are in it, and at most {MAX_INTERMEDIATES} behind the own one", chain.len());
+        return Err(TlsError::Bad(certificate.to_owned(), format!("{problem} are sent")));
+    }
+    let mut keys = sections::<PrivateKeyDer<'static>>(key, "private key")
+        .map_err(|error| if is_encrypted(key) { TlsError::Bad(key.to_owned(), ENCRYPTED.to_owned()) } else { error })?;
     CertifiedKey::from_der(chain, keys.swap_remove(0), &provider()).map_err(|error| match error {
         rustls::Error::InconsistentKeys(_) => {
             TlsError::Mismatch { key: key.to_owned(), certificate: certificate.to_owned() }
@@ -29,6 +39,13 @@ pub(super) fn certified_key(certificate: &Path, key: &Path) -> Result<CertifiedK
         rustls::Error::InvalidCertificate(_) => TlsError::Bad(certificate.to_owned(), error.to_string()),
         _ => TlsError::Bad(key.to_owned(), format!("no private key that can be used: {error}")),
     })
+}
+
+/// Nobody is there to type a password.
+const ENCRYPTED: &str = "the private key in it is encrypted; openssl pkey writes it without a password";
+
+fn is_encrypted(key: &Path) -> bool {
+    std::fs::read_to_string(key).is_ok_and(|text| text.contains("ENCRYPTED"))
 }
 
 /// The authorities that are believed.

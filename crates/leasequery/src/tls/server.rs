@@ -6,7 +6,8 @@ use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::server::{NoServerSessionStorage, ServerConfig, WebPkiClientVerifier};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, SignatureScheme};
+use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
+use thiserror::Error;
 
 use super::{Channel, Identity, TlsError, files, provider};
 
@@ -58,6 +59,11 @@ impl Server {
     }
 }
 
+/// So many certificates came with one.
+#[derive(Debug, Error)]
+#[error("{0} other certificates came with it, more than {max}", max = files::MAX_INTERMEDIATES)]
+struct TooMany(usize);
+
 /// Judges a requestor's certificate by its authority, and by its names. It is done within the handshake, so that it ends
 /// with an alert before anything is said (RFC 7724 section 8.1).
 #[derive(Debug)]
@@ -76,7 +82,10 @@ impl ClientCertVerifier for Named {
         end_entity: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
         now: UnixTime,
-    ) -> Result<ClientCertVerified, Error> {
+    ) -> Result<ClientCertVerified, rustls::Error> {
+        if intermediates.len() > files::MAX_INTERMEDIATES {
+            return Err(CertificateError::Other(OtherError(Arc::new(TooMany(intermediates.len())))).into());
+        }
         let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
         if Identity::new(end_entity).has_one_of(self.names.as_deref()) {
             Ok(verified)
@@ -90,7 +99,7 @@ impl ClientCertVerifier for Named {
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.inner.verify_tls12_signature(message, cert, dss)
     }
 
@@ -99,7 +108,7 @@ impl ClientCertVerifier for Named {
         message: &[u8],
         cert: &CertificateDer<'_>,
         dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
         self.inner.verify_tls13_signature(message, cert, dss)
     }
 

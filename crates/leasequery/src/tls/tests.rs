@@ -346,3 +346,22 @@ fn a_peer_that_speaks_no_tls_is_told_from_one_that_speaks_it_badly() {
     let reason = server.receive(&mut b"GET / HTTP/1.0\r\n\r\n".to_owned(), &mut Vec::new()).expect_err("no TLS");
     assert!(reason.starts_with("the requestor does not speak TLS"), "{reason}");
 }
+
+#[test]
+fn keys_are_not_shown_by_debug() {
+    let pki = Pki::new();
+    let (files, me) = (pki.files("server", &[SERVER]), pki.files("me", &["me.example.net"]));
+    let (loaded, requestor) = (server(&files), client(&me));
+    let (mut one, mut other) = (loaded.channel(None).expect("a channel"), requestor.channel().expect("a channel"));
+    let before = format!("{loaded:?} {loaded:#?} {requestor:?} {one:?} {other:?}");
+    carry(&mut one, &mut other).expect("TLS");
+    let after = format!("{one:?} {other:?} {:?}", files::certified_key(&me.certificate, &me.key));
+    let shown = [before, after].concat().replace(char::is_whitespace, "");
+    for files in [&files, &me] {
+        for part in files.secret().chunks_exact(6) {
+            let decimal: Vec<String> = part.iter().map(ToString::to_string).collect();
+            let hex: Vec<String> = part.iter().map(|octet| format!("{octet:02x}")).collect();
+            assert!(!shown.contains(&decimal.join(",")) && !shown.contains(&hex.concat()), "{shown}");
+        }
+    }
+}

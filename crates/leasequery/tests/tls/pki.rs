@@ -8,12 +8,14 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertificateRevocationListParams, IsCa, Issuer, KeyIdMethod, KeyPair,
     KeyUsagePurpose, RevocationReason, RevokedCertParams, SerialNumber, date_time_ymd,
 };
+use rustls::pki_types::PrivateKeyDer;
+use rustls::pki_types::pem::PemObject;
 use tempfile::TempDir;
 
 /// An authority that signs.
 pub struct Authority {
     issuer: Issuer<'static, KeyPair>,
-    pem: String,
+    pub pem: String,
 }
 
 /// A certificate with its key, and the authority's, as files.
@@ -38,6 +40,17 @@ impl Authority {
         params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
         let key = KeyPair::generate().expect("a key");
         let pem = params.self_signed(&key).expect("a certificate").pem();
+        Self { issuer: Issuer::new(params, key), pem }
+    }
+
+    /// One that another vouches for.
+    pub fn below(&self, name: &str) -> Self {
+        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+        params.distinguished_name.push(rcgen::DnType::CommonName, name);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.key_usages = vec![KeyUsagePurpose::KeyCertSign];
+        let key = KeyPair::generate().expect("a key");
+        let pem = params.signed_by(&key, &self.issuer).expect("a certificate").pem();
         Self { issuer: Issuer::new(params, key), pem }
     }
 }
@@ -77,11 +90,27 @@ impl Pki {
         authority: &Authority,
         change: impl FnOnce(&mut CertificateParams),
     ) -> Files {
+        self.signed_with(&KeyPair::generate().expect("a key"), file, names, authority, change)
+    }
+
+    /// One with an RSA key of 2048 bits.
+    pub fn rsa(&self, file: &str, names: &[&str]) -> Files {
+        let key = KeyPair::generate_for(&rcgen::PKCS_RSA_SHA256).expect("a key");
+        self.signed_with(&key, file, names, &self.authority, |_| ())
+    }
+
+    fn signed_with(
+        &self,
+        key: &KeyPair,
+        file: &str,
+        names: &[&str],
+        authority: &Authority,
+        change: impl FnOnce(&mut CertificateParams),
+    ) -> Files {
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         let mut params = CertificateParams::new(names).expect("names");
         change(&mut params);
-        let key = KeyPair::generate().expect("a key");
-        let certificate = params.signed_by(&key, &authority.issuer).expect("a certificate");
+        let certificate = params.signed_by(key, &authority.issuer).expect("a certificate");
         let files = Files {
             ca: self.path("ca.pem"),
             certificate: self.path(&format!("{file}.pem")),
@@ -115,6 +144,21 @@ impl Pki {
 }
 
 impl Files {
+    /// The number that must stay secret, of an elliptic curve: without the public key, which is in the certificate too.
+    pub fn secret(&self) -> Vec<u8> {
+        let key = PrivateKeyDer::from_pem_file(&self.key).expect("a key");
+        let der = key.secret_der();
+        // ECPrivateKey (RFC 5915 section 3): version 1, then 32 octets.
+        let start = der.windows(5).position(|octets| octets == [2, 1, 1, 4, 32]).expect("an elliptic curve") + 5;
+        der[start..start + 32].to_vec()
+    }
+
+    /// Puts more behind the certificate in its file.
+    pub fn add(&self, more: &[&str]) {
+        let own = std::fs::read_to_string(&self.certificate).expect("it is there");
+        write(&self.certificate, &[&[own.as_str()], more].concat().concat());
+    }
+
     /// The options of the command line.
     pub fn options(&self) -> Vec<String> {
         let text = |path: &Path| path.to_str().expect("UTF-8").to_owned();

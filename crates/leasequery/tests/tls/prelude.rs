@@ -12,7 +12,7 @@ use crate::common::{Daemon, LISTEN, Next, PATIENCE, REQUESTOR, leasequery, query
 use crate::pki::{Files, Pki};
 use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, world};
 
-fn request(kind: MessageType, xid: u32, options: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
+pub(crate) fn request(kind: MessageType, xid: u32, options: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = MessageWriter::frame(&mut out, &Header::new(BOOT_REQUEST, xid), kind);
     options(&mut writer);
@@ -205,10 +205,8 @@ fn a_requestor_never_falls_back() {
     let plain = Daemon::start(&format!("{LISTEN}{REQUESTOR}"));
     for (command, more) in [("watch", ["--for", "5s"].as_slice()), ("bulk", &[])] {
         let output = run(command, &plain.address().to_string(), &me, more);
-        assert_fails(
-            &output,
-            "the server refuses TLS: TLSConnectionRefused; it may answer in the clear (without --tls",
-        );
+        assert_fails(&output, "the server refuses TLS: TLSConnectionRefused");
+        assert_fails(&output, "it may answer in the clear (without --tls");
     }
 }
 

@@ -1,25 +1,20 @@
-//! A peer with another TLS: that of OpenSSL, through Python. Without Python there is nothing to test with.
-
-use std::process::Command;
+//! A peer with another TLS: that of OpenSSL, through Python.
 
 use serde_json::Value;
 
 use crate::pki::Files;
-use crate::{ME, eventually, world};
+use crate::{ME, eventually, tool, world};
 
 /// What the peer saw; `None` if there is no Python.
-fn ask(port: u16, ca: &std::path::Path, files: Option<&Files>, version: &str) -> Option<Value> {
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/peer.py");
-    let mut command = Command::new("python3");
+pub(crate) fn ask(port: u16, ca: &std::path::Path, files: Option<&Files>, version: &str) -> Option<Value> {
+    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/tls/requestor.py");
+    let mut command = tool("python3")?;
     command.arg(script).arg(port.to_string()).arg(ca);
     match files {
         Some(files) => command.arg(&files.certificate).arg(&files.key),
         None => command.args(["-", "-"]),
     };
-    let Ok(output) = command.arg(version).output() else {
-        eprintln!("skipped: no python3");
-        return None;
-    };
+    let output = command.arg(version).output().expect("it runs");
     assert!(output.status.success(), "{output:?}");
     Some(serde_json::from_slice(&output.stdout).expect("JSON"))
 }

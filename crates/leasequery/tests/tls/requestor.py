@@ -1,4 +1,4 @@
-"""A requestor with the TLS of OpenSSL: peer.py PORT CA CERT|- KEY VERSION. Says in JSON what it saw."""
+"""A requestor with the TLS of OpenSSL: requestor.py PORT CA CERT|- KEY VERSION. Says in JSON what it saw."""
 
 import json
 import socket
