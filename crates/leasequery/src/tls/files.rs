@@ -18,9 +18,9 @@ fn sections<T: PemObject>(file: &Path, what: &str) -> Result<Vec<T>, TlsError> {
     Ok(found)
 }
 
-/// How many certificates may come with one, to lead to its authority. Trying what could be above what takes longer with
-/// each, and there are hardly ever more than two.
-pub(super) const MAX_INTERMEDIATES: usize = 8;
+/// How many certificates may come with one, to lead to its authority: as many as a path may have in webpki, which tries
+/// what could be above what. With each of one name that takes several times as long, and two are many.
+pub(super) const MAX_INTERMEDIATES: usize = 6;
 
 /// A certificate with those between it and its authority, and its key.
 pub(super) fn certified_key(certificate: &Path, key: &Path) -> Result<CertifiedKey, TlsError> {
