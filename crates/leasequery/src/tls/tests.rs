@@ -352,7 +352,7 @@ fn keys_are_not_shown_by_debug() {
     let pki = Pki::new();
     let (files, me) = (pki.files("server", &[SERVER]), pki.files("me", &["me.example.net"]));
     let (loaded, requestor) = (server(&files), client(&me));
-    let (mut one, mut other) = (loaded.channel(None).expect("a channel"), requestor.channel().expect("a channel"));
+    let (mut one, mut other) = (loaded.channel(None, 0).expect("a channel"), requestor.channel().expect("a channel"));
     let before = format!("{loaded:?} {loaded:#?} {requestor:?} {one:?} {other:?}");
     carry(&mut one, &mut other).expect("TLS");
     let after = format!("{one:?} {other:?} {:?}", files::certified_key(&me.certificate, &me.key));
