@@ -7,7 +7,7 @@ use leasequery_wire::{v4, v6};
 macro_rules! either {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq)]
+        #[derive(Clone, Copy, PartialEq, Eq, Hash)]
         pub enum $name {
             /// Of DHCPv4.
             V4(v4::$name),

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Listener, Places, SharedStore, Stores};
+use leasequery::serve::{Control, Listener, Places, SharedStore, Stores, Turns};
 use leasequery::source::kea::Follower;
 use leasequery::source::push::{Socket, Sources};
 use leasequery_protocol::server::{Allow, Limits, Policy};
@@ -68,7 +68,8 @@ impl Server {
             let address = listener.address();
             shared.keep(&receiver);
             let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
-            tokio::spawn(listener.run(stores, receiver, Limits::default(), Places::new(5000, 5000)));
+            let (places, turns) = (Places::new(5000, 5000), Turns::of_runtime());
+            tokio::spawn(listener.run(stores, receiver, Limits::default(), places, turns));
             address
         });
         Self { runtime, shared, address, control }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leasequery::config::{self, Requestor, Requestors, Service};
-use leasequery::serve::{Control, Listener, Places, Stores};
+use leasequery::serve::{Control, Listener, Places, Stores, Turns};
 use leasequery_protocol::requestor::v4::{BulkQuery, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_protocol::requestor::{Connection, Timeouts};
@@ -135,7 +135,8 @@ impl Daemon {
             let listener = Listener::bind(&listener).expect("a port");
             let address = listener.address();
             stores.v4.keep(&receiver);
-            tokio::spawn(listener.run(stores.clone(), receiver, Limits::default(), Places::new(10, 10)));
+            let (places, turns) = (Places::new(10, 10), Turns::of_runtime());
+            tokio::spawn(listener.run(stores.clone(), receiver, Limits::default(), places, turns));
             address
         });
         Self { address, _runtime: runtime, _control: control }

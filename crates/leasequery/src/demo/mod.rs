@@ -20,7 +20,7 @@ use tokio::task::JoinSet;
 
 use crate::config::{self, Requestor, Requestors};
 use crate::requestor::wall_clock;
-use crate::serve::{Control, Datagrams, Listener, Places, SharedStore, Stores};
+use crate::serve::{Control, Datagrams, Listener, Places, SharedStore, Stores, Turns};
 use mirror::Mirror;
 use network::{AccessNetwork, DualStack};
 
@@ -85,6 +85,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let connections = 2 * settings.requestors + VISITORS;
     let duid = crate::duid::own();
     let mut servers = Vec::new();
+    let turns = Turns::of_runtime();
     for (address, service) in [
         (IpAddr::from(Ipv4Addr::LOCALHOST), config::Service::V4 { server_id: None }),
         (IpAddr::from(Ipv6Addr::LOCALHOST), config::Service::V6 { server_id: Arc::clone(&duid) }),
@@ -113,7 +114,8 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
             tasks.spawn_blocking(move || udp.run(&stores, &control));
         }
         servers.push(tcp.address());
-        tasks.spawn(tcp.run(stores.clone(), control.clone(), Limits::default(), Places::new(connections, connections)));
+        let places = Places::new(connections, connections);
+        tasks.spawn(tcp.run(stores.clone(), control.clone(), Limits::default(), places, Arc::clone(&turns)));
     }
     let [server_v4, server_v6] = servers[..] else { anyhow::bail!("two servers were started") };
 

@@ -10,8 +10,10 @@ use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
-use tracing::{debug, info, warn};
+use tracing::debug;
 
+use super::refusals::{Kind, Refusals};
+use super::turns::Share;
 use super::wire::{Received, Wire};
 use super::{Control, SharedStore};
 use crate::tls::TlsError;
@@ -24,28 +26,36 @@ const ACTIVE_ROOM: usize = 40 * 1024;
 const INPUT: usize = 4096;
 /// How long a closed connection is drained, so that it does not end in a reset.
 const LINGER: Duration = Duration::from_secs(1);
+/// Octets that are drained. A peer that goes on and on has its reset.
+const DRAINED: usize = 64 * 1024;
 
 /// How long to sleep without a timer.
 const FOREVER: Duration = Duration::from_hours(1);
 
+/// Who is served, and with what.
+#[derive(Debug)]
+pub(super) struct Guest {
+    pub(super) peer: SocketAddr,
+    pub(super) policy: Arc<Policy>,
+    pub(super) limits: Limits,
+    pub(super) share: Share,
+    pub(super) refusals: Arc<Refusals>,
+    pub(super) control: watch::Receiver<Control>,
+}
+
 /// Serves one connection to its end.
-pub(super) async fn serve<P: Protocol>(
-    mut stream: TcpStream,
-    peer: SocketAddr,
-    protocol: P,
-    policy: Arc<Policy>,
-    limits: Limits,
-    shared: &SharedStore<P::Key>,
-    mut control: watch::Receiver<Control>,
-) {
+pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest: Guest, shared: &SharedStore<P::Key>) {
     let _ = stream.set_nodelay(true);
+    let Guest { peer, policy, limits, mut share, refusals, mut control } = guest;
     let start = Instant::now();
     let connection = Connection::new(protocol, limits, Duration::ZERO);
-    let mut session = Session { peer, policy, connection, wire: Wire::default(), out: Vec::new(), start, shared };
+    let (wire, out) = (Wire::default(), Vec::new());
+    let mut session = Session { peer, policy, connection, wire, out, start, shared, refusals };
     let mut changes = None;
     let mut sent = 0;
     let mut input = [0; INPUT];
     loop {
+        share.begin().await;
         if control.has_changed().unwrap_or(true) {
             session.judge(&control.borrow_and_update());
         }
@@ -53,7 +63,7 @@ pub(super) async fn serve<P: Protocol>(
         if session.wants_read() {
             match stream.try_read(&mut input) {
                 Ok(0) if session.wire.is_handshaking() => {
-                    info!("{peer} ({}): closed within the TLS handshake", session.policy.name);
+                    session.note(Kind::NoTls, || "closed within the TLS handshake".to_owned());
                     return;
                 }
                 Ok(0) => session.connection.handle_eof(),
@@ -66,7 +76,8 @@ pub(super) async fn serve<P: Protocol>(
             }
         }
         let mut turn = Turn::Idle;
-        if sent == session.out.len() {
+        let has_sent = sent == session.out.len();
+        if has_sent {
             session.out.clear();
             sent = 0;
             turn = session.transmit();
@@ -80,7 +91,7 @@ pub(super) async fn serve<P: Protocol>(
         session.log();
         if turn == Turn::Secure {
             if let Err(error) = session.begin_tls(&control) {
-                warn!("{peer} ({}): {error}", session.policy.name);
+                session.note(Kind::NoTls, || error.to_string());
                 return;
             }
             turn = Turn::More;
@@ -96,7 +107,9 @@ pub(super) async fn serve<P: Protocol>(
             };
             sent += written;
             session.connection.handle_progress(start.elapsed(), written, session.out.len() - sent);
-            if written > 0 {
+            // If this was all there is to say, there is nothing more to do.
+            let was_all = has_sent && turn == Turn::Idle && sent == session.out.len();
+            if written > 0 && !was_all {
                 turn = Turn::More;
             }
         } else if turn == Turn::Close {
@@ -104,9 +117,10 @@ pub(super) async fn serve<P: Protocol>(
         }
         if turn == Turn::More {
             // A peer that takes everything at once must not keep the thread for itself.
-            tokio::task::yield_now().await;
+            share.pass().await;
             continue;
         }
+        share.end().await;
 
         let reading = session.wants_read().then_some(Interest::READABLE);
         let writing = (sent < session.out.len()).then_some(Interest::WRITABLE);
@@ -132,6 +146,7 @@ pub(super) async fn serve<P: Protocol>(
             },
         }
     }
+    drop(share);
     close(&mut stream, &mut input).await;
 }
 
@@ -145,6 +160,7 @@ struct Session<'a, P: Protocol> {
     out: Vec<u8>,
     start: Instant,
     shared: &'a SharedStore<P::Key>,
+    refusals: Arc<Refusals>,
 }
 
 impl<P: Protocol> Session<'_, P> {
@@ -173,12 +189,14 @@ impl<P: Protocol> Session<'_, P> {
         match self.wire.receive(octets, self.start.elapsed(), &mut self.connection) {
             Ok(Received::Taken) => {}
             Ok(Received::Identity) => {
-                self.wire.log(self.peer, &self.policy.name);
+                if let Some(how) = self.wire.describe() {
+                    self.note(Kind::Secured, || how);
+                }
                 // Who may ask may have changed since the handshake began.
                 self.judge(&control.borrow());
                 self.wire.release(self.start.elapsed(), &mut self.connection);
             }
-            Err(reason) => info!("{} ({}): {reason}", self.peer, self.policy.name),
+            Err(reason) => self.note(Kind::NoTls, || reason),
         }
     }
 
@@ -208,10 +226,27 @@ impl<P: Protocol> Session<'_, P> {
         });
     }
 
+    /// Tells of what has happened. A requestor may ask again and again, and be refused, so this is told in sum, too.
     fn log(&mut self) {
         while let Some(event) = self.connection.poll_event() {
-            log(self.peer, &self.policy, &event);
+            match event {
+                Event::Started { xid } => debug!("{} ({}): query {xid:#010x}", self.peer, self.policy.name),
+                Event::Done { xid, replies } => {
+                    self.note(Kind::Answered, || format!("query {xid:#010x} answered: {replies} bindings"));
+                }
+                Event::Refused { xid, status, text } => {
+                    self.note(Kind::Refused(status), || format!("query {xid:#010x} refused: {status}: {text}"));
+                }
+                Event::Closing(reason) => {
+                    self.note(Kind::Ended(std::mem::discriminant(&reason)), || reason.to_string());
+                }
+            }
         }
+    }
+
+    fn note(&self, kind: Kind, text: impl FnOnce() -> String) {
+        let peer = format_args!("{} ({})", self.peer, self.policy.name);
+        self.refusals.note(peer, self.peer.ip(), kind, text);
     }
 }
 
@@ -255,16 +290,13 @@ async fn close(stream: &mut TcpStream, input: &mut [u8]) {
     if stream.shutdown().await.is_err() {
         return;
     }
-    let drain = async { while matches!(stream.read(input).await, Ok(length) if length > 0) {} };
+    let drain = async {
+        let mut left = DRAINED;
+        while left > 0
+            && let Ok(length @ 1..) = stream.read(input).await
+        {
+            left = left.saturating_sub(length);
+        }
+    };
     let _ = tokio::time::timeout(LINGER, drain).await;
-}
-
-fn log(peer: SocketAddr, policy: &Policy, event: &Event) {
-    let name = &policy.name;
-    match event {
-        Event::Started { xid } => debug!("{peer} ({name}): query {xid:#010x}"),
-        Event::Done { xid, replies } => info!("{peer} ({name}): query {xid:#010x} answered: {replies} bindings"),
-        Event::Refused { xid, status, text } => info!("{peer} ({name}): query {xid:#010x} refused: {status}: {text}"),
-        Event::Closing(reason) => info!("{peer} ({name}): {reason}"),
-    }
 }

@@ -19,6 +19,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::sync::watch;
 use tracing::{info, warn};
 
+use super::refusals::{Kind, PERIOD, Refusals};
 use super::{Control, Stores};
 use crate::config::{self, Requestors, Service};
 
@@ -240,23 +241,19 @@ fn source(address: &SockaddrStorage) -> Option<SocketAddr> {
 struct Tally {
     name: &'static str,
     address: SocketAddr,
-    silent: u64,
-    last: Option<(SocketAddr, Silence)>,
+    refusals: Refusals,
     without_relay_info: u64,
     reported: Instant,
 }
 
-/// How often it is told.
-const PERIOD: Duration = Duration::from_secs(1);
-
 impl Tally {
     fn new(name: &'static str, address: SocketAddr) -> Self {
-        Self { name, address, silent: 0, last: None, without_relay_info: 0, reported: Instant::now() }
+        Self { name, address, refusals: Refusals::default(), without_relay_info: 0, reported: Instant::now() }
     }
 
-    fn silence(&mut self, from: SocketAddr, silence: Silence) {
-        self.silent += 1;
-        self.last = Some((from, silence));
+    fn silence(&self, from: SocketAddr, silence: Silence) {
+        let kind = Kind::Silence(std::mem::discriminant(&silence));
+        self.refusals.note(from, from.ip(), kind, || format!("not answered on {}: {silence}", self.name));
     }
 
     fn report(&mut self) {
@@ -264,13 +261,11 @@ impl Tally {
             return;
         }
         self.reported = Instant::now();
-        let Self { name, address, silent, without_relay_info, .. } = self;
-        if let Some((from, silence)) = self.last.take() {
-            info!("{name} {address}: {silent} datagrams not answered, the last one from {from}: {silence}");
-        }
+        self.refusals.report();
+        let Self { name, address, without_relay_info, .. } = self;
         if *without_relay_info > 0 {
             info!("{name} {address}: {without_relay_info} answers went without option 82, which did not fit");
         }
-        (self.silent, self.without_relay_info) = (0, 0);
+        *without_relay_info = 0;
     }
 }

@@ -10,11 +10,13 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tracing::{debug, warn};
+use tracing::debug;
 
+use super::connection::{self, Guest};
 use super::places::Places;
-use super::refusals::Refusals;
-use super::{Control, Stores, connection};
+use super::refusals::{self, Kind, Refusals};
+use super::turns::Turns;
+use super::{Control, Stores};
 use crate::config::{self, Service};
 
 /// A bound TCP listener.
@@ -69,72 +71,96 @@ impl Listener {
     }
 
     /// Accepts connections until the daemon ends, then waits for them to say their last words.
-    pub async fn run(self, stores: Stores, mut control: watch::Receiver<Control>, limits: Limits, places: Arc<Places>) {
+    pub async fn run(
+        self,
+        stores: Stores,
+        mut control: watch::Receiver<Control>,
+        limits: Limits,
+        places: Arc<Places>,
+        turns: Arc<Turns>,
+    ) {
+        let entrance = Entrance { stores, control: control.clone(), limits, places, turns, refusals: Arc::default() };
+        let refusals = Arc::clone(&entrance.refusals);
         let mut tasks = JoinSet::new();
-        let mut refusals = Refusals::default();
+        let mut report = tokio::time::interval(refusals::PERIOD);
         while !control.borrow().shutdown {
             tokio::select! {
                 accepted = self.socket.accept() => match accepted {
                     Ok((stream, peer)) => {
-                        let admitted = self.admit(stream, peer, &stores, &control, limits, &places, &mut tasks);
-                        if let Err(reason) = admitted {
-                            refusals.note(peer, reason);
+                        if let Err(reason) = self.admit(stream, peer, &entrance, &mut tasks) {
+                            refusals.note(peer, peer.ip(), Kind::NotServed(reason), || format!("closed: {reason}"));
                         }
+                        // A flood of connections must not keep the thread for itself.
+                        tokio::task::yield_now().await;
                     }
                     Err(error) => {
                         // Out of descriptors or memory: others may give some back.
-                        warn!("{}: cannot accept: {error}", self.address);
+                        refusals.note(self.address, self.address.ip(), Kind::NotAccepted, || format!("cannot accept: {error}"));
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                () = refusals.due() => refusals.report(),
+                _ = report.tick() => refusals.report(),
                 Some(_) = tasks.join_next() => {}
                 _ = control.changed() => {}
             }
         }
         drop(self.socket);
         while tasks.join_next().await.is_some() {}
+        refusals.report();
     }
 
     /// Serves a connection, or closes it at once and says why: if nobody listed has this address (RFC 6926 section 8.1), or
     /// if there are too many already.
-    #[allow(clippy::too_many_arguments, reason = "all that a connection needs")]
     fn admit(
         &self,
         stream: TcpStream,
         peer: SocketAddr,
-        stores: &Stores,
-        control: &watch::Receiver<Control>,
-        limits: Limits,
-        places: &Arc<Places>,
+        entrance: &Entrance,
         tasks: &mut JoinSet<()>,
     ) -> Result<(), &'static str> {
-        let found = control.borrow().requestors.find(peer.ip()).cloned();
+        let found = entrance.control.borrow().requestors.find(peer.ip()).cloned();
         let policy = found.ok_or("no requestor has this address")?;
-        let place = places.take(peer.ip())?;
+        let place = entrance.places.take(peer.ip())?;
         debug!("{peer}: connected as {}", policy.name);
         let local = stream.local_addr().unwrap_or(self.address);
-        let control = control.clone();
+        let guest = Guest {
+            peer,
+            policy: Arc::clone(&policy),
+            limits: entrance.limits,
+            share: entrance.turns.share(peer.ip()),
+            refusals: Arc::clone(&entrance.refusals),
+            control: entrance.control.clone(),
+        };
         match &self.service {
             Service::V4 { server_id } => {
-                let protocol = V4::new(super::server_id(*server_id, local), Arc::clone(&policy), self.active);
+                let protocol = V4::new(super::server_id(*server_id, local), policy, self.active);
                 let protocol = if self.secure { protocol.secure() } else { protocol };
-                let shared = Arc::clone(&stores.v4);
+                let shared = Arc::clone(&entrance.stores.v4);
                 tasks.spawn(async move {
-                    connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
+                    connection::serve(stream, protocol, guest, &shared).await;
                     drop(place);
                 });
             }
             Service::V6 { server_id } => {
-                let protocol = V6::new(Arc::clone(server_id), Arc::clone(&policy), self.active);
+                let protocol = V6::new(Arc::clone(server_id), policy, self.active);
                 let protocol = if self.secure { protocol.secure() } else { protocol };
-                let shared = Arc::clone(&stores.v6);
+                let shared = Arc::clone(&entrance.stores.v6);
                 tasks.spawn(async move {
-                    connection::serve(stream, peer, protocol, policy, limits, &shared, control).await;
+                    connection::serve(stream, protocol, guest, &shared).await;
                     drop(place);
                 });
             }
         }
         Ok(())
     }
+}
+
+/// What all connections of a listener share.
+struct Entrance {
+    stores: Stores,
+    control: watch::Receiver<Control>,
+    limits: Limits,
+    places: Arc<Places>,
+    turns: Arc<Turns>,
+    refusals: Arc<Refusals>,
 }

@@ -10,6 +10,7 @@ mod refusals;
 mod shared;
 mod sources;
 mod state;
+mod turns;
 mod wire;
 
 use std::fmt::Write as _;
@@ -42,6 +43,7 @@ pub use listener::Listener;
 pub use places::Places;
 pub use shared::SharedStore;
 pub(crate) use shared::keep_time;
+pub use turns::Turns;
 
 /// What the daemon's connections have to know of the outside.
 #[derive(Debug, Clone, Default)]
@@ -137,6 +139,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
             active_send_timeout: config.limits.active_send_timeout,
             active_idle_timeout: config.limits.active_idle_timeout,
         };
+        let turns = Turns::of_runtime();
         let mut ready = String::from("ready");
         for listener in listeners {
             let (name, address) = match &listener {
@@ -149,7 +152,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
             match listener {
                 Bound::Tcp(listener) => {
                     let places = Places::new(config.limits.connections, config.limits.connections_per_requestor);
-                    tasks.spawn(listener.run(stores, control, limits, places));
+                    tasks.spawn(listener.run(stores, control, limits, places, Arc::clone(&turns)));
                 }
                 Bound::Udp(datagrams) => {
                     tasks.spawn_blocking(move || datagrams.run(&stores, &control));

@@ -1,57 +1,119 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::net::{IpAddr, SocketAddr};
-use std::time::{Duration, Instant};
+use std::fmt::Display;
+use std::mem::Discriminant;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tracing::warn;
+use leasequery_protocol::code::StatusCode;
+use leasequery_protocol::server::{CloseReason, Silence};
+use tracing::{info, warn};
 
-/// Connections that were closed at once. Anybody can make them, so what is the same for an address is told in sum.
+/// What peers can have logged. They can do all of it as often as they like, so what is the same for an address is told in
+/// sum.
 #[derive(Debug, Default)]
 pub(super) struct Refusals {
-    /// Those that were told of since `began`, with how many came after them.
-    told: HashMap<(IpAddr, &'static str), u64>,
-    /// Those that were one too many addresses.
-    others: u64,
-    began: Option<Instant>,
+    state: Mutex<State>,
 }
 
-/// How often an address is told of.
-const PERIOD: Duration = Duration::from_secs(1);
-/// Addresses that are told of in that time.
+#[derive(Debug, Default)]
+struct State {
+    /// What was told of in this period, with how often it came after that.
+    told: HashMap<(IpAddr, Kind), Told>,
+    /// What was of one too many addresses.
+    others: u64,
+}
+
+#[derive(Debug)]
+struct Told {
+    text: String,
+    more: u64,
+}
+
+/// What is counted together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Kind {
+    /// Closed at once, for this reason.
+    NotServed(&'static str),
+    /// A query was answered.
+    Answered,
+    /// A query was refused.
+    Refused(StatusCode),
+    /// A connection ended.
+    Ended(Discriminant<CloseReason>),
+    /// A connection is protected by TLS.
+    Secured,
+    /// No TLS came about, or it broke.
+    NoTls,
+    /// A datagram was not answered.
+    Silence(Discriminant<Silence>),
+    /// Connections cannot be accepted.
+    NotAccepted,
+}
+
+impl Kind {
+    /// Whether somebody should look at it.
+    fn is_warning(self) -> bool {
+        matches!(self, Self::NotServed(_) | Self::NotAccepted)
+    }
+}
+
+/// How often the same is told of the same address.
+pub(super) const PERIOD: Duration = Duration::from_secs(1);
+/// How much is told in that time.
 const MANY: usize = 256;
 
 impl Refusals {
-    /// Tells of one, or counts it.
-    pub(super) fn note(&mut self, peer: SocketAddr, reason: &'static str) {
-        self.began.get_or_insert_with(Instant::now);
-        let many = self.told.len() >= MANY;
-        match self.told.entry((peer.ip(), reason)) {
-            Entry::Occupied(mut more) => *more.get_mut() += 1,
-            Entry::Vacant(_) if many => self.others += 1,
-            Entry::Vacant(told) => {
-                warn!("{peer}: closed: {reason}");
-                told.insert(0);
+    /// Tells of something, or counts it.
+    pub(super) fn note(&self, peer: impl Display, ip: IpAddr, kind: Kind, text: impl FnOnce() -> String) {
+        let is_new = {
+            let mut state = self.state();
+            let many = state.told.len() >= MANY;
+            match state.told.entry((ip, kind)) {
+                Entry::Occupied(mut told) => {
+                    told.get_mut().more += 1;
+                    None
+                }
+                Entry::Vacant(_) if many => {
+                    state.others += 1;
+                    None
+                }
+                Entry::Vacant(new) => Some(new.insert(Told { text: text(), more: 0 }).text.clone()),
             }
+        };
+        match is_new {
+            Some(text) if kind.is_warning() => warn!("{peer}: {text}"),
+            Some(text) => info!("{peer}: {text}"),
+            None => {}
         }
     }
 
-    /// Waits until there is something to tell in sum.
-    pub(super) async fn due(&self) {
-        match self.began {
-            Some(began) => tokio::time::sleep(PERIOD.saturating_sub(began.elapsed())).await,
-            None => std::future::pending().await,
+    /// Tells of what was counted. What goes on is told of in sum from now on.
+    pub(super) fn report(&self) {
+        let mut lines = Vec::new();
+        let others = {
+            let mut state = self.state();
+            state.told.retain(|(peer, kind), told| {
+                let more = std::mem::take(&mut told.more);
+                if more > 0 {
+                    lines
+                        .push((kind.is_warning(), format!("{peer}: {more} times more within a second: {}", told.text)));
+                }
+                more > 0
+            });
+            std::mem::take(&mut state.others)
+        };
+        for (is_warning, line) in lines {
+            if is_warning { warn!("{line}") } else { info!("{line}") }
+        }
+        if others > 0 {
+            warn!("{others} times more within a second, of further addresses: refused, closed or answered");
         }
     }
 
-    /// Tells of those that were counted.
-    pub(super) fn report(&mut self) {
-        for ((peer, reason), more) in self.told.drain().filter(|(_, more)| *more > 0) {
-            warn!("{peer}: closed {more} times more within a second: {reason}");
-        }
-        if self.others > 0 {
-            warn!("{} connections of further addresses were closed within a second", self.others);
-        }
-        *self = Self::default();
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -59,16 +121,34 @@ impl Refusals {
 mod tests {
     use super::*;
 
+    const KIND: Kind = Kind::NotServed("no requestor has this address");
+
+    fn note(refusals: &Refusals, number: u32) {
+        refusals.note(number, IpAddr::from(number.to_be_bytes()), KIND, String::new);
+    }
+
     #[test]
     fn what_is_kept_of_a_flood_is_bounded() {
-        let mut refusals = Refusals::default();
-        for number in 0..10_000_u32 {
-            refusals.note((number.to_be_bytes(), 7).into(), "no requestor has this address");
+        let refusals = Refusals::default();
+        for number in 0..10_000 {
+            note(&refusals, number);
         }
-        refusals.note(([0, 0, 0, 0], 8).into(), "no requestor has this address");
-        assert_eq!((refusals.told.len(), refusals.others), (MANY, 10_000 - MANY as u64));
-        assert_eq!(refusals.told.values().sum::<u64>(), 1);
+        note(&refusals, 0);
+        let state = refusals.state();
+        assert_eq!((state.told.len(), state.others), (MANY, 10_000 - MANY as u64));
+        assert_eq!(state.told.values().map(|told| told.more).sum::<u64>(), 1);
+    }
+
+    #[test]
+    fn what_goes_on_is_told_of_in_sum_and_what_has_ended_is_forgotten() {
+        let refusals = Refusals::default();
+        for number in [1, 2, 1] {
+            note(&refusals, number);
+        }
         refusals.report();
-        assert!(refusals.told.is_empty() && refusals.others == 0 && refusals.began.is_none());
+        let told = |refusals: &Refusals| refusals.state().told.keys().map(|(ip, _)| *ip).collect::<Vec<_>>();
+        assert_eq!(told(&refusals), [IpAddr::from([0, 0, 0, 1])]);
+        refusals.report();
+        assert!(told(&refusals).is_empty());
     }
 }

@@ -1,7 +1,7 @@
 //! What is between the socket of a connection and its messages: nothing, or TLS.
 
 use leasequery_protocol::server::{Connection, Protocol};
-use tracing::{info, warn};
+use tracing::warn;
 
 use crate::tls::{Channel, Identity};
 
@@ -111,10 +111,9 @@ impl Wire {
         }
     }
 
-    /// Logs how the connection is protected.
-    pub(super) fn log(&self, peer: std::net::SocketAddr, name: &str) {
-        if let (Some(channel), Some(identity)) = (&self.channel, &self.peer) {
-            info!("{peer} ({name}): secured by {}, as {}", channel.describe(), identity.describe());
-        }
+    /// How the connection is protected, for people.
+    pub(super) fn describe(&self) -> Option<String> {
+        let (channel, identity) = (self.channel.as_ref()?, self.peer.as_ref()?);
+        Some(format!("secured by {}, as {}", channel.describe(), identity.describe()))
     }
 }

@@ -1,0 +1,233 @@
+//! Who has the processor. Requestors share it, not connections: whoever opens many gets no more of it.
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::Notify;
+
+/// The turns of all connections, of which there are as many at a time as threads.
+///
+/// A connection does nothing but in its turn, and a turn waits for nothing. If there are more connections with something
+/// to do than turns, the next one is of the address that has had the least time. A turn is kept on the way through the
+/// runtime's queue, so that no more connections than threads are in that queue with work, and others leave it at once.
+#[derive(Debug)]
+pub struct Turns {
+    state: Mutex<State>,
+}
+
+/// The claim of one connection.
+#[derive(Debug)]
+pub(super) struct Share {
+    turns: Arc<Turns>,
+    peer: IpAddr,
+    given: Arc<Notify>,
+    claim: Claim,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Claim {
+    None,
+    Waiting,
+    Turn(Instant),
+}
+
+#[derive(Debug)]
+struct State {
+    /// Turns that nobody has; then nobody waits.
+    free: usize,
+    addresses: HashMap<IpAddr, Address>,
+    /// The addresses that wait, by the time they have had.
+    order: BTreeSet<(Duration, IpAddr)>,
+    /// The time that the address of the latest turn had had. Who has been away begins there: what was not used is not
+    /// saved up.
+    clock: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Address {
+    connections: usize,
+    /// Turns that its connections have.
+    busy: usize,
+    /// The time it has had.
+    had: Duration,
+    waiting: VecDeque<Arc<Notify>>,
+}
+
+/// Addresses without connections that are remembered, because they have had more than their share.
+const REMEMBERED: usize = 1024;
+
+impl Turns {
+    /// So many at a time.
+    pub fn new(threads: usize) -> Arc<Self> {
+        let state =
+            State { free: threads.max(1), addresses: HashMap::new(), order: BTreeSet::new(), clock: Duration::ZERO };
+        Arc::new(Self { state: Mutex::new(state) })
+    }
+
+    /// As many at a time as this runtime has threads.
+    pub fn of_runtime() -> Arc<Self> {
+        Self::new(tokio::runtime::Handle::current().metrics().num_workers())
+    }
+
+    /// The claim of a connection of this address.
+    pub(super) fn share(self: &Arc<Self>, peer: IpAddr) -> Share {
+        self.state().addresses.entry(peer).or_default().connections += 1;
+        Share { turns: Arc::clone(self), peer, given: Arc::default(), claim: Claim::None }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Share {
+    /// Waits for a turn, unless it is this one's already.
+    pub(super) async fn begin(&mut self) {
+        if self.claim == Claim::None {
+            if self.turns.state().ask(self.peer, &self.given) {
+                self.claim = Claim::Turn(Instant::now());
+            } else {
+                self.wait().await;
+            }
+        }
+    }
+
+    /// Ends the turn, and waits for another one. Other tasks of the runtime go on meanwhile in any case.
+    pub(super) async fn pass(&mut self) {
+        let Claim::Turn(began) = self.claim else { return self.begin().await };
+        if self.turns.state().pass(self.peer, &self.given, began.elapsed()) {
+            tokio::task::yield_now().await;
+            self.claim = Claim::Turn(Instant::now());
+        } else {
+            self.wait().await;
+        }
+    }
+
+    /// Ends the turn. One of several connections of an address keeps it for a moment, in which the others find out that
+    /// they have to wait: many that have little to do each would be served before anybody else otherwise.
+    pub(super) async fn end(&mut self) {
+        let Claim::Turn(began) = self.claim else { return };
+        if self.turns.state().charge(self.peer, began.elapsed()) {
+            tokio::task::yield_now().await;
+        }
+        self.claim = Claim::None;
+        self.turns.state().release(self.peer);
+    }
+
+    async fn wait(&mut self) {
+        self.claim = Claim::Waiting;
+        self.given.notified().await;
+        self.claim = Claim::Turn(Instant::now());
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut state = self.turns.state();
+        match self.claim {
+            Claim::None => {}
+            Claim::Turn(began) => {
+                state.charge(self.peer, began.elapsed());
+                state.release(self.peer);
+            }
+            Claim::Waiting => state.withdraw(self.peer, &self.given),
+        }
+        state.leave(self.peer);
+    }
+}
+
+impl State {
+    /// Gives a turn, or takes a place in the queue.
+    fn ask(&mut self, peer: IpAddr, given: &Arc<Notify>) -> bool {
+        let address = self.addresses.entry(peer).or_default();
+        if address.busy == 0 && address.waiting.is_empty() {
+            address.had = address.had.max(self.clock);
+        }
+        if self.free > 0 {
+            self.free -= 1;
+            address.busy += 1;
+            self.clock = self.clock.max(address.had);
+            return true;
+        }
+        if address.waiting.is_empty() {
+            self.order.insert((address.had, peer));
+        }
+        address.waiting.push_back(Arc::clone(given));
+        false
+    }
+
+    /// Puts a turn that has been used to the account of an address. Says whether it has further connections and there
+    /// are other addresses.
+    fn charge(&mut self, peer: IpAddr, time: Duration) -> bool {
+        let others = self.addresses.len() > 1;
+        let Some(address) = self.addresses.get_mut(&peer) else { return false };
+        let before = address.had;
+        address.had += time;
+        if !address.waiting.is_empty() {
+            self.order.remove(&(before, peer));
+            self.order.insert((address.had, peer));
+        }
+        others && address.connections > 1
+    }
+
+    /// Ends a turn of who wants another one: says whether it may have that at once.
+    fn pass(&mut self, peer: IpAddr, given: &Arc<Notify>, time: Duration) -> bool {
+        self.charge(peer, time);
+        let Some(address) = self.addresses.get(&peer) else { return true };
+        let first = self.order.first().is_none_or(|(had, _)| address.had <= *had);
+        if first && address.waiting.is_empty() {
+            self.clock = self.clock.max(address.had);
+            return true;
+        }
+        self.ask(peer, given);
+        self.release(peer);
+        false
+    }
+
+    /// Takes a turn back, for who has waited.
+    fn release(&mut self, peer: IpAddr) {
+        if let Some(address) = self.addresses.get_mut(&peer) {
+            address.busy -= 1;
+        }
+        self.free += 1;
+        while self.free > 0
+            && let Some((had, next)) = self.order.pop_first()
+        {
+            self.clock = self.clock.max(had);
+            let Some(address) = self.addresses.get_mut(&next) else { continue };
+            let Some(given) = address.waiting.pop_front() else { continue };
+            if !address.waiting.is_empty() {
+                self.order.insert((had, next));
+            }
+            address.busy += 1;
+            self.free -= 1;
+            given.notify_one();
+        }
+    }
+
+    /// Gives up a place in the queue, or the turn that was given in this moment.
+    fn withdraw(&mut self, peer: IpAddr, given: &Arc<Notify>) {
+        let Some(address) = self.addresses.get_mut(&peer) else { return };
+        let before = address.waiting.len();
+        address.waiting.retain(|other| !Arc::ptr_eq(other, given));
+        if address.waiting.len() == before {
+            self.release(peer);
+        } else if address.waiting.is_empty() {
+            self.order.remove(&(address.had, peer));
+        }
+    }
+
+    /// Forgets a connection, and those addresses without any that have had no more than others.
+    fn leave(&mut self, peer: IpAddr) {
+        if let Some(address) = self.addresses.get_mut(&peer) {
+            address.connections -= 1;
+        }
+        let (clock, full) = (self.clock, self.addresses.len() > REMEMBERED);
+        self.addresses.retain(|_, address| address.connections > 0 || (address.had > clock && !full));
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,125 @@
+use std::future::Future;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use super::*;
+
+const BAD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+const GOOD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+
+/// Connections that always have something to do, in a time of their own.
+struct World {
+    turns: Arc<Turns>,
+    /// Address, and how long its turns are.
+    connections: Vec<(IpAddr, Arc<Notify>, Duration)>,
+    /// Until when those have a turn that have one.
+    having: BTreeSet<(Duration, usize)>,
+    had: HashMap<IpAddr, Duration>,
+}
+
+impl World {
+    fn new(threads: usize, connections: &[(IpAddr, u64)]) -> Self {
+        let turns = Turns::new(threads);
+        let connections =
+            connections.iter().map(|(peer, millis)| (*peer, Arc::default(), Duration::from_millis(*millis)));
+        let mut world =
+            Self { turns, connections: connections.collect(), having: BTreeSet::new(), had: HashMap::new() };
+        for (number, (peer, given, time)) in world.connections.iter().enumerate() {
+            let mut state = world.turns.state();
+            state.addresses.entry(*peer).or_default().connections += 1;
+            if state.ask(*peer, given) {
+                world.having.insert((*time, number));
+            }
+        }
+        world
+    }
+
+    /// One uses up its turn and asks for the next. Gives when, and which it was.
+    fn step(&mut self) -> (Duration, usize) {
+        let (now, number) = self.having.pop_first().expect("somebody has a turn");
+        let (peer, given, time) = &self.connections[number];
+        *self.had.entry(*peer).or_default() += *time;
+        if self.turns.state().pass(*peer, given, *time) {
+            self.having.insert((now + *time, number));
+        }
+        for (number, (_, given, time)) in self.connections.iter().enumerate() {
+            if is_given(given) {
+                self.having.insert((now + *time, number));
+            }
+        }
+        (now, number)
+    }
+}
+
+fn is_given(given: &Notify) -> bool {
+    pin!(given.notified()).poll(&mut Context::from_waker(Waker::noop())) == Poll::Ready(())
+}
+
+#[test]
+fn an_address_has_its_share_however_many_connections_another_one_has() {
+    for threads in [1, 2, 4] {
+        // The turns of the many are fifty times as long, too.
+        let mut connections = vec![(BAD, 50); 200];
+        connections.push((GOOD, 1));
+        let mut world = World::new(threads, &connections);
+        let until = Duration::from_secs(10);
+        while world.step().0 < until {}
+        // One connection can use one thread, and no more.
+        let fair = if threads == 1 { until / 2 } else { until };
+        let good = world.had[&GOOD];
+        assert!(good > fair * 9 / 10, "{threads}: {good:?} beside {:?}", world.had[&BAD]);
+        assert_eq!(world.having.len(), threads);
+    }
+}
+
+#[test]
+fn connections_of_an_address_take_turns() {
+    let mut world = World::new(1, &[(BAD, 1); 5]);
+    let order: Vec<_> = (0..10).map(|_| world.step().1).collect();
+    assert_eq!(order, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn who_has_been_away_has_saved_up_nothing_and_who_comes_back_has_forgotten_nothing() {
+    let turns = Turns::new(1);
+    let (bad, good) = (turns.share(BAD), turns.share(GOOD));
+    let mut state = turns.state();
+    assert!(state.ask(BAD, &bad.given));
+    state.charge(BAD, Duration::from_secs(5));
+    state.release(BAD);
+    assert!(state.ask(BAD, &bad.given));
+    state.charge(BAD, Duration::from_secs(1));
+    state.release(BAD);
+    assert!(state.ask(GOOD, &good.given));
+    assert_eq!(state.addresses[&GOOD].had, Duration::from_secs(5));
+    state.release(GOOD);
+    drop(state);
+    drop(bad);
+    assert_eq!(turns.state().addresses[&BAD].had, Duration::from_secs(6), "it has had more than others");
+    drop(turns.share(GOOD));
+    let again = turns.share(BAD);
+    assert_eq!(turns.state().addresses[&BAD].had, Duration::from_secs(6));
+    let mut state = turns.state();
+    assert!(state.ask(BAD, &again.given));
+    state.release(BAD);
+    drop(state);
+    drop((again, good));
+    assert!(turns.state().addresses.is_empty());
+}
+
+#[test]
+fn a_connection_that_ends_leaves_its_turn_to_others_and_its_place_in_the_queue() {
+    let turns = Turns::new(1);
+    let mut context = Context::from_waker(Waker::noop());
+    let (mut first, mut second, mut third) = (turns.share(BAD), turns.share(BAD), turns.share(GOOD));
+    assert!(pin!(first.begin()).poll(&mut context).is_ready());
+    assert!(pin!(second.begin()).poll(&mut context).is_pending());
+    assert!(pin!(third.begin()).poll(&mut context).is_pending());
+    drop(second);
+    drop(first);
+    assert!(is_given(&third.given));
+    // It was given a turn and is gone before it knows.
+    drop(third);
+    assert_eq!(turns.state().free, 1);
+    assert!(turns.state().order.is_empty());
+}
