@@ -7,6 +7,7 @@ mod demo;
 mod duid;
 mod exchange;
 pub mod family;
+mod files;
 pub mod follow;
 pub mod output;
 pub mod record;

@@ -171,7 +171,9 @@ fn one_address_cannot_take_all_connections() {
         assert_eq!(daemon.connect().next(), Next::Closed);
     }
     eventually("they are told of in sum", || {
-        daemon.log().contains("times more within a second: as many connections as limits.connections-per-requestor")
+        daemon
+            .log()
+            .contains("times more within a second: closed: as many connections as limits.connections-per-requestor")
     });
     assert!(daemon.log().matches("as many connections").count() < 50);
 }

@@ -14,7 +14,7 @@ use jiff::SignedDuration;
 use leasequery_store::VpnName;
 use toml::Spanned;
 
-use super::{Config, Limits, Problem, Protocol, raw};
+use super::{Config, Limits, Problem, Protocol, Source, raw};
 use crate::record::parse_vpn;
 
 pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Problem> {
@@ -24,6 +24,9 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     let mut warnings = Vec::new();
     let limits = limits(&raw.limits, &mut warnings)?;
     let tls = raw.tls.as_ref().map(|raw| tls::server(raw, directory)).transpose()?;
+    if let Some(tls) = &raw.tls {
+        warnings.extend(crate::tls::exposure(&directory.join(tls.get_ref().key.get_ref())));
+    }
     let listeners = listen::listeners(&raw.listen, tls.is_some())?;
     let in_the_clear = listeners.iter().any(|listener| !listener.secure);
     let requestors = requestor::requestors(&raw.requestor, in_the_clear, &mut warnings)?;
@@ -32,6 +35,10 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         warnings.push("no requestor may send active queries: allow = [\"bulk\", \"active\"] permits them".to_owned());
     }
     let sources = source::sources(&raw.source, directory)?;
+    warnings.extend(sources.iter().filter_map(|source| match source {
+        Source::Leasequery { tls: Some(tls), .. } => crate::tls::exposure(&tls.key),
+        _ => None,
+    }));
     let (networks, links) = network::networks(&raw.network)?;
     if listeners.is_empty() {
         warnings.push("there is no [[listen]]: nobody can ask".to_owned());

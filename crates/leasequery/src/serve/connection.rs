@@ -63,7 +63,7 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
         if session.wants_read() {
             match stream.try_read(&mut input) {
                 Ok(0) if session.wire.is_handshaking() => {
-                    session.note(Kind::NoTls, || "closed within the TLS handshake".to_owned());
+                    session.note_no_tls("closed within the TLS handshake");
                     return;
                 }
                 Ok(0) => session.connection.handle_eof(),
@@ -91,7 +91,7 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
         session.log();
         if turn == Turn::Secure {
             if let Err(error) = session.begin_tls(&control) {
-                session.note(Kind::NoTls, || error.to_string());
+                session.note_no_tls(&error.to_string());
                 return;
             }
             turn = Turn::More;
@@ -196,7 +196,7 @@ impl<P: Protocol> Session<'_, P> {
                 self.judge(&control.borrow());
                 self.wire.release(self.start.elapsed(), &mut self.connection);
             }
-            Err(reason) => self.note(Kind::NoTls, || reason),
+            Err(reason) => self.note_no_tls(&reason),
         }
     }
 
@@ -242,6 +242,10 @@ impl<P: Protocol> Session<'_, P> {
                 }
             }
         }
+    }
+
+    fn note_no_tls(&self, reason: &str) {
+        self.note(Kind::no_tls(reason), || reason.to_owned());
     }
 
     fn note(&self, kind: Kind, text: impl FnOnce() -> String) {

@@ -3,6 +3,7 @@
 mod connection;
 mod datagrams;
 mod describe;
+mod descriptors;
 mod listener;
 mod manager;
 mod places;
@@ -75,6 +76,7 @@ pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     // Leases are nobody else's (RFC 7724 section 9), nor is what the daemon makes; others may use the push socket if its
     // mode says so.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    descriptors::prepare(&config);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     let result = runtime.block_on(serve(config, file));
     runtime.shutdown_timeout(Duration::from_secs(1));

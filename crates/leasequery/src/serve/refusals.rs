@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Display;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem::Discriminant;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -44,8 +45,8 @@ pub(super) enum Kind {
     Ended(Discriminant<CloseReason>),
     /// A connection is protected by TLS.
     Secured,
-    /// No TLS came about, or it broke.
-    NoTls,
+    /// No TLS came about, or it broke, for the reason with this hash.
+    NoTls(u64),
     /// A datagram was not answered.
     Silence(Discriminant<Silence>),
     /// Connections cannot be accepted.
@@ -53,6 +54,13 @@ pub(super) enum Kind {
 }
 
 impl Kind {
+    /// No TLS, for a reason.
+    pub(super) fn no_tls(reason: &str) -> Self {
+        let mut hasher = DefaultHasher::new();
+        reason.hash(&mut hasher);
+        Self::NoTls(hasher.finish())
+    }
+
     /// Whether somebody should look at it.
     fn is_warning(self) -> bool {
         matches!(self, Self::NotServed(_) | Self::NotAccepted)

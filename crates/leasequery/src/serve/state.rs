@@ -1,6 +1,6 @@
 //! The durable copy of the store: opened at the start, and kept up to date beside everything else.
 
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -26,6 +26,7 @@ pub(super) fn open<K: Key>(
     let in_directory = || format!("state-dir {}", directory.display());
     // Leases are as secret here as on the DHCP server (RFC 7724 section 9).
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory).with_context(in_directory)?;
+    inspect(directory).with_context(in_directory)?;
     let (durable, store) = Durable::<K>::open(&directory.join(protocol), settings).with_context(in_directory)?;
     if store.counts().bindings > 0 {
         info!("{}: {} {protocol} bindings", in_directory(), store.counts().bindings);
@@ -42,6 +43,20 @@ pub(super) fn open<K: Key>(
     }
     let keeper = Keeper::start(Arc::clone(&shared), durable);
     Ok((shared, Some(keeper)))
+}
+
+/// Refuses a directory in which everybody could change what is served, and warns about one that others can look into.
+fn inspect(directory: &Path) -> anyhow::Result<()> {
+    let found = std::fs::metadata(directory)?;
+    let mode = found.permissions().mode() & 0o777;
+    anyhow::ensure!(mode & 0o002 == 0, "everybody may write into it (mode {mode:04o}); 0700 would be right");
+    if mode & 0o077 != 0 {
+        warn!("state-dir {}: others may look into it (mode {mode:04o}); 0700 would be right", directory.display());
+    }
+    if found.uid() != nix::unistd::geteuid().as_raw() {
+        warn!("state-dir {}: it is another user's (uid {})", directory.display(), found.uid());
+    }
+    Ok(())
 }
 
 /// Writes what has changed to disk, in a thread of its own.

@@ -1,6 +1,8 @@
 //! A Unix stream socket that takes records, one JSON object a line.
 
-use std::io;
+use std::fs::{File, Permissions};
+use std::io::{self, ErrorKind};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,22 +40,51 @@ const LINE: usize = 1 << 20;
 const UNSENT: usize = 16 << 20;
 /// Lines put into the store at a time, so that nobody waits for it long.
 const BATCH: usize = 256;
+/// Octets of lines kept for that.
+const BATCH_OCTETS: usize = 1 << 20;
+/// Connections that the kernel keeps until they are accepted.
+const BACKLOG: i32 = 128;
+/// Clients served at a time. Further ones wait until one has gone.
+pub(crate) const CLIENTS: usize = 32;
+/// Who may connect: owner and group.
+const MODE: u32 = 0o660;
+/// Mode bits of a directory: everybody may write into it, and may rename and remove only what is their own.
+const EVERYBODY: u32 = 0o002;
+const STICKY: u32 = 0o1000;
 
 impl Socket {
     /// Makes the socket, for its owner and group. One that a former run left is replaced; one that somebody listens on
     /// is not.
     pub fn bind(path: &Path) -> io::Result<Self> {
+        let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let mode = std::fs::metadata(directory)?.permissions().mode();
+        if mode & EVERYBODY != 0 && mode & STICKY == 0 {
+            let text = "everybody may write into its directory, and could put another socket there";
+            return Err(io::Error::new(ErrorKind::PermissionDenied, text));
+        }
         if let Ok(found) = std::fs::symlink_metadata(path) {
+            if found.is_symlink() {
+                return Err(io::Error::new(ErrorKind::AlreadyExists, "there is a symbolic link"));
+            }
             if !found.file_type().is_socket() {
-                return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is something that is no socket"));
+                return Err(io::Error::new(ErrorKind::AlreadyExists, "there is something that is no socket"));
             }
             if std::os::unix::net::UnixStream::connect(path).is_ok() {
-                return Err(io::Error::new(io::ErrorKind::AddrInUse, "another process listens on it"));
+                return Err(io::Error::new(ErrorKind::AddrInUse, "another process listens on it"));
             }
             std::fs::remove_file(path)?;
         }
-        let listener = UnixListener::bind(path)?;
-        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o660))?;
+        let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+        // The file gets the permissions that the socket has, so that it never has others.
+        let socket = File::from(OwnedFd::from(socket));
+        socket.set_permissions(Permissions::from_mode(MODE))?;
+        let socket = socket2::Socket::from(OwnedFd::from(socket));
+        socket.bind(&socket2::SockAddr::unix(path)?)?;
+        // The process's umask has been taken away from them.
+        std::fs::set_permissions(path, Permissions::from_mode(MODE))?;
+        socket.listen(BACKLOG)?;
+        socket.set_nonblocking(true)?;
+        let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
         Ok(Self { listener, path: path.to_owned() })
     }
 
@@ -63,9 +94,12 @@ impl Socket {
         let mut clients = JoinSet::new();
         while !control.borrow().shutdown {
             tokio::select! {
-                accepted = self.listener.accept() => match accepted {
+                accepted = self.listener.accept(), if clients.len() < CLIENTS => match accepted {
                     Ok((stream, _)) => {
                         clients.spawn(serve(stream, sources, stores.clone()));
+                        if clients.len() == CLIENTS {
+                            warn!("push {}: {CLIENTS} clients at a time, further ones have to wait", self.path.display());
+                        }
                     }
                     Err(error) => {
                         warn!("push {}: cannot accept: {error}", self.path.display());
@@ -122,6 +156,7 @@ async fn read(
     let mut line = Vec::new();
     loop {
         let mut text = Vec::new();
+        let mut octets = 0;
         // What has arrived is put into the store together, what has not is not waited for.
         let ended = loop {
             match next_line(&mut reader, &mut line).await? {
@@ -139,7 +174,8 @@ async fn read(
                     }
                 }
             }
-            if records.len() == BATCH || !reader.buffer().contains(&b'\n') {
+            octets += line.len();
+            if records.len() == BATCH || octets > BATCH_OCTETS || !reader.buffer().contains(&b'\n') {
                 break false;
             }
         };

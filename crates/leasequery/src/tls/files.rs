@@ -1,3 +1,4 @@
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustls::RootCertStore;
@@ -9,7 +10,7 @@ use super::{TlsError, provider};
 
 /// Reads a file that others may not read, or not write, as a whole: the sections of one kind in it.
 fn sections<T: PemObject>(file: &Path, what: &str) -> Result<Vec<T>, TlsError> {
-    let text = std::fs::read(file).map_err(|error| TlsError::Unreadable(file.to_owned(), error))?;
+    let text = crate::files::read(file).map_err(|error| TlsError::Unreadable(file.to_owned(), error))?;
     let bad = |error: PemError| TlsError::Bad(file.to_owned(), format!("not a PEM file: {error}"));
     let found = T::pem_slice_iter(&text).collect::<Result<Vec<_>, _>>().map_err(bad)?;
     if found.is_empty() {
@@ -46,6 +47,15 @@ const ENCRYPTED: &str = "the private key in it is encrypted; openssl pkey writes
 
 fn is_encrypted(key: &Path) -> bool {
     std::fs::read_to_string(key).is_ok_and(|text| text.contains("ENCRYPTED"))
+}
+
+/// Why others could get at a private key, if they could. One that its group may read is fine if root has put it there:
+/// that is how a daemon without privileges is given its key.
+pub(crate) fn exposure(key: &Path) -> Option<String> {
+    let found = std::fs::metadata(key).ok()?;
+    let mode = found.mode() & 0o777;
+    let fine = if found.uid() == 0 { 0o740 } else { 0o700 };
+    (mode & !fine != 0).then(|| format!("{}: others may get at this private key (mode {mode:04o})", key.display()))
 }
 
 /// The authorities that are believed.

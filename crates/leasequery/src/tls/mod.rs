@@ -20,6 +20,7 @@ use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use thiserror::Error;
 
 pub use channel::Channel;
+pub(crate) use files::exposure;
 pub use identity::Identity;
 pub use requestor::Client;
 pub use secure::{SecureError, secure, secure_async};

@@ -56,7 +56,7 @@ pub(super) type Scopes<'a> = [&'a Map<String, Value>];
 impl<F: Family> Config<F> {
     /// Reads Kea's configuration.
     pub fn load(file: &Path) -> Result<Self, JsonError> {
-        Self::load_with(file, &|file| std::fs::read_to_string(file))
+        Self::load_with(file, &crate::files::read_to_string)
     }
 
     /// Reads Kea's configuration from files that `read` knows.

@@ -1,4 +1,3 @@
-use std::fs::File;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -154,7 +153,7 @@ impl<F: Family> Follower<F> {
     /// Goes on where a former run stopped, if the file is still what it was.
     fn resume(&mut self) -> io::Result<bool> {
         let position = self.shared.read(|store| store.position(self.source).and_then(Position::from_bytes));
-        let (Some(position), Ok(file)) = (position, File::open(&self.path)) else { return Ok(false) };
+        let (Some(position), Ok(file)) = (position, crate::files::open(&self.path)) else { return Ok(false) };
         let Some(header) = position.find_in(&file)? else { return Ok(false) };
         info!("{}: going on at line {}", self.path.display(), position.line + 1);
         self.absent = None;
@@ -186,7 +185,7 @@ impl<F: Family> Follower<F> {
         // Kea closed the old file before it renamed it, so what is there now is all there will be.
         self.read_on()?;
         let Some(current) = &self.current else { return Ok(()) };
-        let next = match File::open(&self.path) {
+        let next = match crate::files::open(&self.path) {
             Ok(next) => next,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => return Err(error),
