@@ -60,6 +60,10 @@ pub struct Control {
 /// How long connections have to say their last words. The daemon is gone within 5 seconds.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// After how many turns of connections a busy thread looks whether a socket has got anything: a peer that is quick must not
+/// wait for many that are busy.
+const EVENTS: u32 = 4;
+
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -77,7 +81,7 @@ pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     // mode says so.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     descriptors::prepare(&config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(EVENTS).build()?;
     let result = runtime.block_on(serve(config, file));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result

@@ -70,7 +70,7 @@ impl Kind {
 /// How often the same is told of the same address.
 pub(super) const PERIOD: Duration = Duration::from_secs(1);
 /// How much is told in that time.
-const MANY: usize = 256;
+const MANY: usize = 64;
 
 impl Refusals {
     /// Tells of something, or counts it.

@@ -1,6 +1,6 @@
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Waker};
 
 use super::*;
 
@@ -65,9 +65,8 @@ fn an_address_has_its_share_however_many_connections_another_one_has() {
         let until = Duration::from_secs(10);
         while world.step().0 < until {}
         // One connection can use one thread, and no more.
-        let fair = if threads == 1 { until / 2 } else { until };
         let good = world.had[&GOOD];
-        assert!(good > fair * 9 / 10, "{threads}: {good:?} beside {:?}", world.had[&BAD]);
+        assert!(good > until * 8 / 10, "{threads}: {good:?} beside {:?}", world.had[&BAD]);
         assert_eq!(world.having.len(), threads);
     }
 }
