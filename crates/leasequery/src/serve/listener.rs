@@ -10,6 +10,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tracing::debug;
 
 use super::connection::{self, Guest};
@@ -87,6 +88,7 @@ impl Listener {
         let mut tasks = JoinSet::new();
         let mut accepted = 0_usize;
         let mut report = tokio::time::interval(refusals::PERIOD);
+        report.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !control.borrow().shutdown {
             tokio::select! {
                 next = self.socket.accept() => match next {
@@ -95,7 +97,7 @@ impl Listener {
                             refusals.note(peer, peer.ip(), Kind::NotServed(reason), || format!("closed: {reason}"));
                         }
                         accepted += 1;
-                        if accepted % AT_ONCE == 0 {
+                        if accepted.is_multiple_of(AT_ONCE) {
                             step_back().await;
                         }
                     }

@@ -170,6 +170,32 @@ impl Daemon {
         assert!(Command::new("sh").args(["-c", &command]).status().expect("sh runs").success());
     }
 
+    /// The addresses of all listeners of this name.
+    pub fn listeners(&self, name: &str) -> Vec<SocketAddr> {
+        let words = self.ready.split_whitespace().filter_map(|word| word.split_once('='));
+        words.filter(|(found, _)| *found == name).map(|(_, address)| address.parse().expect("an address")).collect()
+    }
+
+    /// File descriptors that it has.
+    pub fn descriptors(&self) -> usize {
+        std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it is running").count()
+    }
+
+    /// A limit of the system for it: soft and hard.
+    pub fn limit(&self, name: &str) -> [String; 2] {
+        let limits = std::fs::read_to_string(format!("/proc/{}/limits", self.child.id())).expect("it is running");
+        let line = limits.lines().find_map(|line| line.strip_prefix(name)).expect("a limit");
+        let mut words = line.split_whitespace().map(str::to_owned);
+        [words.next().expect("soft"), words.next().expect("hard")]
+    }
+
+    /// Processor time that it has used, in ticks.
+    pub fn ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it is running");
+        let fields = stat.rsplit(')').next().expect("fields behind the name").split_whitespace();
+        fields.skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("a number")).sum()
+    }
+
     /// Octets of memory that it occupies.
     pub fn memory(&self) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it is running");
