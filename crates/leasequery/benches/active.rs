@@ -47,7 +47,7 @@ impl Server {
         for first in (0..bindings).step_by(1024) {
             change(&shared, first, 1024.min(bindings - first), 1);
         }
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let runtime = leasequery::serve::runtime().expect("a runtime");
         let policy = Policy { allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
         let everybody = Requestor {
             addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],

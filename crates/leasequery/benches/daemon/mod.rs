@@ -114,7 +114,7 @@ pub struct Daemon {
 impl Daemon {
     /// In the clear, or with TLS.
     pub fn start(stores: &Stores, service: Service, tls: Option<leasequery::tls::Server>) -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+        let runtime = leasequery::serve::runtime().expect("a runtime");
         let allow = Allow { active: true, ..Allow::default() };
         let everybody = Requestor {
             addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],

@@ -56,7 +56,7 @@ const BATCH: u128 = 512;
 
 /// Runs the demonstration and says whether the requestors' copies equal the store at its end.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<bool> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = crate::serve::runtime()?;
     let result = runtime.block_on(play(settings));
     runtime.shutdown_timeout(Duration::from_millis(100));
     result

@@ -26,6 +26,7 @@ use leasequery_protocol::requestor::v6::V6;
 use leasequery_protocol::server::Limits;
 use leasequery_store::{Key, Settings, Store, V4Key, V6Key};
 use nix::sys::stat::{Mode, umask};
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -64,6 +65,11 @@ const GRACE: Duration = Duration::from_secs(3);
 /// wait for many that are busy.
 const EVENTS: u32 = 4;
 
+/// What the daemon runs on.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(EVENTS).build()
+}
+
 /// Runs the daemon until a signal ends it.
 pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     tracing_subscriber::fmt()
@@ -81,7 +87,7 @@ pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     // mode says so.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
     descriptors::prepare(&config);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(EVENTS).build()?;
+    let runtime = runtime()?;
     let result = runtime.block_on(serve(config, file));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
