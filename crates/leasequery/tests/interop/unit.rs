@@ -208,10 +208,13 @@ pub(crate) fn under_systemd() {
     machine.does(&format!("{} --v6", ASK.replace("127.0.0.1", "::1")));
     assert!(machine.does("leasequery query 127.0.0.1 --address 10.0.0.10").contains("\"active\""));
     assert!(machine.property("StatusText").starts_with("ready v4-tcp=127.0.0.1:67 "));
+    machine.eventually("test $(journalctl -u leasequery | grep -c ' ready v4-tcp=127.0.0.1:67 ') = 1");
 
     least_privileges(&machine);
 
-    // What Kea writes is seen.
+    // What Kea writes is seen, and heard of: there is a watch for each file.
+    let process = machine.property("MainPID");
+    assert_eq!(machine.does(&format!("ls -l /proc/{process}/fd | grep -c anon_inode:inotify")).trim(), "2");
     machine.does(&format!("printf '%s\\n' '{}' >> {LEASES}", row(11).trim_end()));
     machine.eventually(&format!("{ASK} | grep -q 10.0.0.11"));
 
@@ -257,6 +260,10 @@ pub(crate) fn under_systemd() {
     assert_eq!(machine.leases(), 3);
     let output = push("setpriv --reuid=nobody --regid=leasequery-push --clear-groups");
     assert!(String::from_utf8_lossy(&output.stdout).contains("{\"committed\": 1}"), "{output:?}");
+
+    machine.does("systemctl stop leasequery && echo nonsense >> /etc/leasequery/leasequery.toml");
+    assert!(!machine.run("systemctl start leasequery").status.success());
+    machine.eventually("journalctl -u leasequery | grep -q 'error: /etc/leasequery/leasequery.toml:[0-9]'");
 }
 
 /// That it has no more than it needs.

@@ -7,7 +7,8 @@ use crate::foreign_requestor::ask;
 use crate::pki::{Authority, Files, Pki};
 use crate::{ME, SERVER, World, assert_fails, config, eventually_logged, run, tool};
 
-fn world(pki: Pki, server: Files, me: Files) -> World {
+/// With certificates as they are given.
+pub(crate) fn world(pki: Pki, server: Files, me: Files) -> World {
     let daemon = Daemon::start(&config(&server, "", &format!("certificate-names = [\"{ME}\"]")));
     World { pki, server, me, daemon }
 }

@@ -56,15 +56,18 @@ fn ask(protocol: &str, server: &Files, ca: Option<&Path>, version: &str, me: &Fi
 #[test]
 fn openssl_answers_inside_of_both_versions() {
     let pki = Pki::new();
-    let (server, me) = (pki.files("server", &[SERVER]), pki.files("me", &[ME]));
-    for (protocol, prelude, query) in [("v4", 18, 14), ("v6", 23, 14)] {
-        for (version, cipher) in [("TLSv1_3", "TLS_AES_256_GCM_SHA384"), ("TLSv1_2", "ECDHE-ECDSA-CHACHA20-POLY1305")] {
+    let elliptic = (pki.files("server", &[SERVER]), pki.files("me", &[ME]));
+    let rsa = (pki.rsa("rsa-server", &[SERVER]), pki.rsa("rsa-me", &[ME]));
+    for (protocol, prelude, (server, me), old) in
+        [("v4", 18, elliptic, "ECDHE-ECDSA-CHACHA20-POLY1305"), ("v6", 23, rsa, "ECDHE-RSA-CHACHA20-POLY1305")]
+    {
+        for (version, cipher) in [("TLSv1_3", "TLS_AES_256_GCM_SHA384"), ("TLSv1_2", old)] {
             let Some((output, saw)) = ask(protocol, &server, Some(&pki.path("ca.pem")), version, &me) else { return };
             assert!(output.status.success(), "{output:?} {saw}");
             let records = records(&output);
             assert_eq!(records.len(), 1, "{output:?}");
             assert_eq!(records[0]["address"], if protocol == "v4" { "10.0.0.5" } else { "2001:db8:1::10" });
-            assert_eq!((&saw["prelude"], &saw["query"]), (&prelude.into(), &query.into()), "{saw}");
+            assert_eq!((&saw["prelude"], &saw["query"]), (&prelude.into(), &14.into()), "{saw}");
             assert_eq!((saw["cipher"].as_str(), saw["name"].as_str()), (Some(cipher), Some(SERVER)), "{saw}");
             assert_eq!(saw["requestor"][0], ME, "{saw}");
             // Both said that nothing more would come.

@@ -9,9 +9,9 @@ use leasequery_wire::v4::MessageType;
 use leasequery_wire::v6;
 
 use crate::common::{Daemon, PATIENCE, eventually, query_all};
-use crate::pki::{Authority, Files};
+use crate::pki::{Authority, Files, Pki};
 use crate::prelude::request;
-use crate::{ME, World, eventually_logged, tool, world};
+use crate::{ME, World, chains, eventually_logged, tool, world};
 
 /// Takes a connection and joins it to the server, once that has agreed to begin TLS.
 fn relay(server: SocketAddr, prelude: Vec<u8>) -> SocketAddr {
@@ -98,15 +98,17 @@ fn logged(daemon: &Daemon, words: &str) -> usize {
 //= rfc7525-3.1.1-01
 #[test]
 fn it_asks_inside_of_both_versions() {
-    let world = world("", "");
-    for (v6, version, cipher) in [
-        (false, "-tls1_3", "TLS_AES_128_GCM_SHA256"),
-        (false, "-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305"),
-        (true, "-tls1_3", "TLS_AES_128_GCM_SHA256"),
-        (true, "-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+    let pki = Pki::new();
+    let (server, me) = (pki.rsa("server", &["127.0.0.1"]), pki.rsa("me", &[ME]));
+    let (elliptic, rsa) = (world("", ""), chains::world(pki, server, me));
+    for (world, v6, version, cipher) in [
+        (&elliptic, false, "-tls1_3", "TLS_AES_128_GCM_SHA256"),
+        (&elliptic, false, "-tls1_2", "ECDHE-ECDSA-CHACHA20-POLY1305"),
+        (&rsa, true, "-tls1_3", "TLS_AES_128_GCM_SHA256"),
+        (&rsa, true, "-tls1_2", "ECDHE-RSA-CHACHA20-POLY1305"),
     ] {
         let before = logged(&world.daemon, "secured by");
-        let Some(mut client) = SClient::start(&world, v6, Some(&world.me), &[version]) else { return };
+        let Some(mut client) = SClient::start(world, v6, Some(&world.me), &[version]) else { return };
         eventually("TLS", || logged(&world.daemon, "secured by") > before);
         if v6 {
             // Something that closes the connection.
