@@ -110,6 +110,11 @@ fn it_asks_inside_of_both_versions() {
         let before = logged(&world.daemon, "secured by");
         let Some(mut client) = SClient::start(world, v6, Some(&world.me), &[version]) else { return };
         eventually("TLS", || logged(&world.daemon, "secured by") > before);
+        if version == "-tls1_3" {
+            // A command of s_client's: new keys, on both sides.
+            client.send(b"K\n");
+            std::thread::sleep(Duration::from_millis(100));
+        }
         if v6 {
             // Something that closes the connection.
             let mut octets = Vec::new();
@@ -123,6 +128,7 @@ fn it_asks_inside_of_both_versions() {
         let said = client.text();
         assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
         assert!(said.contains(cipher), "{said}");
+        assert_eq!(said.contains("KEYUPDATE"), version == "-tls1_3", "{said}");
         // Its name for what the server asks for.
         assert!(said.contains("Acceptable client certificate CA names"), "{said}");
     }
