@@ -150,12 +150,14 @@ impl Datagrams {
         (answers, out): (&mut Vec<Answer>, &mut Vec<u8>),
     ) {
         let permit = |address| requestors.find(address).cloned();
+        // It is told of when the store is no longer held.
+        let mut silent = Vec::new();
         let mut take = |one: &Received, before: usize, after: usize, verdict: Verdict| match verdict {
             Verdict::Answer { to, without_relay_info } => {
                 tally.without_relay_info += u64::from(without_relay_info);
                 answers.push(Answer { octets: before..after, to, from: one.to });
             }
-            Verdict::Silence(silence) => tally.silence(one.from, silence),
+            Verdict::Silence(silence) => silent.push((one.from, silence)),
         };
         let datagrams = received.iter().zip(buffers).map(|(one, buffer)| (one, &buffer[..one.length]));
         match &self.service {
@@ -175,6 +177,9 @@ impl Datagrams {
                     take(one, before, out.len(), verdict);
                 }
             }),
+        }
+        for (from, silence) in silent {
+            tally.silence(from, silence);
         }
     }
 
