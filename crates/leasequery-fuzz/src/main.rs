@@ -11,7 +11,9 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match &words[..] {
         ["targets"] => {
-            TARGETS.iter().for_each(|target| println!("{} {}", target.name, target.longest));
+            for target in TARGETS {
+                println!("{} {}", target.name, target.longest);
+            }
             Ok(())
         }
         ["seeds", name, directory] => known(name).and_then(|target| write_seeds(target, Path::new(directory))),

@@ -6,7 +6,7 @@ use std::path::Path;
 use leasequery_fuzz::{Mutator, TARGETS, Target, target};
 
 /// Mutations of each target: some seconds.
-const MUTATIONS: usize = 4000;
+const MUTATIONS: usize = 10_000;
 
 fn run(name: &str) {
     let target = target(name).expect("a target");
