@@ -57,8 +57,11 @@ pub(crate) trait Family: leasequery::family::Family {
     /// Reads a message; `None` if it is none.
     fn facts(body: &[u8]) -> Option<Facts>;
 
-    /// The address that a message of a bulk response tells of, if each is told of once.
-    fn told_once(body: &[u8]) -> Option<Vec<u8>>;
+    /// Whether a response to a bulk query tells of nothing twice, also while something changes.
+    const ONCE_THOUGH_CHANGED: bool;
+
+    /// What a message of a bulk response tells of.
+    fn told(body: &[u8]) -> Vec<Vec<u8>>;
 
     /// Appends a frame of a server, most of the time one that has a place.
     fn reply(input: &mut Input<'_>, xid: u32, now: Time, out: &mut Vec<u8>);

@@ -47,6 +47,8 @@ fn lease(store: &mut Store<V4Key>, key: V4Key, number: u8, filling: usize) {
 impl Family for V4 {
     type Server = v4::V4;
 
+    const ONCE_THOUGH_CHANGED: bool = true;
+
     fn server(policy: Arc<Policy>, active: bool, secure: bool) -> v4::V4 {
         let server = v4::V4::new(SERVER, policy, active);
         if secure { server.secure() } else { server }
@@ -154,11 +156,13 @@ impl Family for V4 {
         })
     }
 
-    fn told_once(body: &[u8]) -> Option<Vec<u8>> {
-        let message = Message::parse(body).ok()?;
-        let tells = matches!(message.message_type(), MessageType::LEASE_ACTIVE | MessageType::LEASE_UNASSIGNED);
+    fn told(body: &[u8]) -> Vec<Vec<u8>> {
+        let Ok(message) = Message::parse(body) else { return Vec::new() };
+        if !matches!(message.message_type(), MessageType::LEASE_ACTIVE | MessageType::LEASE_UNASSIGNED) {
+            return Vec::new();
+        }
         let vpn = message.option(OptionCode::VPN_SELECTION).unwrap_or_default();
-        tells.then(|| [&message.ciaddr().octets(), vpn].concat())
+        vec![[&message.ciaddr().octets(), vpn].concat()]
     }
 
     fn reply(input: &mut Input<'_>, xid: u32, now: Time, out: &mut Vec<u8>) {

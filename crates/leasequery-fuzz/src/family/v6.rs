@@ -4,7 +4,7 @@ use std::sync::Arc;
 use leasequery_protocol::requestor::v6::{ActiveQuery, BulkQuery, Primary, Query, Selector, V6, Wanted};
 use leasequery_protocol::server::{Policy, v6};
 use leasequery_store::{Link, Settings, State, Store, Time, Update, V6Key};
-use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
+use leasequery_wire::v6::{Lease, Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
 
 use super::{Facts, Family, NOW};
 use crate::input::Input;
@@ -73,6 +73,9 @@ pub(crate) fn relayed() -> Vec<Vec<u8>> {
 
 impl Family for V6 {
     type Server = v6::V6;
+
+    /// What has changed since a response began is told of itself.
+    const ONCE_THOUGH_CHANGED: bool = false;
 
     fn server(policy: Arc<Policy>, active: bool, secure: bool) -> v6::V6 {
         let server = v6::V6::new(SERVER.into(), policy, active);
@@ -170,9 +173,12 @@ impl Family for V6 {
         })
     }
 
-    /// What has changed since a response began is told of itself, and may be told of again.
-    fn told_once(_body: &[u8]) -> Option<Vec<u8>> {
-        None
+    fn told(body: &[u8]) -> Vec<Vec<u8>> {
+        let Some(data) = Message::parse(body).ok().and_then(|message| message.client_data().ok()?) else {
+            return Vec::new();
+        };
+        let key = |lease: Lease<'_>| [&lease.address.octets()[..], lease.prefix_length.as_slice()].concat();
+        data.leases().filter_map(Result::ok).map(key).collect()
     }
 
     fn reply(input: &mut Input<'_>, xid: u32, now: Time, out: &mut Vec<u8>) {
