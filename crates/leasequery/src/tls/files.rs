@@ -46,7 +46,7 @@ pub(super) fn certified_key(certificate: &Path, key: &Path) -> Result<CertifiedK
 const ENCRYPTED: &str = "the private key in it is encrypted; openssl pkey writes it without a password";
 
 fn is_encrypted(key: &Path) -> bool {
-    std::fs::read_to_string(key).is_ok_and(|text| text.contains("ENCRYPTED"))
+    crate::files::read_to_string(key).is_ok_and(|text| text.contains("ENCRYPTED"))
 }
 
 /// Why others could get at a private key, if they could. One that its group may read is fine if root has put it there:
