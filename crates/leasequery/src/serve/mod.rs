@@ -61,9 +61,9 @@ pub struct Control {
 /// How long connections have to say their last words. The daemon is gone within 5 seconds.
 const GRACE: Duration = Duration::from_secs(3);
 
-/// After how many turns of connections a busy thread looks whether a socket has got anything: a peer that is quick must not
-/// wait for many that are busy.
-const EVENTS: u32 = 4;
+/// After how many tasks a busy thread looks whether a socket has got anything: a peer that is quick must not wait for many
+/// that are busy.
+const EVENTS: u32 = 8;
 
 /// What the daemon runs on.
 pub fn runtime() -> std::io::Result<Runtime> {

@@ -11,7 +11,7 @@ use tokio::sync::Notify;
 /// The turns of all connections, of which there are as many at a time as threads.
 ///
 /// A connection does nothing but in its turn, and a turn waits for nothing. If there are more connections with something
-/// to do than turns, the next one is of the address that has had the least time. A turn is kept on the way through the
+/// to do than turns, the next one is of the address that has had the least time; an address that is alone has no limit. A turn is kept on the way through the
 /// runtime's queue, so that no more connections than threads are in that queue with work, and others leave it at once.
 #[derive(Debug)]
 pub struct Turns {
@@ -36,8 +36,10 @@ enum Claim {
 
 #[derive(Debug)]
 struct State {
-    /// Turns that nobody has; then nobody waits.
-    free: usize,
+    /// Turns that there are for several addresses.
+    threads: usize,
+    /// Turns that somebody has. While they are fewer than threads nobody waits.
+    busy: usize,
     addresses: HashMap<IpAddr, Address>,
     /// The addresses that wait, by the time they have had.
     order: BTreeSet<(Duration, IpAddr)>,
@@ -62,8 +64,13 @@ const REMEMBERED: usize = 1024;
 impl Turns {
     /// So many at a time.
     pub fn new(threads: usize) -> Arc<Self> {
-        let state =
-            State { free: threads.max(1), addresses: HashMap::new(), order: BTreeSet::new(), clock: Duration::ZERO };
+        let state = State {
+            threads: threads.max(1),
+            busy: 0,
+            addresses: HashMap::new(),
+            order: BTreeSet::new(),
+            clock: Duration::ZERO,
+        };
         Arc::new(Self { state: Mutex::new(state) })
     }
 
@@ -164,12 +171,14 @@ impl Address {
 impl State {
     /// Gives a turn, or takes a place in the queue.
     fn ask(&mut self, peer: IpAddr, given: &Arc<Notify>) -> bool {
+        let is_alone = self.addresses.len() == 1;
         let address = self.addresses.entry(peer).or_default();
         if address.busy == 0 && address.waiting.is_empty() {
             address.had = address.had.max(self.clock);
         }
-        if self.free > 0 {
-            self.free -= 1;
+        // An address that is alone has nobody to share with.
+        if self.order.is_empty() && (self.busy < self.threads || is_alone) {
+            self.busy += 1;
             address.busy += 1;
             self.clock = self.clock.max(address.had);
             return true;
@@ -198,9 +207,11 @@ impl State {
     /// Ends a turn of who wants another one: says whether it may have that at once.
     fn pass(&mut self, peer: IpAddr, given: &Arc<Notify>, time: Duration) -> bool {
         self.charge(peer, time);
+        // What an address was given while it was alone has to be given back.
+        let too_many = self.busy > self.threads && self.addresses.len() > 1;
         let Some(address) = self.addresses.get(&peer) else { return true };
         let first = self.order.first().is_none_or(|(had, _)| address.had <= *had);
-        if first && address.waiting.is_empty() {
+        if first && address.waiting.is_empty() && !too_many {
             self.clock = self.clock.max(address.had);
             return true;
         }
@@ -214,8 +225,8 @@ impl State {
         if let Some(address) = self.addresses.get_mut(&peer) {
             address.busy -= 1;
         }
-        self.free += 1;
-        while self.free > 0
+        self.busy -= 1;
+        while self.busy < self.threads
             && let Some((had, next)) = self.order.pop_first()
         {
             self.clock = self.clock.max(had);
@@ -225,7 +236,7 @@ impl State {
                 self.order.insert((had, next));
             }
             address.busy += 1;
-            self.free -= 1;
+            self.busy += 1;
             given.notify_one();
         }
     }

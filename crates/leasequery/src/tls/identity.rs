@@ -3,6 +3,9 @@ use std::net::IpAddr;
 use rustls::pki_types::{CertificateDer, ServerName};
 use webpki::EndEntityCert;
 
+/// Names that people are told: a certificate may have thousands.
+const NAMES: usize = 4;
+
 /// The certificate that a peer has shown and proved to have the key of.
 #[derive(Debug, Clone)]
 pub struct Identity(CertificateDer<'static>);
@@ -33,6 +36,10 @@ impl Identity {
         let names: Vec<String> = EndEntityCert::try_from(&self.0)
             .map(|certificate| certificate.valid_dns_names().map(ToOwned::to_owned).collect())
             .unwrap_or_default();
-        if names.is_empty() { "a certificate without DNS names".to_owned() } else { names.join(", ") }
+        match names.len() {
+            0 => "a certificate without DNS names".to_owned(),
+            1..=NAMES => names.join(", "),
+            more => format!("{} and {} more names", names[..NAMES].join(", "), more - NAMES),
+        }
     }
 }

@@ -73,9 +73,26 @@ fn an_address_has_its_share_however_many_connections_another_one_has() {
 
 #[test]
 fn connections_of_an_address_take_turns() {
-    let mut world = World::new(1, &[(BAD, 1); 5]);
+    let mut connections = vec![(BAD, 1); 5];
+    connections.push((GOOD, 1000));
+    let mut world = World::new(2, &connections);
     let order: Vec<_> = (0..10).map(|_| world.step().1).collect();
     assert_eq!(order, [0, 1, 2, 3, 4, 0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn who_is_alone_is_not_held_up_and_gives_way_to_who_comes() {
+    let mut world = World::new(2, &[(BAD, 1); 50]);
+    assert_eq!(world.having.len(), 50);
+    let given = Arc::new(Notify::new());
+    world.turns.state().addresses.entry(GOOD).or_default().connections += 1;
+    assert!(!world.turns.state().ask(GOOD, &given));
+    let mut steps = 0;
+    while !is_given(&given) {
+        world.step();
+        steps += 1;
+    }
+    assert_eq!((steps, world.turns.state().busy), (49, 2));
 }
 
 #[test]
@@ -119,6 +136,6 @@ fn a_connection_that_ends_leaves_its_turn_to_others_and_its_place_in_the_queue()
     assert!(is_given(&third.given));
     // It was given a turn and is gone before it knows.
     drop(third);
-    assert_eq!(turns.state().free, 1);
+    assert_eq!(turns.state().busy, 0);
     assert!(turns.state().order.is_empty());
 }
