@@ -1,6 +1,7 @@
 //! A requestor at a TCP connection of the server, while leases and permissions change.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,8 @@ use leasequery_wire::{Framing, split_frame};
 use crate::family::{Facts, Family, V4, V6};
 use crate::input::Input;
 
+/// Where the relays of some DHCPv6 bindings are.
+const RELAYS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 1, 0, 0, 0, 0, 0);
 /// Queries side by side.
 const QUERIES: usize = 3;
 /// Octets asked for at a time by who takes everything.
@@ -50,6 +53,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
             [&[flags][..], &[4, 1, 1, 0, 9], &changes, &[8, 1, 0, 8, 0, 9, 10, 0, 9, 3, 0, 12, 11, 255, 9]].concat(),
         );
     }
+    for (flags, query) in [(0_u8, 0_u8), (0, 5), (1, 0), (1, 5), (1, 8)] {
+        // What may be told changes in the middle of a response.
+        for (before, after) in [(0x8f, 0x0f), (0x0f, 0x8f), (0x0f, 0x7f)] {
+            seeds
+                .push([&[flags, 17, before, 0, 4, query, 1, 0, 8, 1, 0, 17, after, 12, 8, 1, 0, 9][..], &[9]].concat());
+        }
+    }
     let queries = [(0, V4::queries()), (1, V6::queries())];
     for (flags, frame) in queries.into_iter().flat_map(|(flags, frames)| frames.into_iter().map(move |f| (flags, f))) {
         let length = u16::try_from(frame.len()).unwrap_or_default().to_be_bytes();
@@ -66,7 +76,7 @@ struct Answer {
     ended: usize,
     latest: Option<Time>,
     told: BTreeSet<Vec<u8>>,
-    /// Something has changed since it began.
+    /// Leases or permissions have changed since it began.
     changed: bool,
 }
 
@@ -263,7 +273,8 @@ impl<F: Family> Wheel<F> {
         self.policy.allow = Allow { udp: true, bulk: flags & 3 != 0, active: flags & 0x0c != 0 };
         self.policy.withhold = vec![u16::from(input.u8())];
         self.policy.vpns = (flags & 0x70 == 0x70).then(Vec::new);
-        self.policy.relays = (flags & 0x80 != 0).then(|| vec![([192, 0, 2, 0].into(), 24)]);
+        self.policy.relays = (flags & 0x80 != 0).then(|| vec![([192, 0, 2, 0].into(), 24), (RELAYS.into(), 64)]);
+        self.note_change();
         let mut out = Vec::new();
         self.connection.set_policy(&Arc::new(self.policy.clone()), &self.store, &mut out);
         self.check(&out, usize::MAX);

@@ -59,3 +59,21 @@ fn changes_are_told_of_what_was_leased_through_the_requestor_alone() {
     watch.world.commit(&lease(key(1, 6), ALICE));
     assert_eq!(said(&watch.listen()), [there(key(1, 5))]);
 }
+
+#[test]
+fn nothing_is_left_out_because_more_is_permitted_in_the_middle_of_an_answer() {
+    let mut world = World::new();
+    let through = info(RELAY, address(1, 0));
+    // The first of Alice's leases was passed over when it was not to be told.
+    world.commit(&lease(key(1, 1), ALICE));
+    for (host, client) in [(2, BOB), (3, ALICE)] {
+        world.commit(&Update { relay_info: Some(&through), ..lease(key(1, host), client) });
+    }
+    let mut watch = Watch::with(world, own(), Limits::default());
+    watch.send(&Query::everything().frame());
+    let mut replies = watch.turn(1);
+    assert_eq!(replies.len(), 1, "Bob's");
+    replies.extend(watch.set_policy(permitted()));
+    replies.extend(watch.listen());
+    assert_eq!(keys(&answer(&replies)), [key(1, 2), key(1, 3)]);
+}

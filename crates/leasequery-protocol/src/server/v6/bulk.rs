@@ -24,9 +24,9 @@ pub struct BulkQuery {
     leg: usize,
     /// The last key that was looked at on it.
     after: Option<V6Key>,
-    /// The store's latest change when it began, and how its links were.
+    /// The store's latest change when it began, and how its links were; `None` once other bindings may be told of.
     began: Revision,
-    links: u64,
+    links: Option<u64>,
     /// The clients, hashed, some of whose many bindings were told of alone: nobody can rely on having been told with
     /// them. There are far fewer than bindings.
     crowds: HashSet<u64>,
@@ -56,7 +56,7 @@ impl BulkQuery {
             leg: 0,
             after: None,
             began: store.revision(),
-            links: store.links_generation(),
+            links: Some(store.links_generation()),
             crowds: HashSet::new(),
             hasher: RandomState::new(),
             response: Response::new(message, server_id, policy)?,
@@ -84,7 +84,7 @@ impl BulkQuery {
     /// With which of its client's bindings a binding is told of.
     #[inline]
     fn turn(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> Turn {
-        if store.links_generation() != self.links {
+        if self.links != Some(store.links_generation()) {
             // Who belongs together is no longer what it was.
             return Turn::Alone;
         }
@@ -162,6 +162,9 @@ impl Query<V6Key> for BulkQuery {
     }
 
     fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+        if self.told.policy.relays != policy.relays {
+            self.links = None;
+        }
         self.told.policy = Arc::clone(policy);
         self.response.set_policy(policy);
         if policy.allow.bulk { Ok(()) } else { Err(NO_LONGER) }
