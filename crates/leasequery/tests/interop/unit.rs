@@ -49,14 +49,7 @@ impl Machine {
     /// Boots it, with files added to those of this machine.
     fn boot(files: TempDir) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
-        let mut nspawn = as_root("unshare")
-            .args(["--mount", "sh"])
-            .arg(Path::new(HERE).join("machine.sh"))
-            .args([files.path(), directory.path()])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .spawn()
-            .expect("unshare is there");
+        let mut nspawn = container(files.path(), directory.path()).spawn().expect("unshare is there");
         let start = Instant::now();
         let init = loop {
             assert!(nspawn.try_wait().expect("it can be asked").is_none(), "no container can be started here");
@@ -115,10 +108,17 @@ impl Drop for Machine {
     }
 }
 
-/// Succeeds where a container can be made ready.
-pub(crate) fn mounting() -> Command {
+/// Whether there can be a container here.
+pub(crate) fn has_containers() -> bool {
+    let [files, directory] = [(); 2].map(|()| tempfile::tempdir().expect("a directory"));
+    let trial = container(files.path(), directory.path()).arg("trial").stderr(Stdio::null()).status();
+    trial.is_ok_and(|status| status.success())
+}
+
+fn container(files: &Path, directory: &Path) -> Command {
     let mut command = as_root("unshare");
-    command.args(["--mount", "mount", "--make-rprivate", "/"]);
+    command.args(["--mount", "sh"]).arg(Path::new(HERE).join("machine.sh")).args([files, directory]);
+    command.stdin(Stdio::null()).stdout(Stdio::null());
     command
 }
 
