@@ -123,8 +123,8 @@ impl Store<V6Key> {
         if spans.is_empty() {
             spans.push((V6Key::first_in(link, USUAL_LENGTH), V6Key::last_in(link, USUAL_LENGTH)));
         }
-        spans.sort_unstable();
-        // Of two networks one is inside the other, or they have nothing in common.
+        // Of two networks one is inside the other, or they have nothing in common. The larger one has to come first.
+        spans.sort_unstable_by_key(|(first, last)| (*first, std::cmp::Reverse(*last)));
         spans.dedup_by(|next, before| next.1 <= before.1);
         spans
     }

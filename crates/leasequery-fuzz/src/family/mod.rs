@@ -3,6 +3,7 @@
 mod v4;
 mod v6;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use leasequery_protocol::server::{self, Policy};
@@ -29,6 +30,8 @@ pub(crate) struct Facts {
     pub(crate) asks_catch_up: bool,
     /// Whether it may be the last one of a response.
     pub(crate) may_be_last: bool,
+    /// Whether it says that a bulk response is complete.
+    pub(crate) completes: bool,
 }
 
 /// A protocol with both its ends.
@@ -62,6 +65,13 @@ pub(crate) trait Family: leasequery::family::Family {
 
     /// What a message of a bulk response tells of.
     fn told(body: &[u8]) -> Vec<Vec<u8>>;
+
+    /// Whether a message is a bulk query for everything in the default VPN.
+    fn asks_everything(body: &[u8]) -> bool;
+
+    /// What such a query is told of, as [`told`](Self::told) gives it: by who may be told of everything, or of what came
+    /// through relays.
+    fn tellable(store: &Store<Self::Key>, relayed: bool) -> BTreeSet<Vec<u8>>;
 
     /// Appends a frame of a server, most of the time one that has a place.
     fn reply(input: &mut Input<'_>, xid: u32, now: Time, out: &mut Vec<u8>);

@@ -1,9 +1,11 @@
+use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
 use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, Primary, Query, V4, VpnChoice, Wanted};
 use leasequery_protocol::server::{Policy, v4};
-use leasequery_store::{Hardware, Network, Settings, State, Store, Time, Update, V4Key, VpnName};
+use leasequery_store::{Entry, Hardware, Network, Selector, Settings, State, Store, Time, Update, V4Key};
+use leasequery_store::{VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::{
     BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode,
 };
@@ -153,6 +155,7 @@ impl Family for V4 {
                 MessageType::LEASE_QUERY_STATUS => ended.into_iter().any(says),
                 _ => false,
             },
+            completes: kind == MessageType::LEASE_QUERY_DONE && status.is_none(),
         })
     }
 
@@ -163,6 +166,20 @@ impl Family for V4 {
         }
         let vpn = message.option(OptionCode::VPN_SELECTION).unwrap_or_default();
         vec![[&message.ciaddr().octets(), vpn].concat()]
+    }
+
+    fn asks_everything(body: &[u8]) -> bool {
+        let Ok(message) = Message::parse(body) else { return false };
+        let narrows = |(code, _): (OptionCode, _)| code != OptionCode::PARAMETER_REQUEST_LIST;
+        let bulk = message.message_type() == MessageType::BULK_LEASE_QUERY;
+        bulk && message.chaddr().is_empty() && !message.options().any(narrows)
+    }
+
+    fn tellable(store: &Store<V4Key>, relayed: bool) -> BTreeSet<Vec<u8>> {
+        let relays =
+            |entry: &Entry<'_, V4Key>| matches!(entry, Entry::Bound(binding) if binding.relay_info().is_some());
+        let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None);
+        entries.filter(|entry| !relayed || relays(entry)).map(|entry| entry.key().address.octets().to_vec()).collect()
     }
 
     fn reply(input: &mut Input<'_>, xid: u32, now: Time, out: &mut Vec<u8>) {

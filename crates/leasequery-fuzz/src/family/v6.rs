@@ -1,9 +1,10 @@
+use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
 use leasequery_protocol::requestor::v6::{ActiveQuery, BulkQuery, Primary, Query, Selector, V6, Wanted};
 use leasequery_protocol::server::{Policy, v6};
-use leasequery_store::{Link, Settings, State, Store, Time, Update, V6Key};
+use leasequery_store::{Entry, Link, Settings, State, Store, Time, Update, V6Key, VpnRange};
 use leasequery_wire::v6::{Lease, Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
 
 use super::{Facts, Family, NOW};
@@ -50,7 +51,7 @@ fn lease(store: &mut Store<V6Key>, key: V6Key, number: u8, filling: usize) {
         last_transaction: Some(now.minus(number.into())),
         expires: (number % 5 != 4).then(|| now.plus(10 * u32::from(number) + 1)),
         renews: Some(now.plus(5)),
-        relay_info: (number % 3 != 2).then_some(&info),
+        relay_info: (number % 5 != 2).then_some(&info),
         remote_id: Some(b"\0\0\0\x01r"),
         relay_id: Some(b"\0\x01r"),
         link: (number % 6 == 5).then(|| store.name_link(key, address(2, 0))).flatten(),
@@ -156,20 +157,19 @@ impl Family for V6 {
     fn facts(body: &[u8]) -> Option<Facts> {
         let message = Message::parse(body).ok()?;
         let status = message.status().ok().flatten().map(|status| status.code);
+        let kind = message.message_type();
+        let nothing = message.client_data().ok().flatten().is_none();
+        let last = kind == MessageType::LEASE_QUERY_DONE || (kind == MessageType::LEASE_QUERY_REPLY && nothing);
         let ends = [StatusCode::CATCH_UP_COMPLETE, StatusCode::DATA_MISSING];
         Some(Facts {
             xid: message.transaction_id(),
             base_time: message.base_time().ok().flatten().map(|seconds| Time(seconds.wrapping_add(EPOCH))),
             ends_catch_up: status.is_some_and(|status| ends.contains(&status)),
             asks_catch_up: message.options().find(OptionCode::START_TIME).is_some(),
-            may_be_last: match message.message_type() {
-                MessageType::LEASE_QUERY_DONE | MessageType::REPLY => true,
-                MessageType::LEASE_QUERY_REPLY => {
-                    let failed = status.is_some_and(|status| status != StatusCode::SUCCESS);
-                    failed || message.client_data().ok().flatten().is_none()
-                }
-                _ => false,
-            },
+            may_be_last: last
+                || kind == MessageType::REPLY
+                || (kind == MessageType::LEASE_QUERY_REPLY && status.is_some_and(|code| code != StatusCode::SUCCESS)),
+            completes: last && status.is_none(),
         })
     }
 
@@ -179,6 +179,33 @@ impl Family for V6 {
         };
         let key = |lease: Lease<'_>| [&lease.address.octets()[..], lease.prefix_length.as_slice()].concat();
         data.leases().filter_map(Result::ok).map(key).collect()
+    }
+
+    /// That is a query for the links of all that has changed since long ago.
+    fn asks_everything(body: &[u8]) -> bool {
+        let Ok(message) = Message::parse(body) else { return false };
+        let Ok(Some(query)) = message.query() else { return false };
+        let long_ago = |since: u32| since.wrapping_add(EPOCH) < NOW.0 - 1_000_000;
+        let time = |code| message.options().u32(code).ok().flatten();
+        let inside = query.options.iter().any(|(code, _)| code != OptionCode::REQUEST);
+        message.message_type() == MessageType::LEASE_QUERY
+            && query.query_type == QueryType::BY_LINK_ADDRESS
+            && query.link.is_unspecified()
+            && !inside
+            && time(OptionCode::START_TIME).is_some_and(long_ago)
+            && message.options().find(OptionCode::END_TIME).is_none()
+    }
+
+    fn tellable(store: &Store<V6Key>, relayed: bool) -> BTreeSet<Vec<u8>> {
+        let entries = store.scan(leasequery_store::Selector::All, VpnRange::All, None);
+        let live = entries.filter_map(|entry| match entry {
+            Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
+            _ => None,
+        });
+        live.filter(|binding| !relayed || binding.relay_info().is_some())
+            .map(|binding| binding.key())
+            .map(|key| [&key.address().octets()[..], key.prefix_length().as_slice()].concat())
+            .collect()
     }
 
     fn reply(input: &mut Input<'_>, xid: u32, now: Time, out: &mut Vec<u8>) {

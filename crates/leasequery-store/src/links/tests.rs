@@ -85,7 +85,10 @@ fn spans_cover_the_networks_of_a_link_once() {
     let mut store = store();
     store.set_links(
         None,
-        vec![link("2001:db8:1::", &[("2001:db8:f000::", 36), ("2001:db8:1::", 48), ("2001:db8:1:7::", 64)])],
+        vec![link(
+            "2001:db8:1::",
+            &[("2001:db8:f000::", 36), ("2001:db8:1::", 64), ("2001:db8:1::", 48), ("2001:db8:1:7::", 64)],
+        )],
     );
     let span = |net, length| (V6Key::first_in(address(net), length), V6Key::last_in(address(net), length));
     assert_eq!(store.spans_of(address("2001:db8:1::")), [span("2001:db8:1::", 48), span("2001:db8:f000::", 36)]);
