@@ -61,18 +61,21 @@ pub fn run(data: &[u8]) {
 pub fn seeds() -> Vec<Vec<u8>> {
     let (client, server) = (1, 0);
     let handshake = [client, server, client, server];
-    let talk = [12 | client, 1, 44, 12 | server, 1, 44, 12 | server, 80, 0, client, server, 14 | client, 14 | server];
+    // What is done, above the bit that says by whom.
+    let [piece, interfere, inject, say, close] = [3, 4, 5, 6, 7].map(|choice| choice << 1);
+    let talk =
+        [say | client, 1, 44, say | server, 1, 44, say | server, 80, 0, client, server, close | client, close | server];
     let mut seeds = Vec::new();
     for record in [0, 1] {
         seeds.push([&[record][..], &handshake, &talk, &handshake].concat());
-        let pieces: Vec<u8> = (0..40).flat_map(|turn| [6 | (turn & 1), 200]).collect();
+        let pieces: Vec<u8> = (0..40).flat_map(|turn| [piece | (turn & 1), 200]).collect();
         seeds.push([&[record][..], &pieces, &talk, &pieces].concat());
         for (flight, change) in (0..4).flat_map(|flight| [0, 1, 2, 1 << 5].map(|change| (flight, change))) {
             let (before, after) = handshake.split_at(flight);
-            let interfere = [8 | after[0], 1, 0, change];
-            seeds.push([&[record][..], before, &interfere, after, &talk, &handshake].concat());
+            let interference = [interfere | after[0], 1, 0, change];
+            seeds.push([&[record][..], before, &interference, after, &talk, &handshake].concat());
         }
-        seeds.push([&[record, 10 | server, 7, 22, 3, 1, 0, 2, 1, 0][..], &handshake].concat());
+        seeds.push([&[record, inject | server, 7, 22, 3, 1, 0, 2, 1, 0][..], &handshake].concat());
     }
     seeds
 }

@@ -130,8 +130,8 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
         };
         let due = session.connection.poll_timeout().map_or(FOREVER, |due| due.saturating_sub(start.elapsed()));
         let mut told = false;
+        session.wire.rest();
         if sent == session.out.len() {
-            // A connection may be quiet for days.
             (session.out, sent) = (Vec::new(), 0);
             told = true;
         }

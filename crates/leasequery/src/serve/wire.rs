@@ -94,9 +94,13 @@ impl Wire {
             warn!("TLS: {reason}");
             self.broken = true;
         }
-        // A connection may be quiet for days.
-        self.made = Vec::new();
+        self.made.clear();
         result
+    }
+
+    /// Gives memory back: a connection may be quiet for days, or blocked.
+    pub(super) fn rest(&mut self) {
+        self.made = Vec::new();
     }
 
     /// Ends TLS, with a word to the requestor that it ends here.
