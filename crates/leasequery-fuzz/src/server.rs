@@ -9,7 +9,7 @@ use leasequery_protocol::server::{Allow, CloseReason, Connection, Event, Limits,
 use leasequery_store::{Store, Time};
 use leasequery_wire::{Framing, split_frame};
 
-use crate::family::{Facts, Family, V4, V6};
+use crate::family::{Family, V4, V6};
 use crate::input::Input;
 
 /// Where the relays of some DHCPv6 bindings are.
@@ -319,14 +319,14 @@ impl<F: Family> Wheel<F> {
             match event {
                 Event::Started { xid } => {
                     let everything = self.next().is_some_and(|(body, _)| F::asks_everything(body));
-                    let facts = self.judge(xid);
+                    self.catching_up = self.next().is_some_and(|(body, _)| F::asks_catch_up(body));
+                    self.judge(xid);
                     let answer = self.answers.entry(xid).or_default();
                     answer.asked += 1;
                     // Of two with the same transaction id in one turn nobody knows where the first one ends.
                     let alone = answer.asked == answer.ended + 1;
                     answer.expected =
                         (everything && alone).then(|| F::tellable(&self.store, self.policy.relays.is_some()));
-                    self.catching_up = facts.is_some_and(|facts| facts.asks_catch_up);
                     self.resume = None;
                 }
                 Event::Refused { xid, .. } => {
@@ -349,12 +349,10 @@ impl<F: Family> Wheel<F> {
     }
 
     /// Each message is judged, in their order.
-    fn judge(&mut self, xid: u32) -> Option<Facts> {
+    fn judge(&mut self, xid: u32) {
         let Some((body, end)) = self.next() else { panic!("{xid:#x} was judged before it was whole") };
         assert_eq!(F::xid(body), xid);
-        let facts = F::facts(body);
         self.judged = end;
-        facts
     }
 
     fn check_output(&mut self, mut rest: &[u8], room: usize, closing: bool) {

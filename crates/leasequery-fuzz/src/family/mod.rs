@@ -26,8 +26,6 @@ pub(crate) struct Facts {
     pub(crate) base_time: Option<Time>,
     /// Whether it is the last one of a catch-up phase.
     pub(crate) ends_catch_up: bool,
-    /// Whether it asks for a catch-up phase.
-    pub(crate) asks_catch_up: bool,
     /// Whether it may be the last one of a response.
     pub(crate) may_be_last: bool,
     /// Whether it says that a bulk response is complete.
@@ -62,6 +60,9 @@ pub(crate) trait Family: leasequery::family::Family {
 
     /// Whether a response to a bulk query tells of nothing twice, also while something changes.
     const ONCE_THOUGH_CHANGED: bool;
+
+    /// Whether a query asks for a catch-up phase.
+    fn asks_catch_up(body: &[u8]) -> bool;
 
     /// What a message of a bulk response tells of.
     fn told(body: &[u8]) -> Vec<Vec<u8>>;

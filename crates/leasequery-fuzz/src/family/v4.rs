@@ -149,7 +149,6 @@ impl Family for V4 {
             base_time: message.base_time().ok().flatten().map(Time),
             ends_catch_up: kind == MessageType::LEASE_QUERY_STATUS
                 && (says(StatusCode::CATCH_UP_COMPLETE) || says(StatusCode::DATA_MISSING)),
-            asks_catch_up: message.query_start_time().ok().flatten().is_some(),
             may_be_last: match kind {
                 MessageType::LEASE_QUERY_DONE | MessageType::TLS => true,
                 MessageType::LEASE_QUERY_STATUS => ended.into_iter().any(says),
@@ -157,6 +156,10 @@ impl Family for V4 {
             },
             completes: kind == MessageType::LEASE_QUERY_DONE && status.is_none(),
         })
+    }
+
+    fn asks_catch_up(body: &[u8]) -> bool {
+        Message::parse(body).is_ok_and(|message| message.option(OptionCode::QUERY_START_TIME).is_some())
     }
 
     fn told(body: &[u8]) -> Vec<Vec<u8>> {

@@ -165,12 +165,15 @@ impl Family for V6 {
             xid: message.transaction_id(),
             base_time: message.base_time().ok().flatten().map(|seconds| Time(seconds.wrapping_add(EPOCH))),
             ends_catch_up: status.is_some_and(|status| ends.contains(&status)),
-            asks_catch_up: message.options().find(OptionCode::START_TIME).is_some(),
             may_be_last: last
                 || kind == MessageType::REPLY
                 || (kind == MessageType::LEASE_QUERY_REPLY && status.is_some_and(|code| code != StatusCode::SUCCESS)),
             completes: last && status.is_none(),
         })
+    }
+
+    fn asks_catch_up(body: &[u8]) -> bool {
+        Message::parse(body).is_ok_and(|message| message.options().find(OptionCode::START_TIME).is_some())
     }
 
     fn told(body: &[u8]) -> Vec<Vec<u8>> {
