@@ -51,7 +51,7 @@ fn lease(store: &mut Store<V6Key>, key: V6Key, number: u8, filling: usize) {
         last_transaction: Some(now.minus(number.into())),
         expires: (number % 5 != 4).then(|| now.plus(10 * u32::from(number) + 1)),
         renews: Some(now.plus(5)),
-        relay_info: (number % 5 != 2).then_some(&info),
+        relay_info: (number % 5 != 3).then_some(&info),
         remote_id: Some(b"\0\0\0\x01r"),
         relay_id: Some(b"\0\x01r"),
         link: (number % 6 == 5).then(|| store.name_link(key, address(2, 0))).flatten(),
