@@ -90,8 +90,11 @@ fn load<F: Family>(files: &[String]) -> Option<Config<F>> {
     Some(config)
 }
 
-/// `FILE:LINE:COLUMN: …` names a place in the file.
+/// `FILE:LINE:COLUMN: …` names a place in the file. A file that is not there has none, but may have any name.
 fn check_place(error: &str, files: &[String]) {
+    if error.contains(": cannot be read: ") {
+        return;
+    }
     let mut parts = error.splitn(4, ':');
     let mut number = || parts.next().and_then(|part| part.parse::<usize>().ok());
     let (Some(file), Some(line), Some(column)) = (number(), number(), number()) else { return };
