@@ -178,6 +178,39 @@ fn one_address_cannot_take_all_connections() {
     assert!(daemon.log().matches("as many connections").count() < 50);
 }
 
+//= rfc7724-9-03
+//= rfc7653-limits-02
+#[test]
+fn an_idle_connection_makes_room_for_another_address() {
+    let everybody = REQUESTOR.replace("127.0.0.1", "127.0.0.0/8");
+    let daemon = Daemon::start(&format!("{LISTEN}{everybody}{HUGE}[limits]\nconnections = 4\n"));
+    let mut mine: Vec<_> = (0..4).map(|_| daemon.connect()).collect();
+    // One is idle, one has begun a message, and two are being answered and do not read.
+    mine[0].send(&query(1, |writer| writer.option(OptionCode::CLIENT_IDENTIFIER, b"nobody")));
+    assert_eq!(mine[0].answer(1), (0, None));
+    mine[1].send(&[1, 0, 1]);
+    for peer in &mut mine[2..] {
+        peer.send(&query_all(2));
+        assert!(matches!(peer.next(), Next::Message { xid: 2, .. }));
+    }
+    let mut others = Vec::new();
+    for closed in [0, 1] {
+        eventually("there is room", || {
+            let mut peer = Peer::connect_from(OTHER, daemon.address());
+            let sent =
+                peer.stream.write_all(&query(3, |writer| writer.option(OptionCode::CLIENT_IDENTIFIER, b"x"))).is_ok();
+            let answered = sent && matches!(peer.next(), Next::Message { xid: 3, .. });
+            others.push(peer);
+            answered
+        });
+        assert_eq!(mine[closed].next(), Next::Closed);
+    }
+    eventually("it is said", || daemon.log().contains("idle, and its place is wanted for another requestor"));
+    // Both have two now.
+    assert_eq!(Peer::connect_from(OTHER, daemon.address()).next(), Next::Closed);
+    assert!(matches!(mine[2].next(), Next::Message { xid: 2, .. }), "what is being answered goes on");
+}
+
 //= rfc6926-7.7-02
 //= rfc6926-7.7-04
 //= rfc6926-8.4-01

@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 use tokio::sync::watch;
 use tracing::debug;
 
+use super::places::Place;
 use super::refusals::{Kind, Refusals};
 use super::turns::Share;
 use super::wire::{Received, Wire};
@@ -39,6 +40,7 @@ pub(super) struct Guest {
     pub(super) policy: Arc<Policy>,
     pub(super) limits: Limits,
     pub(super) share: Share,
+    pub(super) place: Place,
     pub(super) refusals: Arc<Refusals>,
     pub(super) control: watch::Receiver<Control>,
 }
@@ -46,34 +48,26 @@ pub(super) struct Guest {
 /// Serves one connection to its end.
 pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest: Guest, shared: &SharedStore<P::Key>) {
     let _ = stream.set_nodelay(true);
-    let Guest { peer, policy, limits, mut share, refusals, mut control } = guest;
+    let Guest { peer, policy, limits, mut share, place, refusals, mut control } = guest;
     let start = Instant::now();
     let connection = Connection::new(protocol, limits, Duration::ZERO);
     let (wire, out) = (Wire::default(), Vec::new());
     let mut session = Session { peer, policy, connection, wire, out, start, shared, refusals };
     let mut changes = None;
     let mut sent = 0;
+    let mut wanted = false;
     let mut input = [0; INPUT];
     loop {
         share.begin().await;
+        if std::mem::take(&mut wanted) {
+            session.terminate("idle, and its place is wanted for another requestor");
+        }
         if control.has_changed().unwrap_or(true) {
             session.judge(&control.borrow_and_update());
         }
         // Before each turn, so that a query that comes while another is being answered has its share at once.
-        if session.wants_read() {
-            match stream.try_read(&mut input) {
-                Ok(0) if session.wire.is_handshaking() => {
-                    session.note_no_tls("closed within the TLS handshake");
-                    return;
-                }
-                Ok(0) => session.connection.handle_eof(),
-                Ok(length) => session.receive(&mut input[..length], &control),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => {
-                    debug!("{peer}: receiving failed: {error}");
-                    return;
-                }
-            }
+        if session.wants_read() && !session.read(&stream, &mut input, &control) {
+            return;
         }
         let mut turn = Turn::Idle;
         let has_sent = sent == session.out.len();
@@ -135,8 +129,10 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
             (session.out, sent) = (Vec::new(), 0);
             told = true;
         }
+        place.set_idle(told && session.connection.outstanding() == 0);
         tokio::select! {
             _ = stream.ready(interest) => {}
+            () = place.wanted() => wanted = true,
             () = beat(&mut changes), if told => {}
             // If the daemon's side is gone, the next turn finds out.
             _ = control.changed() => control.mark_changed(),
@@ -145,6 +141,7 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
                 return;
             },
         }
+        place.set_idle(false);
     }
     drop(share);
     close(&mut stream, &mut input).await;
@@ -184,6 +181,24 @@ impl<P: Protocol> Session<'_, P> {
         turn
     }
 
+    /// Reads what has come. Says whether the connection is still there.
+    fn read(&mut self, stream: &TcpStream, input: &mut [u8], control: &watch::Receiver<Control>) -> bool {
+        match stream.try_read(input) {
+            Ok(0) if self.wire.is_handshaking() => {
+                self.note_no_tls("closed within the TLS handshake");
+                return false;
+            }
+            Ok(0) => self.connection.handle_eof(),
+            Ok(length) => self.receive(&mut input[..length], control),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => {
+                debug!("{}: receiving failed: {error}", self.peer);
+                return false;
+            }
+        }
+        true
+    }
+
     /// Takes octets from the socket.
     fn receive(&mut self, octets: &mut [u8], control: &watch::Receiver<Control>) {
         match self.wire.receive(octets, self.start.elapsed(), &mut self.connection) {
@@ -216,14 +231,17 @@ impl<P: Protocol> Session<'_, P> {
 
     /// Acts on who may ask now.
     fn judge(&mut self, control: &Control) {
-        let reason = permission(control, self.peer, &self.wire, &mut self.policy);
+        if let Some(reason) = permission(control, self.peer, &self.wire, &mut self.policy) {
+            return self.terminate(reason);
+        }
         let (connection, shared, policy) = (&mut self.connection, self.shared, &self.policy);
-        self.wire.make(&mut self.out, |made| {
-            shared.read_now(|store| match reason {
-                Some(reason) => connection.terminate(store, made, reason),
-                None => connection.set_policy(policy, store, made),
-            });
-        });
+        self.wire.make(&mut self.out, |made| shared.read_now(|store| connection.set_policy(policy, store, made)));
+    }
+
+    /// Ends it, with last words where a query is being answered.
+    fn terminate(&mut self, reason: &str) {
+        let (connection, shared) = (&mut self.connection, self.shared);
+        self.wire.make(&mut self.out, |made| shared.read_now(|store| connection.terminate(store, made, reason)));
     }
 
     /// Tells of what has happened. A requestor may ask again and again, and be refused, so this is told in sum, too.

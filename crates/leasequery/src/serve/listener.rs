@@ -136,6 +136,7 @@ impl Listener {
             policy: Arc::clone(&policy),
             limits: entrance.limits,
             share: entrance.turns.share(peer.ip()),
+            place,
             refusals: Arc::clone(&entrance.refusals),
             control: entrance.control.clone(),
         };
@@ -144,19 +145,13 @@ impl Listener {
                 let protocol = V4::new(super::server_id(*server_id, local), policy, self.active);
                 let protocol = if self.secure { protocol.secure() } else { protocol };
                 let shared = Arc::clone(&entrance.stores.v4);
-                tasks.spawn(async move {
-                    connection::serve(stream, protocol, guest, &shared).await;
-                    drop(place);
-                });
+                tasks.spawn(async move { connection::serve(stream, protocol, guest, &shared).await });
             }
             Service::V6 { server_id } => {
                 let protocol = V6::new(Arc::clone(server_id), policy, self.active);
                 let protocol = if self.secure { protocol.secure() } else { protocol };
                 let shared = Arc::clone(&entrance.stores.v6);
-                tasks.spawn(async move {
-                    connection::serve(stream, protocol, guest, &shared).await;
-                    drop(place);
-                });
+                tasks.spawn(async move { connection::serve(stream, protocol, guest, &shared).await });
             }
         }
         Ok(())

@@ -1,14 +1,17 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
 
 /// The places for connections that a listener has.
 #[derive(Debug)]
 pub struct Places {
     limit: usize,
     limit_of_one: usize,
-    /// How many each address has taken, where that is any.
-    taken: Mutex<HashMap<IpAddr, usize>>,
+    /// Those that each address has taken, where there are any.
+    taken: Mutex<HashMap<IpAddr, Vec<Arc<Seat>>>>,
 }
 
 /// A place that is taken; dropping it gives it back.
@@ -16,6 +19,13 @@ pub struct Places {
 pub struct Place {
     places: Arc<Places>,
     peer: IpAddr,
+    seat: Arc<Seat>,
+}
+
+#[derive(Debug, Default)]
+struct Seat {
+    idle: AtomicBool,
+    wanted: Notify,
 }
 
 impl Places {
@@ -24,31 +34,55 @@ impl Places {
         Arc::new(Self { limit, limit_of_one, taken: Mutex::default() })
     }
 
-    /// Takes a place, or says why there is none.
+    /// Takes a place, or says why there is none. If there is none left, an idle connection of an address that has at least
+    /// two more has to go (RFC 7653 section 9.5).
     pub fn take(self: &Arc<Self>, peer: IpAddr) -> Result<Place, &'static str> {
         let mut taken = self.taken();
-        if taken.values().sum::<usize>() >= self.limit {
-            return Err("as many connections as limits.connections permits");
-        }
-        let of_one = taken.entry(peer).or_default();
-        if *of_one >= self.limit_of_one {
+        let own = taken.get(&peer).map_or(0, Vec::len);
+        if own >= self.limit_of_one {
             return Err("as many connections as limits.connections-per-requestor permits");
         }
-        *of_one += 1;
-        Ok(Place { places: Arc::clone(self), peer })
+        if taken.values().map(Vec::len).sum::<usize>() >= self.limit && !make_room(&mut taken, own) {
+            return Err("as many connections as limits.connections permits");
+        }
+        let seat = Arc::<Seat>::default();
+        taken.entry(peer).or_default().push(Arc::clone(&seat));
+        Ok(Place { places: Arc::clone(self), peer, seat })
     }
 
-    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
+    fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Seat>>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Takes a place from who has the most, for one who has `own`.
+fn make_room(taken: &mut HashMap<IpAddr, Vec<Arc<Seat>>>, own: usize) -> bool {
+    let idle = |seat: &Arc<Seat>| seat.idle.load(Ordering::Relaxed);
+    let candidates = taken.values_mut().filter(|seats| seats.len() > own + 1 && seats.iter().any(idle));
+    let Some(seats) = candidates.max_by_key(|seats| seats.len()) else { return false };
+    let Some(longest) = seats.iter().position(idle) else { return false };
+    seats.remove(longest).wanted.notify_one();
+    true
+}
+
+impl Place {
+    /// Says whether the connection has anything to do.
+    pub(super) fn set_idle(&self, idle: bool) {
+        self.seat.idle.store(idle, Ordering::Relaxed);
+    }
+
+    /// Waits until the connection has to make room for another one.
+    pub(super) async fn wanted(&self) {
+        self.seat.wanted.notified().await;
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut taken = self.places.taken();
-        if let Some(of_one) = taken.get_mut(&self.peer) {
-            *of_one -= 1;
-            if *of_one == 0 {
+        if let Some(seats) = taken.get_mut(&self.peer) {
+            seats.retain(|seat| !Arc::ptr_eq(seat, &self.seat));
+            if seats.is_empty() {
                 taken.remove(&self.peer);
             }
         }
@@ -79,6 +113,34 @@ mod tests {
         assert_eq!(places.take(three).unwrap_err(), OF_ALL);
         drop(first);
         let _fourth = places.take(three).unwrap();
+        assert_eq!(places.take(one).unwrap_err(), OF_ALL);
+    }
+
+    fn is_wanted(place: &Place) -> bool {
+        let wanted = std::pin::pin!(place.wanted());
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        std::future::Future::poll(wanted, &mut context).is_ready()
+    }
+
+    //= rfc7724-9-03
+    //= rfc7653-limits-02
+    #[test]
+    fn who_has_the_most_makes_room_with_what_is_idle() {
+        let [one, two] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        let places = Places::new(4, 4);
+        let mut of_one: Vec<_> = (0..4).map(|_| places.take(one).unwrap()).collect();
+        assert_eq!(places.take(two).unwrap_err(), OF_ALL, "all of them are busy");
+        of_one[1].set_idle(true);
+        of_one[3].set_idle(true);
+        let _first = places.take(two).unwrap();
+        assert_eq!(of_one.iter().map(is_wanted).collect::<Vec<_>>(), [false, true, false, false]);
+        // It goes when it is told so, and its place is no longer its own.
+        drop(of_one.remove(1));
+        assert_eq!(places.taken()[&one].len(), 3);
+        let _second = places.take(two).unwrap();
+        assert!(is_wanted(&of_one[2]));
+        of_one[0].set_idle(true);
+        assert_eq!(places.take(two).unwrap_err(), OF_ALL, "both have as many");
         assert_eq!(places.take(one).unwrap_err(), OF_ALL);
     }
 

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 use common::{Daemon, Next, PUSH, Peer, eventually, query};
 use good::Speed;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
-use peers::Crowd;
+use peers::{Crowd, LISTED};
 use pki::{Files, Pki};
 use serde_json::{Value, json};
 
@@ -185,4 +185,26 @@ fn a_handshake_that_comes_octet_by_octet_is_not_waited_for() {
     }
     assert!(start.elapsed() > Duration::from_millis(900));
     eventually("the log line", || daemon.log().contains("no complete query within the data timeout"));
+}
+
+//= rfc7653-limits-02
+#[test]
+fn a_handshake_that_is_not_begun_makes_room_for_another_address() {
+    let pki = Pki::new();
+    let config = config(&pki.files("server", &["127.0.0.1"]), 60.0);
+    let config = config.replace("connections = 240", "connections = 2").replace(&format!("= {OF_ONE}"), "= 2");
+    let daemon = Daemon::start(&config);
+    let address = daemon.listeners("v4-tcp")[1];
+    let asks = |peer: &mut Peer| {
+        let sent = peer.stream.write_all(&message(1, MessageType::TLS)).is_ok();
+        sent && matches!(peer.next(), Next::Message { kind: MessageType::TLS, .. })
+    };
+    let mut bad: Vec<_> = (0..2).map(|_| Peer::connect_from(LISTED, address)).collect();
+    assert!(bad.iter_mut().all(asks));
+    let mut good = Vec::new();
+    eventually("there is room", || {
+        good.push(Peer::connect(address));
+        good.last_mut().is_some_and(asks)
+    });
+    assert_eq!(bad[0].next(), Next::Closed);
 }

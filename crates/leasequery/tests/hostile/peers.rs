@@ -18,7 +18,7 @@ use crate::pki::Pki;
 use crate::{message, tls};
 
 /// One who may ask, and one who may not.
-const LISTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+pub const LISTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
 const STRANGER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 3);
 
 /// Everybody who misbehaves.
