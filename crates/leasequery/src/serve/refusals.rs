@@ -105,8 +105,8 @@ impl Refusals {
             state.told.retain(|(peer, kind), told| {
                 let more = std::mem::take(&mut told.more);
                 if more > 0 {
-                    lines
-                        .push((kind.is_warning(), format!("{peer}: {more} times more within a second: {}", told.text)));
+                    let line = format!("{peer}: {more} more within a second, such as: {}", told.text);
+                    lines.push((kind.is_warning(), line));
                 }
                 more > 0
             });
@@ -116,7 +116,7 @@ impl Refusals {
             if is_warning { warn!("{line}") } else { info!("{line}") }
         }
         if others > 0 {
-            warn!("{others} times more within a second, of further addresses: refused, closed or answered");
+            warn!("{others} more within a second, of further addresses: refused, closed or answered");
         }
     }
 

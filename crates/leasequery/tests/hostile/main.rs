@@ -153,7 +153,7 @@ fn assert_told_in_sum(log: &str) {
     for line in log.lines() {
         let (second, rest) = line.split_once('.').expect("a time");
         let (_, rest) = rest.split_once(' ').expect("a text");
-        let rest = rest.split_once("times more within a second").map_or(rest, |(_, text)| text);
+        let rest = rest.split_once("more within a second").map_or(rest, |(_, text)| text);
         // Ports, transaction ids and counts differ.
         let words = rest.split_whitespace().filter(|word| !word.starts_with("0x") && !word.starts_with("127."));
         let text: String = words.collect::<Vec<_>>().join(" ").replace(|one: char| one.is_ascii_digit(), "");
@@ -206,5 +206,5 @@ fn a_handshake_that_is_not_begun_makes_room_for_another_address() {
         good.push(Peer::connect(address));
         good.last_mut().is_some_and(asks)
     });
-    assert_eq!(bad[0].next(), Next::Closed);
+    eventually("it is said", || daemon.log().contains("idle, and its place is wanted for another requestor"));
 }
