@@ -9,14 +9,14 @@ use crate::input::Input;
 
 const NAME: &str = "localhost";
 
-/// Runs one input: how many octets of messages may share a record, then who sends what, and what becomes of it.
+/// Runs one input: whether messages may share records, then who sends what, and what becomes of it.
 ///
 /// Whatever is changed, left out, repeated or put in, each end is given what the other one said, from the beginning and
 /// without a gap, or less of it. If nobody interferes it is given everything.
 pub fn run(data: &[u8]) {
     let mut input = Input::new(data);
     let directory = tempfile::tempdir().expect("room for files");
-    let (server, client) = ends(directory.path(), if input.bool() { 16_384 } else { 0 });
+    let (server, client) = ends(directory.path(), input.bool());
     let mut ends = [End::new(server), End::new(client)];
     let mut honest = true;
     while !input.is_empty() {
@@ -122,7 +122,7 @@ fn carry(ends: &mut [End; 2], from: usize, most: usize, honest: bool) {
 }
 
 /// A server and a requestor that trust each other.
-fn ends(directory: &std::path::Path, record: usize) -> (Channel, Channel) {
+fn ends(directory: &std::path::Path, shares_records: bool) -> (Channel, Channel) {
     static PEM: LazyLock<[String; 3]> = LazyLock::new(|| {
         let mut params = CertificateParams::new(Vec::new()).expect("no names");
         params.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
@@ -139,5 +139,5 @@ fn ends(directory: &std::path::Path, record: usize) -> (Channel, Channel) {
     }
     let server = Server::load(&certificate, &key, &ca, None).expect("they are right");
     let client = Client { ca, certificate, key, server_name: NAME.to_owned() };
-    (server.channel(None, record).expect("a channel"), client.channel().expect("a channel"))
+    (server.channel(None, shares_records).expect("a channel"), client.channel().expect("a channel"))
 }

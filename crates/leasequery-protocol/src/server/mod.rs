@@ -95,8 +95,8 @@ pub trait Protocol {
     /// The least octets a message has; a frame that announces fewer is a fault.
     const MIN_MESSAGE: usize;
 
-    /// In secure mode messages may share a TLS record of as many octets. Zero is one message for each record.
-    const RECORD: usize;
+    /// Whether messages may share a record of TLS.
+    const SHARES_RECORDS: bool;
 
     /// Judges a message.
     fn admit(

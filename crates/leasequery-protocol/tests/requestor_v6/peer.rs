@@ -63,7 +63,8 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn new(record: &Record<'_>) -> Self {
+    /// All that is to be read in a record.
+    pub(crate) fn new(record: &Record<'_>) -> Self {
         let owned = |(code, value): (leasequery_wire::v6::OptionCode, &[u8])| (code.0, value.to_vec());
         Self {
             key: record.key(),

@@ -3,9 +3,9 @@
 use std::net::Ipv6Addr;
 
 use leasequery_protocol::requestor::QueryError;
-use leasequery_protocol::requestor::v6::{Answer, Ignored, Primary, Record, Selector, SingleQuery};
+use leasequery_protocol::requestor::v6::{Answer, Ignored, Primary, Selector, SingleQuery};
 use leasequery_store::Time;
-use leasequery_wire::v6::{MessageType, OptionCode, StatusCode};
+use leasequery_wire::v6::{MessageType, StatusCode};
 use leasequery_wire::{DecodeError, Problem};
 
 use crate::peer::{
@@ -52,28 +52,10 @@ pub(crate) fn reply(options: &[Vec<u8>]) -> Vec<u8> {
     message(REPLY, &[&[opt(2, &SERVER), opt(1, &OWN)], options].concat())
 }
 
-/// All that is to be read in a record.
-pub(crate) fn row(record: &Record<'_>) -> Row {
-    let owned = |(code, value): (OptionCode, &[u8])| (code.0, value.to_vec());
-    Row {
-        key: record.key(),
-        active: record.is_active(),
-        client_id: record.client_id().to_vec(),
-        on_link: record.on_link(),
-        times: record.times(),
-        base_time: record.base_time(),
-        has_base_time: record.has_base_time(),
-        server: record.server().map(<[u8]>::to_vec),
-        relay_data: record.relay_data().map(|data| (data.peer, data.message.to_vec())),
-        relays: record.relays().map(|relay| (relay.link, relay.options.iter().map(owned).collect())).collect(),
-        options: record.options().map(owned).collect(),
-    }
-}
-
 #[track_caller]
 pub(crate) fn rows(query: &SingleQuery, datagram: &[u8]) -> Vec<Row> {
     match query.read(XID, datagram, START) {
-        Ok(Answer::Leases(records)) => records.iter().map(row).collect(),
+        Ok(Answer::Leases(records)) => records.iter().map(Row::new).collect(),
         other => panic!("{other:?}"),
     }
 }

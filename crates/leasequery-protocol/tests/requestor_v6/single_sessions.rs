@@ -14,10 +14,10 @@ use leasequery_wire::v6::{Message, StatusCode};
 use proptest::prelude::*;
 
 use crate::peer::{
-    CLIENT, OWN, SERVER, START, XID, base_time, client_data, clt, ia_address, ia_prefix, ip, opt, options, prefix,
+    CLIENT, OWN, Row, SERVER, START, XID, base_time, client_data, clt, ia_address, ia_prefix, ip, opt, options, prefix,
     status,
 };
-use crate::single::{asking, by_address, by_client, datagram, reply, row, rows};
+use crate::single::{asking, by_address, by_client, datagram, reply, rows};
 
 //= rfc5007-4.1.4-01
 //= rfc5007-4.3.2-06
@@ -175,7 +175,7 @@ proptest! {
                     let message = Message::parse(&octets).unwrap();
                     let told = message.client_data().unwrap().map_or(0, |data| data.leases().count());
                     prop_assert!(records.is_empty() || records.len() == told);
-                    for row in records.iter().map(row) {
+                    for row in records.iter().map(Row::new) {
                         prop_assert_eq!(row.server.as_deref(), message.server_id().unwrap());
                     }
                 }

@@ -222,7 +222,7 @@ impl<P: Protocol> Session<'_, P> {
             let control = control.borrow();
             let names = control.requestors.requestor(self.peer.ip()).and_then(|found| found.certificate_names.clone());
             let Some(tls) = &control.tls else { return Err(TlsError::None) };
-            tls.channel(names, P::RECORD)?
+            tls.channel(names, P::SHARES_RECORDS)?
         };
         self.wire.begin_tls(channel);
         self.receive(&mut behind, control);

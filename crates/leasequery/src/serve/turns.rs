@@ -11,8 +11,9 @@ use tokio::sync::Notify;
 /// The turns of all connections, of which there are as many at a time as threads.
 ///
 /// A connection does nothing but in its turn, and a turn waits for nothing. If there are more connections with something
-/// to do than turns, the next one is of the address that has had the least time; an address that is alone has no limit. A turn is kept on the way through the
-/// runtime's queue, so that no more connections than threads are in that queue with work, and others leave it at once.
+/// to do than turns, the next one is of the address that has had the least time; an address that is alone has no limit. A
+/// turn is kept on the way through the runtime's queue, so that no more connections than threads are in that queue with
+/// work, and others leave it at once.
 #[derive(Debug)]
 pub struct Turns {
     state: Mutex<State>,

@@ -23,9 +23,6 @@ pub(super) struct Wire {
     made: Vec<u8>,
     /// What was inside of TLS.
     plain: Vec<u8>,
-    /// TLS is of no more use; all that is left to send is an alert.
-    broken: bool,
-    closed: bool,
     /// Who the requestor has proved to be.
     peer: Option<Identity>,
 }
@@ -48,7 +45,7 @@ impl Wire {
 
     /// Whether nothing more can come or go.
     pub(super) fn is_broken(&self) -> bool {
-        self.broken
+        self.channel.as_ref().is_some_and(|channel| channel.has_ended())
     }
 
     /// Gives octets from the socket to the connection. Fails with why TLS is at its end.
@@ -62,10 +59,7 @@ impl Wire {
             connection.handle_bytes(now, octets);
             return Ok(Received::Taken);
         };
-        if let Err(reason) = channel.receive(octets, &mut self.plain) {
-            self.broken = true;
-            return Err(reason);
-        }
+        channel.receive(octets, &mut self.plain)?;
         if self.peer.is_none() && !channel.is_handshaking() {
             self.peer = channel.peer();
             return Ok(Received::Identity);
@@ -92,7 +86,6 @@ impl Wire {
         let result = make(&mut self.made);
         if let Err(reason) = channel.send(&self.made, out) {
             warn!("TLS: {reason}");
-            self.broken = true;
         }
         self.made.clear();
         result
@@ -105,12 +98,8 @@ impl Wire {
 
     /// Ends TLS, with a word to the requestor that it ends here.
     pub(super) fn close(&mut self, out: &mut Vec<u8>) {
-        if let Some(channel) = &mut self.channel
-            && !std::mem::replace(&mut self.closed, true)
-        {
-            if !self.broken {
-                channel.close();
-            }
+        if let Some(channel) = &mut self.channel {
+            channel.close();
             channel.transmit(out);
         }
     }

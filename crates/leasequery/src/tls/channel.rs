@@ -15,8 +15,8 @@ use super::{Identity, TlsError, explain};
 #[derive(Debug)]
 pub struct Channel {
     end: End,
-    /// Messages may share a record as long as it has no more octets than this.
-    record: usize,
+    /// Octets up to which messages share a record.
+    room: usize,
     /// The name that the peer has to have, for people.
     name: String,
     /// Octets from the socket that are no whole record yet.
@@ -49,13 +49,16 @@ enum Step {
 
 /// Room for what is around the content of records, of which the longest message takes five, and for a change of keys.
 const AROUND: usize = 256;
+/// Octets that a record may hold (RFC 8446 section 5.1).
+const RECORD: usize = 16_384;
 /// Octets of a record's header; the last two are the length of what follows (RFC 8446 section 5.1).
 const HEADER: usize = 5;
 
 impl Channel {
-    /// The server's end. Messages may share a record of as many octets; a longer one has records of its own.
-    pub(super) fn server(config: Arc<ServerConfig>, record: usize) -> Result<Self, TlsError> {
-        Self::new(End::Server(UnbufferedServerConnection::new(config)?), record, String::new())
+    /// The server's end. `shares_records` says whether messages may share a record.
+    pub(super) fn server(config: Arc<ServerConfig>, shares_records: bool) -> Result<Self, TlsError> {
+        let room = if shares_records { RECORD } else { 0 };
+        Self::new(End::Server(UnbufferedServerConnection::new(config)?), room, String::new())
     }
 
     /// The requestor's end.
@@ -63,10 +66,10 @@ impl Channel {
         Self::new(End::Client(UnbufferedClientConnection::new(config, server)?), 0, name.to_owned())
     }
 
-    fn new(end: End, record: usize, name: String) -> Result<Self, TlsError> {
+    fn new(end: End, room: usize, name: String) -> Result<Self, TlsError> {
         let (incoming, outgoing) = (Vec::new(), Vec::new());
         let mut channel =
-            Self { end, record, name, incoming, outgoing, untouched: true, peer_closed: false, ended: false };
+            Self { end, room, name, incoming, outgoing, untouched: true, peer_closed: false, ended: false };
         // The client's first words.
         channel.process(&mut [], &mut Vec::new()).1?;
         Ok(channel)
@@ -134,11 +137,12 @@ impl Channel {
         if frames.is_empty() || self.is_handshaking() || self.ended {
             return Ok(());
         }
-        let (incoming, record) = (&mut self.incoming, self.record);
+        let (incoming, room) = (&mut self.incoming, self.room);
         let result = match &mut self.end {
-            End::Client(tls) => encrypt(tls.process_tls_records(incoming), frames, record, out),
-            End::Server(tls) => encrypt(tls.process_tls_records(incoming), frames, record, out),
+            End::Client(tls) => encrypt(tls.process_tls_records(incoming), frames, room, out),
+            End::Server(tls) => encrypt(tls.process_tls_records(incoming), frames, room, out),
         };
+        self.ended |= result.is_err();
         result.map_err(|error| explain::failure(&error, self.peer_is(), &self.name, false))
     }
 
@@ -178,6 +182,11 @@ impl Channel {
     /// Whether the handshake goes on.
     pub fn is_handshaking(&self) -> bool {
         self.state().is_handshaking()
+    }
+
+    /// Whether it has failed, or was closed here: all that is left to send is an alert.
+    pub fn has_ended(&self) -> bool {
+        self.ended
     }
 
     /// Whether the peer has said that nothing more will come.
@@ -267,12 +276,12 @@ fn step<D>(
 fn encrypt<D>(
     status: UnbufferedStatus<'_, '_, D>,
     mut frames: &[u8],
-    record: usize,
+    room: usize,
     out: &mut Vec<u8>,
 ) -> Result<(), Error> {
     let ConnectionState::WriteTraffic(mut traffic) = status.state? else { return Ok(()) };
     while !frames.is_empty() {
-        let (together, rest) = frames.split_at(messages_in(frames, record));
+        let (together, rest) = frames.split_at(messages_in(frames, room));
         let start = out.len();
         out.resize(start + together.len() + AROUND, 0);
         let written = traffic.encrypt(together, &mut out[start..]);
@@ -293,12 +302,12 @@ fn close<D>(status: UnbufferedStatus<'_, '_, D>, outgoing: &mut Vec<u8>) {
     }
 }
 
-/// Octets of the messages that share a record: as many as fit, and at least one.
-fn messages_in(frames: &[u8], record: usize) -> usize {
+/// Octets of the messages that share a record: as many as there is room for, and at least one.
+fn messages_in(frames: &[u8], room: usize) -> usize {
     let mut length = 0;
     while let Ok(Framing::Frame { rest, .. }) = split_frame(&frames[length..], 0) {
         let next = frames.len() - rest.len();
-        if length > 0 && next > record {
+        if length > 0 && next > room {
             break;
         }
         length = next;

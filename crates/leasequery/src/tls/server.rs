@@ -38,8 +38,8 @@ impl Server {
     }
 
     /// The server's end of a connection. Of a requestor that is known by names, the certificate has to have one of them.
-    /// Messages may share a record of `record` octets.
-    pub fn channel(&self, names: Option<Arc<[String]>>, record: usize) -> Result<Channel, TlsError> {
+    /// `shares_records` says whether messages may share a record.
+    pub fn channel(&self, names: Option<Arc<[String]>>, shares_records: bool) -> Result<Channel, TlsError> {
         let verifier = Arc::new(Named { inner: Arc::clone(&self.verifier), names });
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
@@ -50,7 +50,7 @@ impl Server {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.ignore_client_order = true;
-        Channel::server(Arc::new(config), record)
+        Channel::server(Arc::new(config), shares_records)
     }
 
     /// The file of the authority that vouches for requestors.

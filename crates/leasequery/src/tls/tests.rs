@@ -41,7 +41,7 @@ fn carry(server: &mut Channel, client: &mut Channel) -> Result<(Vec<u8>, Vec<u8>
 }
 
 fn pair(pki: &Pki) -> (Channel, Channel) {
-    let mut server = server(&pki.files("server", &[SERVER])).channel(None, 0).expect("a channel");
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, false).expect("a channel");
     let mut client = client(&pki.files("me", &["me.example.net"])).channel().expect("a channel");
     assert_eq!(carry(&mut server, &mut client), Ok((Vec::new(), Vec::new())));
     assert!(!server.is_handshaking() && !client.is_handshaking());
@@ -83,9 +83,9 @@ fn each_message_is_a_record_with_its_length_in_front() {
     assert_eq!(plain, frames);
 }
 
-/// What a server with `record` octets for a record makes of frames.
-fn encrypted(pki: &Pki, record: usize, frames: &[u8]) -> (Vec<u8>, Channel) {
-    let mut server = server(&pki.files("server", &[SERVER])).channel(None, record).expect("a channel");
+/// What a server makes of frames, and who can read it.
+fn encrypted(pki: &Pki, shares_records: bool, frames: &[u8]) -> (Vec<u8>, Channel) {
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, shares_records).expect("a channel");
     let mut client = client(&pki.files("me", &["me.example.net"])).channel().expect("a channel");
     carry(&mut server, &mut client).expect("TLS");
     let mut out = Vec::new();
@@ -97,7 +97,7 @@ fn encrypted(pki: &Pki, record: usize, frames: &[u8]) -> (Vec<u8>, Channel) {
 #[test]
 fn messages_share_records_where_that_is_permitted() {
     let frames: Vec<u8> = (0..1000).flat_map(|_| frame(318, 7)).chain(frame(20_000, 8)).chain(frame(3, 9)).collect();
-    let (mut out, mut client) = encrypted(&Pki::new(), 16_384, &frames);
+    let (mut out, mut client) = encrypted(&Pki::new(), true, &frames);
     // 51 messages fill a record as far as they fit whole, a long one takes what it needs.
     let whole = |octets: usize| (23, octets + 17);
     let mut expected = vec![whole(51 * 320); 19];
@@ -114,7 +114,7 @@ fn records_may_come_in_any_pieces() {
     let pki = Pki::new();
     let mut random = fastrand::Rng::with_seed(8446);
     for longest in [1, 2, 7, 400, 5000] {
-        let (mut out, mut client) = encrypted(&pki, 0, &frames);
+        let (mut out, mut client) = encrypted(&pki, false, &frames);
         let (mut rest, mut plain) = (&mut out[..], Vec::new());
         while !rest.is_empty() {
             let (piece, behind) = rest.split_at_mut(random.usize(1..=longest.min(rest.len())));
@@ -130,7 +130,7 @@ fn a_record_that_was_changed_ends_the_connection() {
     let frames: Vec<u8> = (0..10).flat_map(|_| frame(318, 7)).collect();
     let pki = Pki::new();
     for place in [3, 4, 5, 300, 400, 3000] {
-        let (mut out, mut client) = encrypted(&pki, 0, &frames);
+        let (mut out, mut client) = encrypted(&pki, false, &frames);
         out[place] ^= 1;
         let mut plain = Vec::new();
         let taken = client.receive(&mut out, &mut plain);
@@ -156,7 +156,7 @@ fn a_handshake_that_was_changed_fails() {
     let mut random = fastrand::Rng::with_seed(5246);
     let mut succeeded = 0;
     for round in 0..400 {
-        let mut server = server(&files).channel(None, 0).expect("a channel");
+        let mut server = server(&files).channel(None, false).expect("a channel");
         let mut client = if round % 2 == 0 {
             client(&me).channel().expect("a channel")
         } else {
@@ -191,7 +191,7 @@ fn a_handshake_that_was_changed_fails() {
 #[test]
 fn nothing_is_said_before_the_end_of_the_handshake_nor_after_the_end() {
     let pki = Pki::new();
-    let mut early = server(&pki.files("server", &[SERVER])).channel(None, 0).expect("a channel");
+    let mut early = server(&pki.files("server", &[SERVER])).channel(None, false).expect("a channel");
     let mut out = Vec::new();
     early.send(&frame(300, 1), &mut out).expect("TLS");
     early.close();
@@ -250,7 +250,7 @@ fn both_versions_of_tls_work_with_ephemeral_keys() {
         (&rustls::version::TLS13, "TLS 1.3, TLS13_AES_128_GCM_SHA256"),
         (&rustls::version::TLS12, "TLS 1.2, TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
     ] {
-        let mut server = server(&files).channel(None, 0).expect("a channel");
+        let mut server = server(&files).channel(None, false).expect("a channel");
         let mut client = limited(&me, version);
         carry(&mut server, &mut client).expect("TLS");
         assert_eq!((server.describe(), client.describe()), (described.to_owned(), described.to_owned()));
@@ -342,7 +342,7 @@ fn files_that_are_no_good_are_named() {
 #[test]
 fn a_peer_that_speaks_no_tls_is_told_from_one_that_speaks_it_badly() {
     let pki = Pki::new();
-    let mut server = server(&pki.files("server", &[SERVER])).channel(None, 0).expect("a channel");
+    let mut server = server(&pki.files("server", &[SERVER])).channel(None, false).expect("a channel");
     let reason = server.receive(&mut b"GET / HTTP/1.0\r\n\r\n".to_owned(), &mut Vec::new()).expect_err("no TLS");
     assert!(reason.starts_with("the requestor does not speak TLS"), "{reason}");
 }
@@ -352,7 +352,8 @@ fn keys_are_not_shown_by_debug() {
     let pki = Pki::new();
     let (files, me) = (pki.files("server", &[SERVER]), pki.files("me", &["me.example.net"]));
     let (loaded, requestor) = (server(&files), client(&me));
-    let (mut one, mut other) = (loaded.channel(None, 0).expect("a channel"), requestor.channel().expect("a channel"));
+    let (mut one, mut other) =
+        (loaded.channel(None, false).expect("a channel"), requestor.channel().expect("a channel"));
     let before = format!("{loaded:?} {loaded:#?} {requestor:?} {one:?} {other:?}");
     carry(&mut one, &mut other).expect("TLS");
     let after = format!("{one:?} {other:?} {:?}", files::certified_key(&me.certificate, &me.key));

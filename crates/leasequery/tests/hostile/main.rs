@@ -33,17 +33,12 @@ const OF_ONE: usize = 150;
 const SECURE: usize = 50;
 
 fn config(server: &Files, timeout: f64) -> String {
-    let (certificate, key, ca) = (server.certificate.display(), server.key.display(), server.ca.display());
     let listen = |transport: &str, more: &str| {
         format!("[[listen]]\nprotocol = \"v4\"\ntransport = \"{transport}\"\naddress = \"127.0.0.1:0\"\n{more}\n")
     };
     format!(
         r#"
-[tls]
-certificate = "{certificate}"
-key = "{key}"
-client-ca = "{ca}"
-
+{}
 {}{}{}
 [[requestor]]
 name = "good"
@@ -65,6 +60,7 @@ connections-per-requestor = {OF_ONE}
 data-timeout = {timeout}
 active-send-timeout = {timeout}
 {PUSH}"#,
+        server.table(),
         listen("tcp", "tls = \"off\"\nactive = true"),
         listen("tcp", "tls = \"required\"\nactive = true"),
         listen("udp", ""),

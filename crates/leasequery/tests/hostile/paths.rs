@@ -119,14 +119,7 @@ fn a_state_dir_that_everybody_may_write_into_is_refused() {
 fn a_private_key_that_others_may_read_is_warned_about() {
     let pki = Pki::new();
     let server = pki.files("server", &["127.0.0.1"]);
-    let file = |path: &Path| path.display().to_string();
-    let tls = format!(
-        "[tls]\ncertificate = \"{}\"\nkey = \"{}\"\nclient-ca = \"{}\"\n",
-        file(&server.certificate),
-        file(&server.key),
-        file(&server.ca)
-    );
-    let directory = configured(&format!("{tls}{LISTEN}{REQUESTOR}{PUSH}"));
+    let directory = configured(&format!("{}{LISTEN}{REQUESTOR}{PUSH}", server.table()));
     let check = || {
         let config = directory.path().join("leasequery.toml");
         let output =

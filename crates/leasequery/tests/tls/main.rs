@@ -24,14 +24,10 @@ const SERVER: &str = "dhcp.example.net";
 const ME: &str = "bng-1.example.net";
 
 fn config(server: &Files, more: &str, requestor: &str) -> String {
-    let (certificate, key, ca) = (server.certificate.display(), server.key.display(), server.ca.display());
+    let table = server.table();
     format!(
         r#"
-[tls]
-certificate = "{certificate}"
-key = "{key}"
-client-ca = "{ca}"
-{more}
+{table}{more}
 
 [[listen]]
 protocol = "v4"

@@ -144,6 +144,13 @@ impl Pki {
 }
 
 impl Files {
+    /// What a server's configuration says of them.
+    pub fn table(&self) -> String {
+        let Self { ca, certificate, key } = self;
+        let (ca, certificate, key) = (ca.display(), certificate.display(), key.display());
+        format!("[tls]\ncertificate = \"{certificate}\"\nkey = \"{key}\"\nclient-ca = \"{ca}\"\n")
+    }
+
     /// The number that must stay secret, of an elliptic curve: without the public key, which is in the certificate too.
     pub fn secret(&self) -> Vec<u8> {
         let key = PrivateKeyDer::from_pem_file(&self.key).expect("a key");

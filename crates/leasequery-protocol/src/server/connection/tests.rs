@@ -35,7 +35,7 @@ impl Protocol for Script {
     type Query = Count;
 
     const MIN_MESSAGE: usize = 3;
-    const RECORD: usize = 0;
+    const SHARES_RECORDS: bool = false;
 
     fn set_policy(&mut self, _: &Arc<Policy>) -> bool {
         false

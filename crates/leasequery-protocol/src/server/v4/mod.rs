@@ -113,7 +113,7 @@ impl Protocol for V4 {
     const MIN_MESSAGE: usize = MIN_MESSAGE;
 
     // RFC 7724 section 5.1.
-    const RECORD: usize = 0;
+    const SHARES_RECORDS: bool = false;
 
     fn admit(&mut self, message: &[u8], place: Place, store: &Store<V4Key>, out: &mut Vec<u8>) -> Admission<V4Query> {
         let Place { first, beside } = place;

@@ -124,7 +124,7 @@ impl Protocol for V6 {
     const MIN_MESSAGE: usize = MIN_MESSAGE;
 
     // RFC 7653 has no such rule, and a record of many messages takes a fraction of the time.
-    const RECORD: usize = 16_384;
+    const SHARES_RECORDS: bool = true;
 
     fn admit(&mut self, message: &[u8], place: Place, store: &Store<V6Key>, out: &mut Vec<u8>) -> Admission<V6Query> {
         let Place { first, beside } = place;
