@@ -15,7 +15,7 @@ use std::path::Path;
 use thiserror::Error;
 
 use crate::network::Owned;
-use crate::{CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, Store};
+use crate::{CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, SourceMetadata, Store};
 use metadata::{CLOSED, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
 
 pub use disk::{Disk, Table, Write};
@@ -42,8 +42,8 @@ pub struct Durable<K, D = Files> {
     /// Up to where the bindings have been written.
     revision: Revision,
     written: Option<Metadata>,
-    /// The positions of the sources that are on disk.
-    positions: Vec<Option<Vec<u8>>>,
+    /// What is on disk of the sources.
+    sources: Vec<SourceMetadata>,
     /// Up to where the networks have been written.
     networks: u64,
     /// Whether the last batch that was written had everything.
@@ -61,7 +61,7 @@ pub struct Batch<K> {
     revision: Revision,
     /// With each batch, because bindings refer to VPNs and sources by their numbers.
     metadata: Metadata,
-    /// Present if nothing had changed beyond. Only then do new positions hold, and are in the metadata.
+    /// Present if nothing had changed beyond. Only then does what is new of sources hold, and is in the metadata.
     networks: Option<ChangedNetworks<K>>,
 }
 
@@ -107,12 +107,12 @@ impl<K: Key, D: Disk> Durable<K, D> {
             }
         };
         let (revision, networks) = (store.revision(), store.networks.generation());
-        let positions = store.sources.iter().map(|source| source.position.clone()).collect();
+        let sources = store.metadata().sources;
         let durable = Self {
             disk,
             revision,
             written: None,
-            positions,
+            sources,
             networks,
             whole: true,
             was_closed,
@@ -147,8 +147,10 @@ impl<K: Key, D: Disk> Durable<K, D> {
         let complete = bindings.len() < room;
         let mut metadata = store.metadata();
         if !complete {
-            for (nth, (_, position)) in metadata.sources.iter_mut().enumerate() {
-                *position = self.positions.get(nth).cloned().flatten();
+            // How far a source was read, and that it was read as a whole, holds with all that it said.
+            for (nth, source) in metadata.sources.iter_mut().enumerate() {
+                let written = self.sources.get(nth).cloned().unwrap_or_default();
+                *source = SourceMetadata { name: std::mem::take(&mut source.name), ..written };
             }
         }
         let networks = complete.then(|| ChangedNetworks {
@@ -186,7 +188,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
             self.marked = false;
         }
         self.revision = revision;
-        self.positions = metadata.sources.iter().map(|(_, position)| position.clone()).collect();
+        self.sources.clone_from(&metadata.sources);
         self.written = Some(metadata);
         self.whole = networks.is_some();
         if let Some(networks) = networks {

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use crate::attributes::is_sound;
+use crate::coverage::Coverage;
 use crate::recency::Recency;
 use crate::records::Record;
 use crate::store::Source;
@@ -27,8 +28,19 @@ pub struct Metadata {
     pub bindings: u32,
     /// The VPNs in the order of their numbers.
     pub vpns: Vec<VpnName>,
-    /// The sources in the order of their numbers, with their positions.
-    pub sources: Vec<(String, Option<Vec<u8>>)>,
+    /// The sources in the order of their numbers.
+    pub sources: Vec<SourceMetadata>,
+}
+
+/// What a store knows of a source.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SourceMetadata {
+    /// What it is called.
+    pub name: String,
+    /// How far it has been read.
+    pub position: Option<Vec<u8>>,
+    /// Whether it was ever read as a whole.
+    pub whole: bool,
 }
 
 /// A store being put together again.
@@ -99,8 +111,13 @@ impl<K: Key> Image<K> {
         store.revision = metadata.revision;
         store.floor = metadata.history_floor;
         store.vpns = Vpns(metadata.vpns);
-        store.sources =
-            metadata.sources.into_iter().map(|(name, position)| Source { name, position, epoch: 0 }).collect();
+        let sources = metadata.sources.into_iter().map(|SourceMetadata { name, position, whole }| Source {
+            name,
+            position,
+            epoch: 0,
+            coverage: Coverage::restored(whole),
+        });
+        store.sources = sources.collect();
         // A number that was damaged must not ask for more memory than there is.
         let bindings = usize::try_from(metadata.bindings).unwrap_or_default().min(1 << 26);
         store.indexes.reserve_hardware(bindings);
@@ -147,6 +164,13 @@ impl<K: Key> Image<K> {
     }
 }
 
+impl Source {
+    pub(crate) fn metadata(&self) -> SourceMetadata {
+        let Self { name, position, coverage, .. } = self;
+        SourceMetadata { name: name.clone(), position: position.clone(), whole: coverage.whole }
+    }
+}
+
 impl<K: Key> Store<K> {
     /// What the store knows besides its bindings and networks.
     pub fn metadata(&self) -> Metadata {
@@ -156,7 +180,7 @@ impl<K: Key> Store<K> {
             history_floor: self.floor,
             bindings: u32::try_from(self.records.len()).unwrap_or(u32::MAX),
             vpns: self.vpns.0.clone(),
-            sources: self.sources.iter().map(|source| (source.name.clone(), source.position.clone())).collect(),
+            sources: self.sources.iter().map(Source::metadata).collect(),
         }
     }
 

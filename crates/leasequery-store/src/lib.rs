@@ -12,6 +12,7 @@ mod arena;
 mod attributes;
 mod binding;
 mod commit;
+mod coverage;
 pub mod durable;
 mod image;
 mod index;
@@ -28,7 +29,8 @@ mod timers;
 mod vpn;
 
 pub use binding::{Binding, Hardware, Start, State, Update};
-pub use image::{CorruptRecord, Image, Metadata};
+pub use coverage::{About, Unknown};
+pub use image::{CorruptRecord, Image, Metadata, SourceMetadata};
 pub use key::{Key, KeyMap, V4Key, V6Key};
 pub use links::Link;
 pub use network::Network;

@@ -57,6 +57,12 @@ impl Links {
         self.generation += 1;
     }
 
+    /// Who configured a link.
+    pub(crate) fn owners(&self, link: Ipv6Addr) -> Vec<Option<SourceId>> {
+        let has = |links: &[Link]| links.iter().any(|other| other.address == link);
+        self.owners.iter().filter(|(_, links)| has(links)).map(|(owner, _)| *owner).collect()
+    }
+
     /// The link of the smallest network around an address that has at most `length` bits.
     #[inline]
     fn around(&self, address: Ipv6Addr, length: u8) -> Option<Ipv6Addr> {

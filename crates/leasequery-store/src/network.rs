@@ -105,6 +105,15 @@ impl<K: Key> Networks<K> {
         self.at_or_behind(key).is_some_and(|range| range.first <= key)
     }
 
+    /// Who configured an address.
+    pub(crate) fn owners(&self, key: K) -> Vec<Option<SourceId>> {
+        let covers = |owned: &&Owned<K>| {
+            let range = owned.ranges.get(owned.ranges.partition_point(|range| range.last < key));
+            range.is_some_and(|range| range.first <= key)
+        };
+        self.owners.iter().filter(covers).map(|owned| owned.owner).collect()
+    }
+
     /// How many addresses are configured.
     pub(crate) fn len(&self) -> u64 {
         self.union.iter().map(|range| range.first.distance(range.last)).sum()

@@ -2,6 +2,7 @@ use std::collections::VecDeque;
 
 use crate::attributes::link_octets;
 use crate::commit::{Indexed, Indexes, identifier, of_hardware};
+use crate::coverage::Coverage;
 use crate::index::{Identifier, Members};
 use crate::links::Links;
 use crate::network::Networks;
@@ -94,6 +95,8 @@ pub struct Store<K: Key> {
     pub(crate) siblings: Siblings,
     pub(crate) vpns: Vpns,
     pub(crate) sources: Vec<Source>,
+    /// How many of them are awaited.
+    pub(crate) unknown_sources: usize,
     /// Keys of bindings that were forgotten, for the durable copy.
     pub(crate) forgotten: Vec<K>,
     pub(crate) active: usize,
@@ -108,6 +111,7 @@ pub(crate) struct Source {
     pub(crate) position: Option<Vec<u8>>,
     /// Counts its sweeps.
     pub(crate) epoch: u8,
+    pub(crate) coverage: Coverage,
 }
 
 impl<K: Key> Store<K> {
@@ -130,6 +134,7 @@ impl<K: Key> Store<K> {
             siblings: Siblings::default(),
             vpns: Vpns::default(),
             sources: Vec::new(),
+            unknown_sources: 0,
             forgotten: Vec::new(),
             active: 0,
             scratch: Vec::new(),
@@ -280,7 +285,12 @@ impl<K: Key> Store<K> {
     pub fn source(&mut self, name: &str) -> Option<SourceId> {
         let position = self.sources.iter().position(|source| source.name == name);
         let position = position.unwrap_or_else(|| {
-            self.sources.push(Source { name: name.to_owned(), position: None, epoch: 0 });
+            self.sources.push(Source {
+                name: name.to_owned(),
+                position: None,
+                epoch: 0,
+                coverage: Coverage::default(),
+            });
             self.sources.len() - 1
         });
         u8::try_from(position).ok().map(SourceId).filter(|source| *source != SourceId::NOBODY)
@@ -300,6 +310,7 @@ impl<K: Key> Store<K> {
         if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
             source.position = None;
         }
+        self.forget_coverage(source);
         ended
     }
 

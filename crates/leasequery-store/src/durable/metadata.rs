@@ -1,13 +1,13 @@
 //! What belongs to all bindings, as octets.
 
-use crate::{Key, Metadata, Network, Revision, SourceId, Time, VpnName};
+use crate::{Key, Metadata, Network, Revision, SourceId, SourceMetadata, Time, VpnName};
 
 /// The key of the metadata.
 pub(super) const METADATA: &[u8] = b"metadata";
 /// The key that is there while nobody has written since the database was closed.
 pub(super) const CLOSED: &[u8] = b"closed";
 /// First octet of each value, to tell layouts apart.
-const LAYOUT: u8 = 2;
+const LAYOUT: u8 = 3;
 
 pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
     let mut out = vec![LAYOUT];
@@ -29,8 +29,9 @@ pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
         }
     }
     put_number(&mut out, metadata.sources.len());
-    for (name, position) in &metadata.sources {
+    for SourceMetadata { name, position, whole } in &metadata.sources {
         put_bytes(&mut out, name.as_bytes());
+        out.push(u8::from(*whole));
         out.push(u8::from(position.is_some()));
         put_bytes(&mut out, position.as_deref().unwrap_or_default());
     }
@@ -61,9 +62,10 @@ pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
     }
     for _ in 0..take_number(&mut rest)? {
         let name = String::from_utf8(take_bytes(&mut rest)?.to_vec()).ok()?;
-        let [present] = take(&mut rest)?;
+        let [whole, present] = take(&mut rest)?;
         let position = take_bytes(&mut rest)?.to_vec();
-        metadata.sources.push((name, (present == 1).then_some(position)));
+        let position = (present == 1).then_some(position);
+        metadata.sources.push(SourceMetadata { name, position, whole: whole == 1 });
     }
     rest.is_empty().then_some(metadata)
 }

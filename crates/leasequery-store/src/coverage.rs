@@ -1,0 +1,160 @@
+//! Coverage: what has not been told whole yet is not known, so nothing that depends on it is told as free or complete.
+//!
+//! A source is awaited until it has been read as a whole. What a question depends on is decided here and nowhere else: an
+//! address on the sources that configured it, a link on those that configured it, and all else on all sources. What
+//! somebody who is no source configured, and what nobody did, could be any source's.
+
+use std::net::{Ipv6Addr, SocketAddr};
+
+use crate::store::Source;
+use crate::{Key, SourceId, Store};
+
+/// What a question is about, as far as that decides which sources have to be known for its answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About<K> {
+    /// All there is, what is merely configured included.
+    Everything,
+    /// The bindings of all sources, or those of somebody, wherever they are.
+    Bindings,
+    /// One address or prefix.
+    Key(K),
+    /// A link (DHCPv6), by what it is called.
+    Link(Ipv6Addr),
+}
+
+/// Why something is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unknown<'s> {
+    /// The source that it depends on.
+    pub source: &'s str,
+    /// What is wrong with it, or what it waits for.
+    pub why: &'s str,
+}
+
+impl std::fmt::Display for Unknown<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "not everything is known yet: {}: {}", self.source, self.why)
+    }
+}
+
+/// What of a source is known.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Coverage {
+    /// Why its bindings are not known. A source for which nobody ever waits tells what it knows as it comes.
+    bindings: Option<Box<str>>,
+    /// Why it is not known what it has configured.
+    networks: Option<Box<str>>,
+    /// Whether it was ever read as a whole: what it said then stands until it is contradicted.
+    pub(crate) whole: bool,
+    /// Where its server listens, if it is one: what we would hear from it, it knows by itself.
+    servers: Vec<SocketAddr>,
+}
+
+impl Coverage {
+    /// Of a source that was read as a whole in an earlier run, or was not.
+    pub(crate) fn restored(whole: bool) -> Self {
+        Self { whole, ..Self::default() }
+    }
+}
+
+impl Source {
+    fn unknown(&self, asker: &[SocketAddr], networks: bool) -> Option<Unknown<'_>> {
+        let Coverage { bindings, networks: configured, servers, .. } = &self.coverage;
+        let why = bindings.as_deref().or_else(|| configured.as_deref().filter(|_| networks))?;
+        let is_asking = asker.iter().any(|asker| servers.contains(asker));
+        (!is_asking).then_some(Unknown { source: &self.name, why })
+    }
+}
+
+impl<K: Key> Store<K> {
+    /// From now on what depends on the bindings of a source is not known, because of `why`, until
+    /// [`set_whole`](Self::set_whole).
+    pub fn await_source(&mut self, source: SourceId, why: &str) {
+        self.change_coverage(source, |coverage| coverage.bindings = Some(why.into()));
+    }
+
+    /// From now on it is not known what a source has configured, because of `why`, until
+    /// [`set_configured`](Self::set_configured).
+    pub fn await_networks(&mut self, source: SourceId, why: &str) {
+        self.change_coverage(source, |coverage| coverage.networks = Some(why.into()));
+    }
+
+    /// A source has been read as a whole, and everything that it said has been committed.
+    pub fn set_whole(&mut self, source: SourceId) {
+        self.change_coverage(source, |coverage| {
+            coverage.bindings = None;
+            coverage.whole = true;
+        });
+    }
+
+    /// What the source has configured is known.
+    pub fn set_configured(&mut self, source: SourceId) {
+        self.change_coverage(source, |coverage| coverage.networks = None);
+    }
+
+    /// Goes on with what a source said when it was read as a whole in an earlier run, though it cannot be had now. Says
+    /// whether there is such a thing.
+    pub fn keep_whole(&mut self, source: SourceId) -> bool {
+        let whole = self.was_whole(source);
+        if whole {
+            self.set_whole(source);
+        }
+        whole
+    }
+
+    /// Whether a source was ever read as a whole, in this run or, with a durable copy, an earlier one.
+    pub fn was_whole(&self, source: SourceId) -> bool {
+        self.sources.get(usize::from(source.0)).is_some_and(|source| source.coverage.whole)
+    }
+
+    /// Says where the server of a source listens. To a requestor that listens there the source counts as known.
+    pub fn set_servers(&mut self, source: SourceId, servers: Vec<SocketAddr>) {
+        self.change_coverage(source, |coverage| coverage.servers = servers);
+    }
+
+    /// The sources that are awaited, and why.
+    pub fn awaited(&self) -> impl Iterator<Item = Unknown<'_>> {
+        self.sources.iter().filter_map(|source| source.unknown(&[], true))
+    }
+
+    /// Whether everything is known: then there is no need to ask for [`unknown`](Self::unknown) at each address.
+    #[inline]
+    pub fn is_known(&self) -> bool {
+        self.unknown_sources == 0
+    }
+
+    /// Why an answer would not be true or not be complete, if so. `asker` is where the requestor listens itself, if it
+    /// does.
+    pub fn unknown(&self, about: About<K>, asker: &[SocketAddr]) -> Option<Unknown<'_>> {
+        if self.is_known() {
+            return None;
+        }
+        let owners = match about {
+            About::Everything | About::Bindings => Vec::new(),
+            About::Key(key) => self.networks.owners(key),
+            About::Link(link) => self.links.owners(link),
+        };
+        let networks = about == About::Everything;
+        // Owned by nobody who is a source, or by nobody at all.
+        if owners.is_empty() || owners.contains(&None) {
+            return self.sources.iter().find_map(|source| source.unknown(asker, networks));
+        }
+        let owners = owners.into_iter().flatten().filter_map(|owner| self.sources.get(usize::from(owner.0)));
+        owners.into_iter().find_map(|source| source.unknown(asker, false))
+    }
+
+    /// Nothing more is expected of a source.
+    pub(crate) fn forget_coverage(&mut self, source: SourceId) {
+        self.change_coverage(source, |coverage| *coverage = Coverage::default());
+    }
+
+    fn change_coverage(&mut self, source: SourceId, change: impl FnOnce(&mut Coverage)) {
+        if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
+            change(&mut source.coverage);
+        }
+        self.unknown_sources = self.awaited().count();
+    }
+}
+
+#[cfg(test)]
+mod tests;
