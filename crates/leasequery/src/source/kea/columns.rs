@@ -2,6 +2,7 @@
 
 use memchr::memchr_iter;
 
+use super::cast;
 use super::family::Family;
 use super::row::{Row, RowError, wrong};
 
@@ -19,6 +20,8 @@ pub struct Header<F: Family> {
     pub(super) state: Option<usize>,
     pub(super) user_context: Option<usize>,
     pub(super) own: F::Columns,
+    /// How many columns of the first line are known.
+    width: usize,
     /// How many columns have to be looked for; what is behind them is ignored.
     columns: usize,
 }
@@ -31,32 +34,59 @@ const COLUMNS: usize = 24;
 pub struct Places<'a> {
     line: &'a [u8],
     family: &'static str,
-    /// The last column that every row has to have, and the last one of all, as far as they have been asked for.
+    /// What rows of a Kea that knows more columns than the one that wrote the header have behind them.
+    beyond: &'static [&'static str],
+    /// The last column that every row has to have, the last one of the header, and the last one of all, as far as they
+    /// have been asked for.
     last_needed: usize,
+    last_of_header: usize,
     last: usize,
 }
 
 impl Places<'_> {
     /// A column that has to be there, also in the shortest row.
     pub fn need(&mut self, name: &'static str) -> Result<usize, RowError> {
-        let place = self.find(name).ok_or(RowError::Header(self.family, name))?;
+        let place = self.in_header(name).ok_or(RowError::Header(self.family, name))?;
         self.last_needed = self.last_needed.max(place);
         Ok(place)
     }
 
     /// A column that need not be there.
     pub fn find(&mut self, name: &str) -> Option<usize> {
+        self.in_header(name).or_else(|| {
+            let before = self.line.split(|byte| *byte == b',').count();
+            let place = before + self.beyond.iter().position(|column| *column == name)?;
+            self.last = self.last.max(place);
+            Some(place)
+        })
+    }
+
+    fn in_header(&mut self, name: &str) -> Option<usize> {
         let mut columns = self.line.split(|byte| *byte == b',');
         let place = columns.position(|column| column == name.as_bytes()).filter(|place| *place < COLUMNS)?;
+        self.last_of_header = self.last_of_header.max(place);
         self.last = self.last.max(place);
         Some(place)
     }
 }
 
+/// The columns that Kea has behind those of a header; none if the header is not in Kea's order.
+fn beyond<F: Family>(line: &[u8]) -> &'static [&'static str] {
+    let mut rest = F::COLUMNS;
+    for column in line.split(|byte| *byte == b',') {
+        match rest.split_first() {
+            Some((first, behind)) if first.as_bytes() == column => rest = behind,
+            _ => return &[],
+        }
+    }
+    rest
+}
+
 impl<F: Family> Header<F> {
     /// Reads the first line of a file.
     pub fn parse(line: &[u8]) -> Result<Self, RowError> {
-        let mut places = Places { line, family: F::NAME, last_needed: 0, last: 0 };
+        let (family, beyond) = (F::NAME, beyond::<F>(line));
+        let mut places = Places { line, family, beyond, last_needed: 0, last_of_header: 0, last: 0 };
         let mut header = Self {
             address: places.need("address")?,
             own: F::columns(&mut places)?,
@@ -69,12 +99,13 @@ impl<F: Family> Header<F> {
             hostname: places.need("hostname")?,
             state: places.find("state"),
             user_context: places.find("user_context"),
+            width: 0,
             columns: 0,
         };
         if places.last_needed > header.hostname {
             return Err(RowError::Order(F::NAME));
         }
-        header.columns = places.last + 1;
+        (header.width, header.columns) = (places.last_of_header + 1, places.last + 1);
         Ok(header)
     }
 
@@ -88,11 +119,11 @@ impl<F: Family> Header<F> {
     pub fn is_whole(&self, line: &[u8]) -> bool {
         let columns = memchr_iter(b',', line).count() + 1;
         let read = || Row::read(line, self, &mut Vec::new(), &mut F::Scratch::default());
-        columns >= self.columns && read().is_ok_and(|row| !row.relay_unreadable)
+        columns >= self.width && read().is_ok_and(|row| !row.relay_unreadable)
     }
 
     /// Finds the fields of a line. Rows need not be as wide as the header: a Kea of another version may have appended
-    /// them.
+    /// them, with fewer or with more columns of the same order.
     #[inline]
     pub(super) fn split<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Result<(), RowError> {
         let (mut count, mut start) = (0, 0);
@@ -107,7 +138,7 @@ impl<F: Family> Header<F> {
         fields.count = count;
         for (column, place) in [("fqdn_fwd", self.fqdn_fwd), ("fqdn_rev", self.fqdn_rev)] {
             // They tell nothing of interest, except whether this is one row and not parts of several.
-            if !matches!(fields.get(place), b"0" | b"1") {
+            if !cast::is_bool(fields.get(place)) {
                 return Err(wrong(column, fields.get(place)));
             }
         }

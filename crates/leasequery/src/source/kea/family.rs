@@ -11,6 +11,9 @@ use super::config::{Config, Scopes};
 use super::mapping::Lists;
 use super::row::{KeaState, Row, RowError};
 
+/// The longest hardware address that Kea knows (`HWAddr::MAX_HWADDR_LEN`).
+pub(super) const MAX_HARDWARE: usize = 20;
+
 /// One of the two protocols, as Kea keeps its leases.
 pub trait Family: Sized + Copy + Debug + Eq + Send + Sync + 'static {
     /// What a binding is about.
@@ -28,6 +31,8 @@ pub trait Family: Sized + Copy + Debug + Eq + Send + Sync + 'static {
     /// What is taken from the subnets of Kea's configuration.
     type Subnets: Clone + Debug + Default + PartialEq + Send + Sync;
 
+    /// The columns of a lease file, in the order in which every version of Kea writes as many of them as it knows.
+    const COLUMNS: &'static [&'static str];
     /// What it is called.
     const NAME: &'static str;
     /// The column with the identifier of the client.
@@ -51,6 +56,8 @@ pub trait Family: Sized + Copy + Debug + Eq + Send + Sync + 'static {
     fn address(text: &[u8]) -> Option<Self::Address>;
     /// Whether the address of a row can be a client's. No reply could tell of any other (RFC 6926 section 7.3).
     fn is_of_client(row: &Row<Self>) -> bool;
+    /// Whether a row tells whose lease it is by the hardware address.
+    fn is_by_hardware(row: &Row<Self>) -> bool;
     /// Reads the identifier of a client and appends it to `bytes`.
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError>;
     /// Reads what only this family has. `hostname` is already among the `bytes`, to which octets are appended.

@@ -230,7 +230,7 @@ fn update<'a, F: Family>(
     config: Option<&Config<F>>,
 ) -> Update<'a, F::Key> {
     let present = |range: &Range<usize>| (!range.is_empty()).then(|| &bytes[range.clone()]);
-    let last_transaction = time(row.expire - i64::from(row.valid_lifetime));
+    let last_transaction = time(row.expire.saturating_sub(row.valid_lifetime.into()));
     let expires = if row.valid_lifetime == INFINITE { Time::INFINITE } else { time(row.expire) };
     let over = row.valid_lifetime == 0;
     let (state, start_of_state) = match (over, row.state) {

@@ -6,11 +6,13 @@
 //! How files are followed, read and compared is the same for DHCPv4 and DHCPv6. [`Family`] is what differs, and there is
 //! one implementation of it in [`v4`] and one in [`v6`].
 
+mod cast;
 pub mod columns;
 mod config;
 mod family;
 mod files;
 mod follower;
+mod hex;
 mod json;
 mod lines;
 pub mod mapping;

@@ -5,8 +5,10 @@ use std::ops::Range;
 use memchr::memchr;
 use thiserror::Error;
 
+use super::cast;
 use super::columns::{Fields, Header};
 use super::family::{Family, Unreadable};
+use super::hex::pair;
 
 /// Why a row was not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
@@ -22,6 +24,9 @@ pub enum RowError {
         /// What stands there.
         value: String,
     },
+    /// A lease that nobody has and that was not declined. Kea discards it, and never writes one.
+    #[error("a lease of nobody")]
+    Nobody,
     /// The beginning of a row, whose end Kea could not write.
     #[error("a row without its end")]
     Torn,
@@ -89,15 +94,14 @@ impl<F: Family> Row<F> {
         header.split(line, &mut fields)?;
         let address_text = fields.get(header.address);
         let address = F::address(address_text).ok_or_else(|| wrong("address", address_text))?;
-        let text = fields.get(header.client_id);
-        let client_id = F::client_id(text, bytes)?;
+        let client_id = F::client_id(fields.get(header.client_id), bytes)?;
         let hostname = unescape(fields.get(header.hostname), bytes);
         let mut row = Self {
             address,
             client_id,
-            valid_lifetime: number("valid_lifetime", fields.get(header.valid_lifetime))?,
-            expire: number("expire", fields.get(header.expire))?,
-            subnet_id: number("subnet_id", fields.get(header.subnet_id))?,
+            valid_lifetime: cast::u32("valid_lifetime", fields.get(header.valid_lifetime))?,
+            expire: cast::time("expire", fields.get(header.expire))?,
+            subnet_id: cast::u32("subnet_id", fields.get(header.subnet_id))?,
             hostname: hostname.clone(),
             // In files of the first schema there are no states.
             state: fields.optional(header.state).map_or(Ok(KeaState::Assigned), state::<F>)?,
@@ -108,8 +112,8 @@ impl<F: Family> Row<F> {
         if !F::is_of_client(&row) {
             return Err(wrong("address", address_text));
         }
-        if F::LAST_CLIENT && row.client_id.is_empty() && row.state == KeaState::Assigned && row.valid_lifetime > 0 {
-            return Err(wrong(F::CLIENT_ID, text));
+        if row.client_id.is_empty() && !F::is_by_hardware(&row) && row.state != KeaState::Declined {
+            return Err(RowError::Nobody);
         }
         if let Some(context) = fields.optional(header.user_context).filter(|context| !context.is_empty()) {
             match F::relay(context, bytes, &mut row.own, scratch) {
@@ -134,73 +138,10 @@ pub(super) fn wrong(column: &'static str, value: &[u8]) -> RowError {
 
 #[inline]
 fn state<F: Family>(text: &[u8]) -> Result<KeaState, RowError> {
-    let known = match text {
-        [digit] => F::STATES.get(usize::from(digit.wrapping_sub(b'0'))),
-        _ => None,
-    };
+    let number = usize::try_from(cast::u32("state", text)?);
+    // Kea takes any number, but what one means that is not known here nobody can tell.
+    let known = number.ok().and_then(|number| F::STATES.get(number));
     known.copied().ok_or_else(|| wrong("state", text))
-}
-
-#[inline]
-pub(super) fn number<T: TryFrom<i64>>(column: &'static str, text: &[u8]) -> Result<T, RowError> {
-    let (digits, negative) = match text {
-        [b'-', digits @ ..] => (digits, true),
-        digits => (digits, false),
-    };
-    // Twelve digits are more than any time needs, and fewer than overflow.
-    let mut sound = (1..=12).contains(&digits.len());
-    let mut value = 0_i64;
-    for digit in digits.iter().take(12) {
-        let digit = digit.wrapping_sub(b'0');
-        sound &= digit < 10;
-        value = value * 10 + i64::from(digit);
-    }
-    let value = T::try_from(if negative { -value } else { value });
-    value.ok().filter(|_| sound).ok_or_else(|| wrong(column, text))
-}
-
-/// Two hex digits an octet, joined by colons.
-#[inline]
-pub(super) fn octets(column: &'static str, text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
-    let start = bytes.len();
-    if text.is_empty() {
-        return Ok(start..start);
-    }
-    let (pieces, [high, low]) = text.as_chunks::<3>() else { return Err(wrong(column, text)) };
-    let mut sound = true;
-    bytes.extend(pieces.iter().map(|[high, low, colon]| {
-        sound &= *colon == b':';
-        pair([*high, *low], &mut sound)
-    }));
-    bytes.push(pair([*high, *low], &mut sound));
-    if sound { Ok(start..bytes.len()) } else { Err(wrong(column, text)) }
-}
-
-/// The octet that two hex digits of either case stand for; `sound` is cleared if they are none.
-#[inline]
-fn pair([high, low]: [u8; 2], sound: &mut bool) -> u8 {
-    const NONE: u8 = 0xff;
-    const DIGITS: [u8; 256] = {
-        let mut digits = [NONE; 256];
-        let mut value = 0_u8;
-        while value < 16 {
-            digits[b"0123456789abcdef"[value as usize] as usize] = value;
-            digits[b"0123456789ABCDEF"[value as usize] as usize] = value;
-            value += 1;
-        }
-        digits
-    };
-    let (high, low) = (DIGITS[usize::from(high)], DIGITS[usize::from(low)]);
-    *sound &= (high | low) != NONE;
-    high << 4 | low
-}
-
-/// Appends what the hex digits stand for; says whether they are that.
-pub(super) fn decode(hex: &[u8], bytes: &mut Vec<u8>) -> bool {
-    let (pairs, rest) = hex.as_chunks::<2>();
-    let mut sound = rest.is_empty();
-    bytes.extend(pairs.iter().map(|digits| pair(*digits, &mut sound)));
-    sound
 }
 
 /// Kea escapes a byte as `&#x` and two hex digits; anything else stands for itself.

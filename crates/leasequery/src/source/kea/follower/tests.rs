@@ -275,7 +275,7 @@ fn a_broken_row_costs_itself_only() {
     // And while it is followed.
     kea.write("10.0.0.2,zz,,60,1,1,0,0,,0,\n");
     let context = "{ \"ISC\": { \"relay-agent-info\": \"0x01\" } }";
-    kea.write(&format!("10.0.0.5,,,3600,{},1,0,0,,0,{context}\n", kea.expire));
+    kea.write(&format!("10.0.0.5,02,,3600,{},1,0,0,,0,{context}\n", kea.expire));
     follower.step().expect("readable");
     let status = follower.status().get();
     assert_eq!((status.rows, status.broken, status.unreadable_relays, status.behind), (3, 5, 1, 0));
@@ -508,10 +508,10 @@ fn missing_relay_information_is_counted() {
     kea.lease(3, 3);
     kea.lease(3, 0);
     kea.write(&format!(
-        "10.0.0.4,,,60,{},1,0,0,,0,{{ \"ISC\": {{ \"relay-agent-info\": \"0x0100\" }} }}\n",
+        "10.0.0.4,02,,60,{},1,0,0,,0,{{ \"ISC\": {{ \"relay-agent-info\": \"0x0100\" }} }}\n",
         kea.expire
     ));
-    kea.write("10.0.0.5,,,60,1700000000,1,0,0,,0,\n");
+    kea.write("10.0.0.5,02,,60,1700000000,1,0,0,,0,\n");
     let mut follower = follower(&kea, &shared);
     follower.step().expect("readable");
     let status = follower.status().get();

@@ -155,10 +155,41 @@ fn another_client_begins_another_lease() {
 fn a_lease_without_end_never_expires() {
     let mut kea = Kea::new();
     let mut batch = Batch::default();
-    let line = format!("10.0.0.1,,,4294967295,{},1,0,0,,0,", u64::from(NOW) + u64::from(u32::MAX));
+    let line = format!("10.0.0.1,02,,4294967295,{},1,0,0,,0,", u64::from(NOW) + u64::from(u32::MAX));
     batch.add(line.as_bytes(), &kea.header).expect("a row");
     batch.commit(&mut kea.store, SOURCE, VpnIndex::DEFAULT, None);
     kea.pass(NOW + 1_000_000_000);
     assert_eq!(kea.found(), Some((State::Active, NOW)));
     assert_eq!(kea.store.end_lease(SOURCE, V4Key::new([10, 0, 0, 2].into()), State::Available), Outcome::Unchanged);
+}
+
+#[test]
+fn a_hardware_address_that_does_not_fit_into_a_message_is_not_told() {
+    let mut kea = Kea::new();
+    let long = "00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10:11:12:13";
+    for (mac, told) in [(long, None), (&long[..16 * 3 - 1], Some(16)), ("02:00", Some(2))] {
+        let line = format!("10.0.0.1,{mac},ff:00:01,600,{},1,0,0,,0,", NOW + 600);
+        let mut batch = Batch::default();
+        batch.add(line.as_bytes(), &kea.header).expect("a row");
+        batch.commit(&mut kea.store, SOURCE, VpnIndex::DEFAULT, None);
+        let binding = kea.store.lookup(V4Key::new([10, 0, 0, 1].into())).expect("there");
+        assert_eq!(binding.hardware().map(|hardware| hardware.address.len()), told);
+        assert_eq!((binding.state(), binding.client_id()), (State::Active, Some(&[0xff, 0, 1][..])));
+    }
+}
+
+#[test]
+fn times_beyond_all_reason_are_taken_as_far_as_times_go() {
+    for (lifetime, expire, state) in [
+        ("-1", "-1", State::Active),
+        ("600", "-9223372036854775808", State::Expired),
+        ("600", "9223372036854775807", State::Active),
+        ("600", "18446744073709551615", State::Expired),
+    ] {
+        let mut kea = Kea::new();
+        let mut batch = Batch::default();
+        batch.add(format!("10.0.0.1,02,,{lifetime},{expire},1,0,0,,0,").as_bytes(), &kea.header).expect("a row");
+        batch.commit(&mut kea.store, SOURCE, VpnIndex::DEFAULT, None);
+        assert_eq!(kea.found().map(|(state, _)| state), Some(state), "{lifetime} {expire}");
+    }
 }

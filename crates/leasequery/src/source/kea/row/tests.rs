@@ -38,17 +38,52 @@ fn reads_a_row_of_each_generation() {
 
 #[test]
 fn rows_may_be_wider_or_narrower_than_the_header() {
-    let (narrow, _) = parse(NEW, "10.0.0.1,,,60,1000,1,0,0,").expect("up to hostname is enough");
-    assert_eq!((narrow.state, narrow.own.hwaddr.len(), narrow.relay_info.len()), (KeaState::Assigned, 0, 0));
+    let (narrow, _) = parse(NEW, "10.0.0.1,02,,60,1000,1,0,0,").expect("up to hostname is enough");
+    assert_eq!((narrow.state, narrow.own.hwaddr.len(), narrow.relay_info.len()), (KeaState::Assigned, 1, 0));
     let (wide, _) = parse(OLD, "10.0.0.1,,,60,1000,1,0,0,,1,,0,something,new").expect("what is behind is ignored");
     assert_eq!(wide.state, KeaState::Declined);
     assert_eq!(parse(OLD, "10.0.0.1,,,60,1000,1,0,0"), Err(RowError::Columns(8, 9)));
 }
 
+/// Kea 2.2 takes these.
+#[test]
+fn what_is_beyond_the_header_are_the_next_columns_of_kea() {
+    let first = OLD.strip_suffix(",state,user_context").expect("the columns of the first schema");
+    let (row, _) = parse(first, "10.0.0.1,02,,60,1000,1,0,0,h").expect("a row");
+    assert_eq!((row.state, row.relay_info.len()), (KeaState::Assigned, 0));
+    let (row, bytes) =
+        parse(first, r#"10.0.0.1,02,,60,1000,1,0,0,h,2,{ "ISC": { "relay-agent-info": "0x020109" } },7"#)
+            .expect("a row");
+    assert_eq!((row.state, &bytes[row.relay_info]), (KeaState::Reclaimed, &[2, 1, 9][..]));
+    assert!(parse(first, "10.0.0.1,02,,60,1000,1,0,0,h,no state").is_err());
+    // A header of somebody else's says nothing of what is behind it, and one that is cut short is none.
+    let (row, _) = parse(&format!("{first},mine"), "10.0.0.1,02,,60,1000,1,0,0,h,2,2,2").expect("a row");
+    assert_eq!(row.state, KeaState::Assigned);
+    let cut = first.strip_suffix(",hostname").expect("it is the last one");
+    assert_eq!(Header::parse(cut.as_bytes()), Err(RowError::Header("DHCPv4", "hostname")));
+}
+
+#[test]
+fn a_lease_of_nobody_is_none_unless_it_was_declined() {
+    for row in ["10.0.0.1,,,60,1000,1,0,0,,0,", "10.0.0.1,,,60,1000,1,0,0,,2,", "10.0.0.1,,,0,1000,1,0,0,,0,"] {
+        assert_eq!(parse(OLD, row), Err(RowError::Nobody), "{row}");
+    }
+    for row in ["10.0.0.1,,,60,1000,1,0,0,,1,", "10.0.0.1,02,,60,1000,1,0,0,,0,", "10.0.0.1,,01:02,60,1000,1,0,0,,0,"] {
+        assert!(parse(OLD, row).is_ok(), "{row}");
+    }
+}
+
+#[test]
+fn numbers_are_taken_as_kea_casts_them() {
+    let (row, _) = parse(OLD, "10.0.0.1,02,,-1,-1,-2,+1,00,,+1,").expect("a row");
+    assert_eq!((row.valid_lifetime, row.expire, row.subnet_id), (u32::MAX, -1, u32::MAX - 1));
+    assert_eq!(row.state, KeaState::Declined);
+}
+
 #[test]
 fn columns_are_found_by_their_names() {
     let columns = "subnet_id,expire,valid_lifetime,client_id,hwaddr,address,fqdn_fwd,fqdn_rev,hostname,new,state";
-    let (row, bytes) = parse(columns, "9,1000,60,,,10.0.0.1,0,0,name,x,2").expect("a row");
+    let (row, bytes) = parse(columns, "9,1000,60,,02,10.0.0.1,0,0,name,x,2").expect("a row");
     assert_eq!((row.address, row.subnet_id, row.state), ([10, 0, 0, 1].into(), 9, KeaState::Reclaimed));
     assert_eq!(&bytes[row.hostname], b"name");
     assert_eq!(Header::parse(b"address,duid,valid_lifetime,expire"), Err(RowError::Header("DHCPv4", "hwaddr")));
@@ -85,7 +120,7 @@ fn the_address_of_a_row_is_known_before_the_rest() {
 
 #[test]
 fn a_lease_without_end_is_read() {
-    let (row, _) = parse(OLD, "10.0.0.1,,,4294967295,6084967295,1,0,0,,0,").expect("a row");
+    let (row, _) = parse(OLD, "10.0.0.1,02,,4294967295,6084967295,1,0,0,,0,").expect("a row");
     assert_eq!((row.valid_lifetime, row.expire), (u32::MAX, 6_084_967_295));
 }
 
@@ -96,9 +131,9 @@ fn a_wrong_value_is_named_with_its_column() {
         ("0.0.0.0,,,60,1000,1,0,0,,0,", "address"),
         ("10.0.0.1,0g,,60,1000,1,0,0,,0,", "hwaddr"),
         ("10.0.0.1,00:,,60,1000,1,0,0,,0,", "hwaddr"),
-        ("10.0.0.1,00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10,,60,1000,1,0,0,,0,", "hwaddr"),
+        ("10.0.0.1,00:01:02:03:04:05:06:07:08:09:0a:0b:0c:0d:0e:0f:10:11:12:13:14,,60,1000,1,0,0,,0,", "hwaddr"),
         ("10.0.0.1,,1,60,1000,1,0,0,,0,", "client_id"),
-        ("10.0.0.1,,,-1,1000,1,0,0,,0,", "valid_lifetime"),
+        ("10.0.0.1,,,- 1,1000,1,0,0,,0,", "valid_lifetime"),
         ("10.0.0.1,,,60,,1,0,0,,0,", "expire"),
         ("10.0.0.1,,,60,1000,x,0,0,,0,", "subnet_id"),
         ("10.0.0.1,,,60,1000,1,2,0,,0,", "fqdn_fwd"),
@@ -109,7 +144,7 @@ fn a_wrong_value_is_named_with_its_column() {
         ("10.0.0.1,00-01,,60,1000,1,0,0,,0,", "hwaddr"),
         ("10.0.0.1,00:01:,,60,1000,1,0,0,,0,", "hwaddr"),
         ("10.0.0.1,,,4294967296,1000,1,0,0,,0,", "valid_lifetime"),
-        ("10.0.0.1,,,60,1234567890123,1,0,0,,0,", "expire"),
+        ("10.0.0.1,,,60,18446744073709551616,1,0,0,,0,", "expire"),
         ("10.0.0.1,,,60,12:4,1,0,0,,0,", "expire"),
     ];
     for (line, column) in cases {

@@ -5,7 +5,7 @@ mod config;
 mod relay;
 
 use std::net::Ipv4Addr;
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 
 use leasequery_store::{Hardware, State, Store, Time, Update, V4Key, VpnIndex};
 use leasequery_wire::v4::OptionCode;
@@ -13,9 +13,10 @@ use serde_json::{Map, Value};
 
 use super::columns::{self, Fields, Places};
 use super::config::Scopes;
-use super::family::{Family, Unreadable};
+use super::family::{Family, MAX_HARDWARE, Unreadable};
+use super::hex;
 use super::mapping::{self, Lists};
-use super::row::{self, KeaState, RowError, octets, wrong};
+use super::row::{self, KeaState, RowError, wrong};
 use super::{config as kea, follower};
 
 /// DHCPv4.
@@ -48,6 +49,10 @@ pub struct Own {
 
 /// Kea keeps no other hardware types, nor which it is.
 const ETHERNET: u8 = 1;
+/// Octets of a hardware address that there is room for in a message (RFC 2131 section 2).
+const CHADDR: usize = 16;
+/// Octets of a client-identifier: RFC 2132 section 9.14 says that there are two at least, and an option has no more.
+const CLIENT_ID: RangeInclusive<usize> = 2..=255;
 
 impl Family for V4 {
     type Key = V4Key;
@@ -59,6 +64,11 @@ impl Family for V4 {
     type Scratch = ();
     type Subnets = config::Subnets;
 
+    #[rustfmt::skip]
+    const COLUMNS: &'static [&'static str] = &[
+        "address", "hwaddr", "client_id", "valid_lifetime", "expire", "subnet_id", "fqdn_fwd", "fqdn_rev", "hostname", "state",
+        "user_context", "pool_id",
+    ];
     const NAME: &'static str = "DHCPv4";
     const CLIENT_ID: &'static str = "client_id";
     const STATES: &'static [KeaState] =
@@ -84,15 +94,21 @@ impl Family for V4 {
     }
 
     #[inline]
+    fn is_by_hardware(row: &Row) -> bool {
+        !row.own.hwaddr.is_empty()
+    }
+
+    #[inline]
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
-        octets(Self::CLIENT_ID, text, bytes)
+        let id = hex::identifier(Self::CLIENT_ID, text, bytes)?;
+        if id.is_empty() || CLIENT_ID.contains(&id.len()) { Ok(id) } else { Err(wrong(Self::CLIENT_ID, text)) }
     }
 
     #[inline]
     fn own(fields: &Fields<'_>, hwaddr: &usize, _hostname: Range<usize>, bytes: &mut Vec<u8>) -> Result<Own, RowError> {
         let text = fields.get(*hwaddr);
-        let hwaddr = octets("hwaddr", text, bytes)?;
-        if hwaddr.len() > 16 {
+        let hwaddr = hex::octets("hwaddr", text, bytes)?;
+        if hwaddr.len() > MAX_HARDWARE {
             return Err(wrong("hwaddr", text));
         }
         Ok(Own { hwaddr, remote_id: 0..0, relay_id: 0..0 })
@@ -127,7 +143,9 @@ impl Family for V4 {
         config: Option<&KeaConfig>,
     ) {
         let address = &bytes[row.own.hwaddr.clone()];
-        update.hardware = (!address.is_empty()).then_some(Hardware { htype: ETHERNET, address });
+        // One that does not fit into chaddr is not told, and the client is known by its identifier (RFC 4390 section 2.1).
+        let told = (1..=CHADDR).contains(&address.len());
+        update.hardware = told.then_some(Hardware { htype: ETHERNET, address });
         if let Some(config) = config.filter(|_| update.state == State::Active) {
             let (renew, rebind) = config.timers(row.subnet_id, row.valid_lifetime);
             update.renews = renew.map(|seconds| cltt.plus(seconds));

@@ -7,7 +7,8 @@ use memchr::memchr;
 use serde_json::Value;
 
 use super::super::family::Unreadable;
-use super::super::row::{decode, unescape};
+use super::super::hex::decode;
+use super::super::row::unescape;
 
 /// Where the relay information was put. Empty ranges stand for what is not there.
 #[derive(Debug, Default, PartialEq, Eq)]

@@ -12,11 +12,13 @@ use std::ops::Range;
 use leasequery_store::{State, Store, Time, Update, V6Key, VpnIndex};
 use leasequery_wire::v6::{OptionCode, Relay, is_duid};
 
+use super::cast;
 use super::columns::{self, Fields, Places};
 use super::config::Scopes;
-use super::family::{Family, Unreadable};
+use super::family::{Family, MAX_HARDWARE, Unreadable};
+use super::hex;
 use super::mapping::{self, INFINITE, Lists};
-use super::row::{self, KeaState, RowError, number, octets, wrong};
+use super::row::{self, KeaState, RowError, wrong};
 use super::{config as kea, follower};
 
 /// DHCPv6.
@@ -45,6 +47,7 @@ pub struct Columns {
     prefix_len: usize,
     hwaddr: Option<usize>,
     hwtype: Option<usize>,
+    hwaddr_source: Option<usize>,
 }
 
 /// What only DHCPv6 has in its rows.
@@ -60,8 +63,6 @@ pub struct Own {
     pub link_layer: Range<usize>,
 }
 
-/// The longest hardware address that Kea knows (`HWAddr::MAX_HWADDR_LEN`).
-const MAX_HARDWARE: usize = 20;
 /// The hardware type where Kea has kept none.
 const ETHERNET: u16 = 1;
 
@@ -74,6 +75,11 @@ impl Family for V6 {
     type Scratch = relay::Scratch;
     type Subnets = config::Subnets;
 
+    #[rustfmt::skip]
+    const COLUMNS: &'static [&'static str] = &[
+        "address", "duid", "valid_lifetime", "expire", "subnet_id", "pref_lifetime", "lease_type", "iaid", "prefix_len",
+        "fqdn_fwd", "fqdn_rev", "hostname", "hwaddr", "state", "user_context", "hwtype", "hwaddr_source", "pool_id",
+    ];
     const NAME: &'static str = "DHCPv6";
     const CLIENT_ID: &'static str = "duid";
     /// The last one is that of an address which the client made by itself and told of (RFC 9686): it has it.
@@ -86,17 +92,15 @@ impl Family for V6 {
     const LEASE_FILE: &'static str = "/var/lib/kea/kea-leases6.csv";
 
     fn columns(places: &mut Places<'_>) -> Result<Columns, RowError> {
-        let columns = Columns {
+        Ok(Columns {
             pref_lifetime: places.need("pref_lifetime")?,
             lease_type: places.need("lease_type")?,
             iaid: places.need("iaid")?,
             prefix_len: places.need("prefix_len")?,
             hwaddr: places.find("hwaddr"),
             hwtype: places.find("hwtype"),
-        };
-        // It tells nothing of interest, except that the type before it is whole.
-        places.find("hwaddr_source");
-        Ok(columns)
+            hwaddr_source: places.find("hwaddr_source"),
+        })
     }
 
     fn address(text: &[u8]) -> Option<Ipv6Addr> {
@@ -107,13 +111,18 @@ impl Family for V6 {
         row.own.prefix_length.is_some() || !(row.address.is_unspecified() || row.address.is_multicast())
     }
 
+    /// Only a DUID tells of one.
+    fn is_by_hardware(_row: &Row) -> bool {
+        false
+    }
+
     fn client_id(text: &[u8], bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
         let start = bytes.len();
         // How Kea up to 2.3.7 writes that there is no client, and how it does so since.
         if matches!(text, b"" | b"00" | b"00:00:00") {
             return Ok(start..start);
         }
-        let duid = octets(Self::CLIENT_ID, text, bytes)?;
+        let duid = hex::identifier(Self::CLIENT_ID, text, bytes)?;
         if is_duid(&bytes[duid.clone()]) { Ok(duid) } else { Err(wrong(Self::CLIENT_ID, text)) }
     }
 
@@ -123,22 +132,25 @@ impl Family for V6 {
         hostname: Range<usize>,
         bytes: &mut Vec<u8>,
     ) -> Result<Own, RowError> {
-        let length = fields.get(columns.prefix_len);
-        let length = number("prefix_len", length).ok().filter(|length| *length <= 128);
-        let length = length.ok_or_else(|| wrong("prefix_len", fields.get(columns.prefix_len)))?;
-        let prefix_length = match fields.get(columns.lease_type) {
-            // Temporary addresses are no different here.
-            b"0" | b"1" => None,
-            b"2" => Some(length),
-            other => return Err(wrong("lease_type", other)),
+        let text = fields.get(columns.prefix_len);
+        let length = cast::u32("prefix_len", text)?;
+        let kind = fields.get(columns.lease_type);
+        let prefix_length = match cast::u32("lease_type", kind)? {
+            // Temporary addresses are no different here, and of an address the length is nobody's concern.
+            0 | 1 => None,
+            2 => match u8::try_from(length) {
+                Ok(length @ 0..=128) => Some(length),
+                _ => return Err(wrong("prefix_len", text)),
+            },
+            _ => return Err(wrong("lease_type", kind)),
         };
         // Nobody is told of it, but it has to make sense.
-        let _: u32 = number("iaid", fields.get(columns.iaid))?;
+        cast::u32("iaid", fields.get(columns.iaid))?;
         Ok(Own {
             prefix_length,
-            pref_lifetime: number("pref_lifetime", fields.get(columns.pref_lifetime))?,
+            pref_lifetime: cast::u32("pref_lifetime", fields.get(columns.pref_lifetime))?,
             fqdn: fqdn::write(hostname, bytes),
-            link_layer: link_layer(fields, columns, bytes)?,
+            link_layer: link_layer(fields, columns, bytes),
         })
     }
 
@@ -191,20 +203,27 @@ impl Family for V6 {
     }
 }
 
-/// Makes OPTION_CLIENT_LINKLAYER_ADDR of what Kea knows of the hardware (RFC 6939).
-fn link_layer(fields: &Fields<'_>, columns: &Columns, bytes: &mut Vec<u8>) -> Result<Range<usize>, RowError> {
+/// Makes OPTION_CLIENT_LINKLAYER_ADDR of what Kea knows of the hardware (RFC 6939). Where that makes no sense there is
+/// none, and the lease is what it is, as for Kea itself.
+fn link_layer(fields: &Fields<'_>, columns: &Columns, bytes: &mut Vec<u8>) -> Range<usize> {
     let start = bytes.len();
     let text = fields.optional(columns.hwaddr).unwrap_or_default();
-    if text.is_empty() {
-        return Ok(start..start);
-    }
-    let htype = match fields.optional(columns.hwtype) {
-        None | Some(b"") => ETHERNET,
-        Some(text) => number("hwtype", text)?,
+    let source = match fields.optional(columns.hwaddr_source) {
+        None | Some(b"") => Ok(0),
+        Some(text) => cast::u32("hwaddr_source", text),
     };
-    bytes.extend_from_slice(&htype.to_be_bytes());
-    let address = octets("hwaddr", text, bytes)?;
-    if address.len() > MAX_HARDWARE { Err(wrong("hwaddr", text)) } else { Ok(start..address.end) }
+    let htype = match fields.optional(columns.hwtype) {
+        None | Some(b"") => Ok(ETHERNET),
+        Some(text) => cast::u16("hwtype", text),
+    };
+    if let (false, Ok(htype), Ok(_)) = (text.is_empty(), htype, source) {
+        bytes.extend_from_slice(&htype.to_be_bytes());
+        match hex::octets("hwaddr", text, bytes) {
+            Ok(address) if address.len() <= MAX_HARDWARE => return start..address.end,
+            _ => bytes.truncate(start),
+        }
+    }
+    start..start
 }
 
 #[cfg(test)]

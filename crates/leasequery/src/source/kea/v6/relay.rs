@@ -8,7 +8,8 @@ use memchr::memchr;
 use serde_json::Value;
 
 use super::super::family::{Family, Unreadable};
-use super::super::row::{decode, unescape};
+use super::super::hex::decode;
+use super::super::row::unescape;
 use super::V6;
 
 /// The relays of one row.
