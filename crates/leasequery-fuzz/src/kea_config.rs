@@ -14,7 +14,7 @@ const FILES: u32 = 50;
 ///
 /// It is a configuration, or an error at a place that there is. Stores take what is configured.
 pub fn run(data: &[u8]) {
-    let files: Vec<String> = data.split(|octet| *octet == 0).map(|file| String::from_utf8_lossy(file).into()).collect();
+    let files: Vec<&[u8]> = data.split(|octet| *octet == 0).collect();
     if let Some(config) = load::<v4::V4>(&files) {
         let mut store = Store::new(Settings::default());
         store.advance(Time(1));
@@ -62,7 +62,9 @@ pub fn seeds() -> Vec<Vec<u8>> {
   "shared-networks": [ { "name": "a", "relay": { "ip-address": "fd77::1" }, "subnet6": [ { "id": 1, "subnet": "2001:db8:1::/64" }, { "id": 2, "subnet": " 2001:db8:3::7 / 64 " } ] } ],
   "subnet6": [ { "id": 4, "subnet": "2001:db8:4::/64", "pools": [ { "pool": "2001:db8:4::1-2001:db8:4::ff" } ], "reservations": [ { "ip-addresses": [ "2001:db8:4::7" ], "prefixes": [ "2001:db8:f100::/56" ] } ],
     "pd-pools": [ { "prefix": "2001:db8:f000::", "prefix-len": 36, "delegated-len": 56 } ] } ] } }"#;
+    let dialect = b"# B\xfcro\n{ \"Dhcp4\": { <? include \"1\" ?>,, \"t1-percent\": .45, \"renew-timer\": 0600 } }\0\"subnet4\": [ ],";
     vec![
+        dialect.to_vec(),
         [v4, "\0{ \"renew-timer\": 7 }"].concat().into(),
         v6.into(),
         v4.replace("\"memfile\"", "\"mysql\"").into(),
@@ -70,13 +72,13 @@ pub fn seeds() -> Vec<Vec<u8>> {
     ]
 }
 
-fn load<F: Family>(files: &[String]) -> Option<Config<F>> {
+fn load<F: Family>(files: &[&[u8]]) -> Option<Config<F>> {
     let left = Cell::new(FILES);
     let read = |file: &Path| {
         left.set(left.get().saturating_sub(1));
         let number = file.to_str().and_then(|name| name.parse::<usize>().ok());
         let found = number.and_then(|number| files.get(number)).filter(|_| left.get() > 0);
-        found.cloned().ok_or_else(|| io::ErrorKind::NotFound.into())
+        found.map(|file| file.to_vec()).ok_or_else(|| io::ErrorKind::NotFound.into())
     };
     let config = match Config::<F>::load_with(Path::new("0"), &read) {
         Ok(config) => config,
@@ -91,14 +93,14 @@ fn load<F: Family>(files: &[String]) -> Option<Config<F>> {
 }
 
 /// `FILE:LINE:COLUMN: …` names a place in the file. A file that is not there has none, but may have any name.
-fn check_place(error: &str, files: &[String]) {
+fn check_place(error: &str, files: &[&[u8]]) {
     if error.contains(": cannot be read: ") {
         return;
     }
     let mut parts = error.splitn(4, ':');
     let mut number = || parts.next().and_then(|part| part.parse::<usize>().ok());
     let (Some(file), Some(line), Some(column)) = (number(), number(), number()) else { return };
-    let text = files.get(file).map(String::as_str).unwrap_or_default();
+    let text = String::from_utf8_lossy(files.get(file).copied().unwrap_or_default());
     // Behind the last character is a place as well.
     let columns = text.split('\n').nth(line - 1).map(|line| line.chars().count() + 1);
     assert!(columns.is_some_and(|columns| (1..=columns).contains(&column)), "{error}");

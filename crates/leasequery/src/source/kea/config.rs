@@ -6,6 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
 
+use super::cast;
 use super::family::Family;
 use super::json::{self, JsonError};
 
@@ -56,11 +57,11 @@ pub(super) type Scopes<'a> = [&'a Map<String, Value>];
 impl<F: Family> Config<F> {
     /// Reads Kea's configuration.
     pub fn load(file: &Path) -> Result<Self, JsonError> {
-        Self::load_with(file, &crate::files::read_to_string)
+        Self::load_with(file, &crate::files::read)
     }
 
     /// Reads Kea's configuration from files that `read` knows.
-    pub fn load_with(file: &Path, read: &dyn Fn(&Path) -> io::Result<String>) -> Result<Self, JsonError> {
+    pub fn load_with(file: &Path, read: &dyn Fn(&Path) -> io::Result<Vec<u8>>) -> Result<Self, JsonError> {
         let root = json::load(file, read)?;
         Self::from_json(&root)
             .ok_or_else(|| JsonError::new(file, &format!("there is no object \"{}\" in it", F::SCOPE)))
@@ -150,6 +151,18 @@ fn lease_file(global: &Map<String, Value>, usual: &str) -> LeaseFile {
         }
     };
     LeaseFile::At(name.unwrap_or(usual).into())
+}
+
+/// A number of seconds or the like, for which Kea takes any number and keeps 32 bits of it.
+pub(super) fn number(value: &Value) -> Option<u32> {
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "that is what Kea does")]
+    value.as_i64().map(|number| number as u32)
+}
+
+/// A network: an address, a slash and a length that may begin with a sign or zeros, with blanks anywhere.
+pub(super) fn network(text: &str) -> Option<(&str, u8)> {
+    let (address, length) = text.split_once('/')?;
+    Some((address, u8::try_from(cast::u32("prefix", length.as_bytes()).ok()?).ok()?))
 }
 
 /// The objects in a list.

@@ -6,7 +6,7 @@ use std::net::Ipv4Addr;
 use ipnet::Ipv4Net;
 use serde_json::{Map, Value};
 
-use super::super::config::{Scopes, find, objects};
+use super::super::config::{Scopes, find, network, number, objects};
 use super::KeaConfig;
 
 /// What is taken from the subnets.
@@ -61,7 +61,7 @@ impl Subnets {
             }
         }
         self.add_reservations(subnet, &format!("subnet {id}"), warnings);
-        let seconds = |name: &str| find(scopes, name).and_then(Value::as_u64).and_then(|s| u32::try_from(s).ok());
+        let seconds = |name: &str| find(scopes, name).and_then(number);
         let share = |name: &str, default| find(scopes, name).and_then(Value::as_f64).unwrap_or(default);
         let timers = Timers {
             renew: seconds("renew-timer"),
@@ -91,7 +91,8 @@ fn range(text: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
         let (first, last) = (first.parse().ok()?, last.parse().ok()?);
         return (first <= last).then_some((first, last));
     }
-    let net: Ipv4Net = text.parse().ok()?;
+    let (address, length) = network(&text)?;
+    let net = Ipv4Net::new(address.parse().ok()?, length).ok()?;
     Some((net.network(), net.broadcast()))
 }
 

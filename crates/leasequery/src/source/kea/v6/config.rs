@@ -7,7 +7,7 @@ use ipnet::Ipv6Net;
 use leasequery_store::Link;
 use serde_json::Value;
 
-use super::super::config::{Scopes, objects};
+use super::super::config::{Scopes, network, objects};
 use super::KeaConfig;
 
 /// What is taken from the subnets.
@@ -100,7 +100,8 @@ fn relays(relay: Option<&Value>) -> impl Iterator<Item = &str> {
 
 fn net(text: &str) -> Option<Ipv6Net> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    text.parse::<Ipv6Net>().ok().map(|net| net.trunc())
+    let (address, length) = network(&text)?;
+    Ipv6Net::new(address.parse().ok()?, length).ok().map(|net| net.trunc())
 }
 
 #[cfg(test)]

@@ -73,6 +73,17 @@ fn timers_are_computed_when_kea_computes_them() {
 }
 
 #[test]
+fn numbers_that_are_none_are_what_kea_makes_of_them() {
+    let config = config(&json!({
+        "calculate-tee-times": true, "renew-timer": -1,
+        "subnet4": [ { "id": 1, "pools": [ { "pool": "10.0.0.5 / 030" }, { "pool": "10.0.0.9/+32" } ] } ],
+    }));
+    assert_eq!(config.timers(1, 800), (None, Some(700)), "it is set, and beyond the lease");
+    assert_eq!(config.ranges(), [span("10.0.0.4", "10.0.0.7"), span("10.0.0.9", "10.0.0.9")]);
+    assert!(config.warnings().is_empty());
+}
+
+#[test]
 fn subnets_without_a_number_are_counted_those_of_networks_first() {
     // Kea 2.2 numbers these 1 and 7, then 2, 10 and 3: a number that is given does not count.
     let config = config(&json!({
