@@ -205,8 +205,8 @@ fn sighup_ends_active_queries_that_are_no_longer_permitted_and_leaves_the_others
 #[test]
 fn silence_is_broken_after_the_idle_timeout() {
     let daemon = Daemon::start(&config("active-idle-timeout = 0.2\n"));
-    let mut peer = watch(&daemon);
     let first = Instant::now();
+    let mut peer = watch(&daemon);
     for _ in 0..3 {
         assert_eq!(status(&mut peer), StatusCode::CONNECTION_ACTIVE);
     }

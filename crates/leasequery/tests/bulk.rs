@@ -3,12 +3,13 @@
 mod common;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, Shutdown};
+use std::net::{Ipv4Addr, Shutdown, TcpStream};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use common::{
-    Daemon, HUGE, LISTEN, PUSH, REQUESTOR, bulk, done, leasequery, network, records, reply, scripted, stderr,
+    Daemon, HUGE, LISTEN, PUSH, REQUESTOR, bulk, done, eventually, leasequery, network, records, reply, scripted,
+    stderr,
 };
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 use serde_json::{Value, json};
@@ -392,6 +393,16 @@ fn an_error_status_is_printed_by_name_and_text() {
     assert!(stderr(&output).contains("42"), "{output:?}");
 }
 
+/// Whether the other side, a process of this machine, has taken all that was sent to it.
+fn is_taken(stream: &TcpStream) -> bool {
+    let [here, there] = [stream.local_addr(), stream.peer_addr()].map(|address| address.expect("it is open").port());
+    let connections = std::fs::read_to_string("/proc/net/tcp").expect("Linux");
+    let (from, to) = (format!(":{there:04X}"), format!(":{here:04X}"));
+    let mut words = connections.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let line = words.find(|words| words.len() > 4 && words[1].ends_with(&from) && words[2].ends_with(&to));
+    line.is_some_and(|words| words[4].ends_with(":00000000"))
+}
+
 //= rfc6926-4-01
 //= rfc6926-7.8-04
 //= rfc6926-7.8-03
@@ -403,8 +414,8 @@ fn an_answer_that_breaks_off_is_incomplete_and_what_came_is_printed() {
             let second = reply(xid, MessageType::LEASE_ACTIVE, Ipv4Addr::new(10, 0, 0, 2));
             stream.write_all(&[first, second[..100].to_vec()].concat()).expect("sent");
             if reset {
-                // Give the octets time to arrive: a reset overtakes what the reader has not seen.
-                std::thread::sleep(Duration::from_millis(300));
+                // A reset overtakes what the reader has not taken.
+                eventually("it is taken", || is_taken(stream));
                 let _ = socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO));
             }
         });
@@ -447,7 +458,7 @@ fn a_silent_server_is_given_up_after_the_timeout() {
     let output = bulk(&server.to_string(), &["--timeout", "0.3"]);
     assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("no data from the server for 0.3 seconds"), "{output:?}");
-    assert!(start.elapsed() >= Duration::from_millis(300) && start.elapsed() < Duration::from_secs(10));
+    assert!(start.elapsed() >= Duration::from_millis(300), "{:?}", start.elapsed());
 }
 
 #[test]

@@ -4,18 +4,15 @@ mod common;
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
 
 use common::{bulk, leasequery, records, stderr};
 
 #[test]
 fn ends_by_itself_with_copies_that_equal_the_store() {
-    let start = Instant::now();
     let arguments = ["demo", "--for", "2s", "--rate", "2000", "--subscribers", "3"];
     let output = leasequery().args(arguments).output().expect("the program runs");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
     assert!(output.stderr.is_empty(), "{output:?}");
-    assert!(start.elapsed() < Duration::from_secs(10), "{:?}", start.elapsed());
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     assert!(text.contains("4000 addresses, 2000 changes a second"), "{text}");
     assert!(text.contains("\n   1 s ") && text.contains("\n   2 s "), "{text}");

@@ -253,39 +253,25 @@ fn a_query_is_answered_while_another_one_is_under_way() {
 #[test]
 fn an_idle_connection_is_closed_after_the_data_timeout() {
     let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}[limits]\ndata-timeout = 0.4\n"));
-    let mut peer = daemon.connect();
-    let mut last = Instant::now();
-    for xid in 0..3 {
-        std::thread::sleep(Duration::from_millis(250));
-        peer.send(&query_all(xid));
-        assert_eq!(peer.answer(xid), (0, None), "a query in time keeps it open");
-        last = Instant::now();
-    }
-    assert_eq!(peer.next(), Next::Closed);
-    assert!(last.elapsed() >= Duration::from_millis(350), "{:?}", last.elapsed());
+    let silent = Instant::now();
+    assert_eq!(daemon.connect().next(), Next::Closed);
+    assert!(silent.elapsed() >= Duration::from_millis(400), "{:?}", silent.elapsed());
 }
 
 //= rfc6926-8.1-08
 #[test]
 fn a_query_that_does_not_come_to_its_end_is_not_waited_for() {
     let daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}[limits]\ndata-timeout = 0.4\n"));
-    let mut peer = daemon.connect();
-    let query = query_all(1);
     let start = Instant::now();
-    for octet in &query[..100] {
-        if peer.stream.write_all(&[*octet]).is_err() {
-            break;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-        peer.stream.set_nonblocking(true).expect("a mode");
-        let ended = matches!(peer.stream.read(&mut [0]), Ok(0));
-        peer.stream.set_nonblocking(false).expect("a mode");
-        if ended {
-            assert!(start.elapsed() >= Duration::from_millis(350));
-            return;
-        }
-    }
-    panic!("a drip of octets keeps the connection for {:?}", start.elapsed());
+    let mut peer = daemon.connect();
+    peer.stream.set_read_timeout(Some(Duration::from_millis(20))).expect("a timeout");
+    // A message of the greatest length.
+    let mut octets = [0xff, 0xff].into_iter().chain(std::iter::repeat(1));
+    eventually("a drip of octets keeps the connection no longer", || {
+        let sent = peer.stream.write_all(&[octets.next().expect("there are more")]);
+        sent.is_err() || matches!(peer.stream.read(&mut [0]), Ok(0))
+    });
+    assert!(start.elapsed() >= Duration::from_millis(400), "{:?}", start.elapsed());
 }
 
 //= rfc6926-8.2-01
@@ -369,7 +355,6 @@ fn sigterm_ends_queries_with_query_terminated_and_the_daemon_with_0() {
     slow.send(&query_all(4));
     assert!(matches!(slow.next(), Next::Message { xid: 4, .. }));
 
-    let start = Instant::now();
     daemon.signal("TERM");
     let mut terminated = Vec::new();
     loop {
@@ -391,7 +376,6 @@ fn sigterm_ends_queries_with_query_terminated_and_the_daemon_with_0() {
     assert_eq!(terminated, [1, 2]);
     let status = daemon.wait();
     assert_eq!(status.code(), Some(0), "{}", daemon.log());
-    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
 }
 
 #[test]
@@ -400,12 +384,10 @@ fn sigint_ends_an_idle_daemon_at_once() {
     let mut peer = daemon.connect();
     peer.send(&query_all(1));
     assert_eq!(peer.answer(1), (0, None));
-    let start = Instant::now();
     daemon.signal("INT");
     assert_eq!(peer.next(), Next::Closed);
     drop(peer);
     assert_eq!(daemon.wait().code(), Some(0));
-    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
     assert!(!daemon.path("push.sock").exists(), "the socket is taken away");
 }
 

@@ -56,7 +56,7 @@ fn what_settles_is_no_difference() {
         std::thread::sleep(std::time::Duration::from_millis(800));
         push(&socket, lease(1, "active").to_string().as_bytes());
     });
-    let output = verify(&a.address().to_string(), &b.address().to_string(), &["--settle", "15s"]);
+    let output = verify(&a.address().to_string(), &b.address().to_string(), &["--settle", "90s"]);
     later.join().expect("it was pushed");
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }

@@ -3,7 +3,6 @@
 mod common;
 
 use std::io::Write;
-use std::time::Duration;
 
 use common::*;
 use leasequery_wire::v4::StatusCode;
@@ -35,12 +34,12 @@ fn the_present_state_comes_first_and_then_every_change() {
 
 #[test]
 fn without_the_initial_state_there_are_only_changes() {
-    let daemon = Daemon::start(&config());
+    let daemon = Daemon::start_in_detail(&config());
     daemon.push_all(&[lease(1, "active")]);
     let watch = Watch::of(&daemon, &["--no-initial"]);
     watch.expect(&["connected"]);
     // It is connected before its query is there.
-    std::thread::sleep(Duration::from_millis(300));
+    eventually("the query is there", || daemon.log().contains("): query 0x"));
     daemon.push_all(&[lease(2, "active")]);
     watch.expect(&["10.0.0.2 active"]);
 }
@@ -75,18 +74,21 @@ fn a_state_file_lets_the_next_run_go_on_where_the_last_one_stopped() {
     let state = state.to_str().expect("UTF-8");
     let first = Watch::of(&daemon, &["--state", state]);
     first.expect(&["connected", "10.0.0.1 active", "initial-complete", "catch-up-complete"]);
-    // Each second begins a new resume point.
-    std::thread::sleep(Duration::from_millis(2100));
     daemon.push_all(&[lease(2, "active")]);
     first.expect(&["10.0.0.2 active"]);
-    std::thread::sleep(Duration::from_millis(1200));
+    // What is told in one second moves the position past those before it.
+    let mut states = ["active", "released"].into_iter().cycle();
+    eventually("where it stands is written down", || {
+        daemon.push_all(&[lease(4, states.next().expect("there are more"))]);
+        std::fs::metadata(state).is_ok()
+    });
     drop(first);
     daemon.push_all(&[lease(1, "released"), lease(3, "active")]);
-    let second = Watch::of(&daemon, &["--state", state, "--for", "3s"]);
-    let (lines, code) = second.rest();
-    assert_eq!(code, Some(0));
-    let text = lines.join("\n");
-    assert!(text.contains("10.0.0.3") && text.contains("released") && !text.contains("initial-complete"), "{text}");
+    let lines = Watch::of(&daemon, &["--state", state]).until("catch-up-complete");
+    for told in ["10.0.0.3 active", "10.0.0.1 released"] {
+        assert!(lines.contains(&told.to_owned()), "{lines:?}");
+    }
+    assert!(!lines.contains(&"initial-complete".to_owned()), "{lines:?}");
 
     let other = Watch::start("127.0.0.1:1", &["--state", state]);
     assert_eq!(other.rest().1, Some(2), "a position belongs to its server");
@@ -161,7 +163,7 @@ fn a_command_is_run_for_each_changed_lease() {
 fn people_get_rows_and_quiet_lines_in_between() {
     let daemon = Daemon::start(&config());
     daemon.push_all(&[lease(1, "active")]);
-    let (lines, code) = Watch::of(&daemon, &["--format", "table", "--for", "1s"]).rest();
+    let (lines, code) = Watch::of(&daemon, &["--format", "table", "--for", "4s"]).rest();
     assert_eq!(code, Some(0));
     assert_eq!(lines[0], "-- connected");
     assert!(lines[1].starts_with("ADDRESS") && lines[2].starts_with("10.0.0.1 "), "{lines:?}");

@@ -20,9 +20,9 @@ use super::{Control, SharedStore};
 use crate::tls::TlsError;
 
 /// Octets made at a time: as much as one write takes at full speed.
-const ROOM: usize = 64 * 1024;
+pub(super) const ROOM: usize = 64 * 1024;
 /// The same for an active query, which may stay for ever and be one of thousands.
-const ACTIVE_ROOM: usize = 40 * 1024;
+pub(super) const ACTIVE_ROOM: usize = 40 * 1024;
 /// Octets read at a time: some queries, and no more of them than a connection may well have waiting.
 const INPUT: usize = 4096;
 /// How long a closed connection is drained, so that it does not end in a reset.

@@ -265,4 +265,6 @@ impl State {
 }
 
 #[cfg(test)]
+mod fairness;
+#[cfg(test)]
 mod tests;

@@ -55,6 +55,15 @@ impl Watch {
         }
     }
 
+    /// What it prints up to this line.
+    pub fn until(&self, last: &str) -> Vec<String> {
+        let mut lines = Vec::new();
+        while lines.last().is_none_or(|line| line != last) {
+            lines.push(self.next());
+        }
+        lines
+    }
+
     /// Everything that it prints until it ends.
     pub fn rest(mut self) -> (Vec<String>, Option<i32>) {
         let lines = self.lines.iter().collect();

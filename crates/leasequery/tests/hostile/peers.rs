@@ -15,7 +15,8 @@ use rustls::ClientConnection;
 
 use crate::common::{Daemon, query, query_all};
 use crate::pki::Pki;
-use crate::{message, tls};
+use crate::scene::message;
+use crate::tls;
 
 /// One who may ask, and one who may not.
 pub const LISTED: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use super::PATIENCE;
 use super::daemon::{BINARY, Daemon};
 use super::family::Family;
 use super::kea::{Kea, Settings, option82};
@@ -179,7 +180,7 @@ pub(crate) fn trouble(family: Family) {
     if !watch.is_running() {
         watch.kill_and_restart();
     }
-    let deadline = Instant::now() + Duration::from_secs(20);
+    let deadline = Instant::now() + PATIENCE;
     loop {
         let expected = lease_file::active(family, first_directory.path(), now());
         let (middle, end) = (leases(&second.bulk(&[])), watch.leases());
@@ -205,7 +206,7 @@ pub(crate) fn trouble(family: Family) {
 
 /// That `leasequery verify` finds the same.
 fn assert_verified(first: &str, second: &str) {
-    let output = Command::new(BINARY).args(["verify", first, second, "--settle", "20s"]).output().expect("it runs");
+    let output = Command::new(BINARY).args(["verify", first, second, "--settle", "90s"]).output().expect("it runs");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
 }
 

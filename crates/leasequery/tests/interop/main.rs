@@ -20,7 +20,10 @@ use family::Family;
 
 use std::panic::catch_unwind;
 use std::process::{Command, ExitCode, Stdio};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long anything may take before a test fails, on a machine that has other things to do.
+const PATIENCE: Duration = Duration::from_mins(3);
 
 struct Test {
     name: &'static str,
@@ -44,7 +47,7 @@ const SYSTEMD: &[&str] = &[CONTAINERS, "systemd-nspawn", "systemd-analyze", "kea
 
 const TESTS: &[Test] = &[
     Test { name: "bulk_equals_the_lease_file_by_every_selector", needs: KEA, run: Run::Once(live::every_selector) },
-    Test { name: "a_new_lease_is_visible_within_a_second", needs: KEA, run: Run::Once(live::new_lease) },
+    Test { name: "a_new_lease_is_visible_while_others_get_theirs", needs: KEA, run: Run::Once(live::new_lease) },
     Test {
         name: "cleanups_and_expiry_under_traffic_lose_nothing",
         needs: KEA,

@@ -1,9 +1,6 @@
 //! What is asked and told inside of TLS.
 
-use std::process::Stdio;
-use std::time::Duration;
-
-use crate::common::{Daemon, PUSH, leasequery, network, records};
+use crate::common::{Daemon, PUSH, Watch, leasequery, network, place, records};
 use crate::pki::Pki;
 use crate::{ME, SERVER, World, config, eventually_logged, lease, lease_v6, run, world};
 
@@ -37,20 +34,13 @@ fn changes_are_told_inside_of_tls() {
     for (server, flag, record) in
         [(world.daemon.address().to_string(), "--v4", lease(5)), (world.v6(), "--v6", lease_v6())]
     {
-        let watch = leasequery()
-            .args(["watch", &server, flag, "--for", "3s"])
-            .args(world.me.options())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program runs");
-        std::thread::sleep(Duration::from_millis(1200));
+        let options = world.me.options();
+        let mut arguments: Vec<_> = options.iter().map(String::as_str).collect();
+        arguments.push(flag);
+        let watch = Watch::start(&server, &arguments);
+        assert!(watch.until("catch-up-complete").contains(&"connected".to_owned()));
         world.daemon.push_all(std::slice::from_ref(&record));
-        let output = watch.wait_with_output().expect("it ends");
-        let lines = records(&output);
-        let found = lines.iter().any(|line| line["address"] == record["address"] && line["state"] == "active");
-        assert!(found, "{output:?}\n{}", world.daemon.log());
-        assert!(lines.iter().any(|line| line["event"] == "connected"), "{output:?}");
+        watch.expect(&[&format!("{} active", place(&record))]);
     }
 }
 
@@ -84,11 +74,12 @@ fn the_requestor_that_the_certificate_tells_decides_on_active_queries() {
     let config = config(&server, "", &names).replace("allow = [\"bulk\", \"active\"]", "allow = [\"bulk\"]");
     let mut world = World { daemon: Daemon::start(&config), pki, server, me };
     for (server, flag) in [(world.daemon.address().to_string(), "--v4"), (world.v6(), "--v6")] {
-        let output = run("watch", &server, &world.me, &[flag, "--for", "2s"]);
-        assert!(output.status.success(), "{output:?}");
-        let polling = records(&output).into_iter().find(|line| line["event"] == "polling");
-        let reason = polling.map(|line| line["reason"].to_string()).unwrap_or_default();
-        assert!(reason.contains("NotAllowed"), "{output:?}");
+        let options = world.me.options();
+        let mut arguments: Vec<_> = options.iter().map(String::as_str).collect();
+        arguments.push(flag);
+        let watch = Watch::start(&server, &arguments);
+        let polling = std::iter::repeat_with(|| watch.record()).find(|line| line["event"] == "polling");
+        assert!(polling.expect("a line")["reason"].to_string().contains("NotAllowed"), "{}", world.daemon.log());
     }
     assert!(world.daemon.is_running());
 }

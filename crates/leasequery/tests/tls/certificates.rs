@@ -112,14 +112,14 @@ fn certificate_names_decide_who_may_ask() {
     eventually_logged(&world.daemon, "none of its certificate-names");
 
     // The same is asked of connections that are there, when it changes.
+    let before = world.daemon.log().matches("secured by").count();
     let watch = leasequery()
-        .args(["watch", &world.daemon.address().to_string(), "--for", "20s"])
+        .args(["watch", &world.daemon.address().to_string()])
         .args(world.me.options())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program runs");
-    let before = world.daemon.log().matches("secured by").count();
     eventually("a connection", || world.daemon.log().matches("secured by").count() > before);
     world.daemon.configure(&config(&world.server, "", "certificate-names = [\"bng-2.example.net\"]"));
     world.daemon.signal("HUP");

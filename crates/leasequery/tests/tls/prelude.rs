@@ -136,7 +136,7 @@ fn first_words(command: &str, options: &[String]) -> (Vec<u8>, Vec<u8>) {
 #[test]
 fn a_requestor_begins_with_the_query_or_with_tls_as_it_is_told() {
     let pki = Pki::new();
-    let words = ["--no-initial", "--for", "1s"].map(ToOwned::to_owned).to_vec();
+    let words = ["--no-initial", "--for", "3s"].map(ToOwned::to_owned).to_vec();
     let (first, _) = first_words("watch", &words);
     assert_eq!(first[0], v6::MessageType::ACTIVE_LEASE_QUERY.0);
     let (first, next) = first_words("watch", &[words, pki.files("me", &[ME]).options()].concat());
@@ -149,7 +149,7 @@ fn a_requestor_begins_with_the_query_or_with_tls_as_it_is_told() {
 //= rfc7653-limits-03
 #[test]
 fn a_handshake_that_does_not_come_is_not_waited_for() {
-    let world = world("", "[limits]\ndata-timeout = 0.3");
+    let world = world("", "[limits]\ndata-timeout = 3");
     let mut peer = world.daemon.connect();
     peer.send(&request(MessageType::TLS, 9, |_| ()));
     assert!(matches!(peer.next(), Next::Message { kind: MessageType::TLS, .. }));

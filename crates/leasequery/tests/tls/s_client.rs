@@ -3,12 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Stdio};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 
 use leasequery_wire::v4::MessageType;
 use leasequery_wire::v6;
 
-use crate::common::{Daemon, PATIENCE, eventually, query_all};
+use crate::common::{Daemon, eventually, query_all};
 use crate::pki::{Authority, Files, Pki};
 use crate::prelude::request;
 use crate::{ME, World, chains, eventually_logged, tool, world};
@@ -39,7 +40,11 @@ fn carry(mut from: TcpStream, mut to: TcpStream) {
 }
 
 /// `s_client`, running.
-struct SClient(Child);
+struct SClient {
+    child: Child,
+    said: Arc<Mutex<Vec<u8>>>,
+    readers: [JoinHandle<()>; 2],
+}
 
 impl SClient {
     /// Connects with a certificate, and believes one authority; `None` if there is no OpenSSL.
@@ -58,36 +63,41 @@ impl SClient {
             command.arg("-cert").arg(&files.certificate).arg("-key").arg(&files.key);
         }
         command.args(more).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Some(Self(command.spawn().expect("it starts")))
+        let mut child = command.spawn().expect("it starts");
+        let said = Arc::default();
+        let (stdout, stderr) = (child.stdout.take().expect("piped"), child.stderr.take().expect("piped"));
+        let readers = [keep(stdout, Arc::clone(&said)), keep(stderr, Arc::clone(&said))];
+        Some(Self { child, said, readers })
     }
 
     fn send(&mut self, octets: &[u8]) {
-        self.0.stdin.as_mut().expect("piped").write_all(octets).expect("sent");
+        self.child.stdin.as_mut().expect("piped").write_all(octets).expect("sent");
+    }
+
+    /// Waits until it has said something.
+    fn wait_for(&self, words: &str) {
+        eventually(words, || String::from_utf8_lossy(&self.said.lock().expect("not poisoned")).contains(words));
     }
 
     /// What it said up to its end.
-    fn end(mut self) -> Vec<u8> {
-        let start = Instant::now();
+    fn text(mut self) -> String {
         // Its standard input stays open: its end would end s_client.
-        let mut stdout = self.0.stdout.take().expect("piped");
-        let reader = std::thread::spawn(move || {
-            let mut said = Vec::new();
-            let _ = stdout.read_to_end(&mut said);
-            said
-        });
-        while self.0.try_wait().expect("it can be asked").is_none() {
-            assert!(start.elapsed() < PATIENCE, "s_client does not end");
-            std::thread::sleep(Duration::from_millis(10));
+        eventually("its end", || self.child.try_wait().expect("it can be asked").is_some());
+        for reader in self.readers {
+            reader.join().expect("it was read");
         }
-        let mut said = reader.join().expect("it was read");
-        let _ = self.0.stderr.take().expect("piped").read_to_end(&mut said);
-        said
+        String::from_utf8_lossy(&self.said.lock().expect("not poisoned")).into_owned()
     }
+}
 
-    /// The same as text.
-    fn text(self) -> String {
-        String::from_utf8_lossy(&self.end()).into_owned()
-    }
+/// Keeps what is read, as it comes.
+fn keep(mut from: impl Read + Send + 'static, said: Arc<Mutex<Vec<u8>>>) -> JoinHandle<()> {
+    std::thread::spawn(move || {
+        let mut piece = [0; 4096];
+        while let Ok(length @ 1..) = from.read(&mut piece) {
+            said.lock().expect("not poisoned").extend_from_slice(&piece[..length]);
+        }
+    })
 }
 
 /// How often the daemon has logged something.
@@ -113,7 +123,8 @@ fn it_asks_inside_of_both_versions() {
         if version == "-tls1_3" {
             // A command of s_client's: new keys, on both sides.
             client.send(b"K\n");
-            std::thread::sleep(Duration::from_millis(100));
+            // It is one only where nothing else was read with it.
+            client.wait_for("KEYUPDATE");
         }
         if v6 {
             // Something that closes the connection.
