@@ -10,11 +10,13 @@ use tracing::{debug, error, info, warn};
 use super::columns::Header;
 use super::config::CurrentConfig;
 use super::family::Family;
-use super::files::{FileSet, Identity, rotated};
+use super::files::{FileSet, Identity, Names, Past, Stamp, View, ends_with_newline};
 use super::lines::{Current, Next, SETTLED};
 use super::mapping::Batch;
 use super::position::Position;
+use super::rest::{REST, Rest};
 use super::row::RowError;
+use super::snapshot::Start;
 use super::status::{Complaints, SharedStatus};
 use super::watch::Watch;
 use crate::serve::SharedStore;
@@ -23,6 +25,7 @@ use crate::serve::SharedStore;
 #[derive(Debug)]
 pub struct Follower<F: Family> {
     pub(super) path: PathBuf,
+    names: Names,
     pub(super) config: Option<Arc<CurrentConfig<F>>>,
     pub(super) source: SourceId,
     pub(super) vpn: VpnIndex,
@@ -31,11 +34,59 @@ pub struct Follower<F: Family> {
     pub(super) complaints: Complaints,
     pub(super) batch: Batch<F>,
     current: Option<Current<F>>,
-    /// Since when there has been no file of the name.
-    absent: Option<Instant>,
+    /// The files before that one, all of which has been read.
+    pub(super) past: Past,
+    /// Which file was read last.
+    known: Option<Identity>,
+    /// What the files before are, if that is not what has been read and no cleanup of Kea's explains it, and since when.
+    odd: Option<(Past, Instant)>,
+    rest: Rest,
+    /// Why there is nothing to be read, and since when.
+    absent: Option<(Absence, Instant)>,
     settled: Duration,
+    /// Somebody who wrote into the file has closed it.
+    closed: bool,
     /// It has been tried to go on where a former run stopped.
     begun: bool,
+    /// The files may well be what they were: nothing has been seen that tells otherwise.
+    hopeful: bool,
+}
+
+/// Why there is nothing that could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Absence {
+    Missing,
+    /// An empty file, and no others of which it could be the successor, is no state of anything either.
+    Empty,
+    /// It has no name any more, and nevertheless it is what is found under its name: a mount of a single file.
+    Unnamed,
+    /// Somebody is writing it.
+    Unsettled,
+}
+
+impl Absence {
+    /// How long it may last before that is worth a word: a rotation takes a fraction of a millisecond.
+    fn patience(self) -> Duration {
+        match self {
+            Self::Missing | Self::Empty | Self::Unnamed => PATIENCE,
+            Self::Unsettled => 5 * PATIENCE,
+        }
+    }
+
+    fn reason(self) -> &'static str {
+        match self {
+            Self::Missing => {
+                "there is no such file (if it is mounted into a container by itself, mount its directory instead); \
+                 waiting for Kea"
+            }
+            Self::Empty => "it is empty, which is no state of anything; waiting for Kea",
+            Self::Unnamed => {
+                "Kea has moved it away and removed it, and what comes after it cannot be seen here: the file is mounted \
+                 by itself, mount its directory instead"
+            }
+            Self::Unsettled => "somebody is writing it; waiting until that is done",
+        }
+    }
 }
 
 /// Rows put into the store at a time: it is locked for a tenth of a millisecond.
@@ -43,7 +94,7 @@ pub(super) const BATCH: usize = 256;
 /// How long nobody looks if nothing is heard. It also bounds the delay where the system tells of nothing, as on a
 /// network file system.
 const PERIOD: Duration = Duration::from_millis(50);
-/// How long a file may be missing before that is worth a word: a rotation takes a fraction of a millisecond.
+/// How long there may be nothing to read before that is worth a word, and how long nobody looks after an error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<F: Family> Follower<F> {
@@ -56,6 +107,7 @@ impl<F: Family> Follower<F> {
         shared: Arc<SharedStore<F::Key>>,
     ) -> Self {
         Self {
+            names: Names::new(path.clone()),
             path,
             config,
             source,
@@ -65,9 +117,15 @@ impl<F: Family> Follower<F> {
             complaints: Complaints::default(),
             batch: Batch::default(),
             current: None,
+            past: Past::default(),
+            known: None,
+            odd: None,
+            rest: Rest::new(REST),
             absent: None,
             settled: SETTLED,
+            closed: false,
             begun: false,
+            hopeful: true,
         }
     }
 
@@ -85,15 +143,16 @@ impl<F: Family> Follower<F> {
         let mut watch = Watch::new(&self.path);
         let mut pause = PERIOD;
         while !stop() {
+            self.closed = watch.take_closed();
             let problem = match self.step() {
                 Ok(()) => {
                     pause = PERIOD;
-                    let missing = self.absent.is_some_and(|since| since.elapsed() >= PATIENCE);
-                    missing.then(|| "there is no such file; waiting for Kea".to_owned())
+                    let lasting = self.absent.filter(|(what, since)| since.elapsed() >= what.patience());
+                    lasting.map(|(what, _)| what.reason().to_owned())
                 }
                 Err(problem) => {
                     // All of it is looked at again, and less and less often.
-                    self.current = None;
+                    (self.current, self.hopeful) = (None, true);
                     self.batch.clear();
                     pause = (pause * 2).min(PATIENCE);
                     Some(problem.to_string())
@@ -112,32 +171,40 @@ impl<F: Family> Follower<F> {
 
     /// Reads what is new, once.
     fn step(&mut self) -> io::Result<()> {
-        if self.current.is_none() {
-            return self.begin();
+        let Some(current) = &mut self.current else { return self.begin() };
+        let Some(stamp) = Stamp::at(&self.names.current)? else {
+            // Between renaming the file and making a new one, or for longer.
+            self.miss(Absence::Missing);
+            return self.read_on();
+        };
+        if stamp.identity != current.identity {
+            return self.change_over();
+        }
+        if !stamp.is_named {
+            self.miss(Absence::Unnamed);
+            return self.read_on();
+        }
+        self.absent = None;
+        if current.is_rewritten(stamp, self.closed, self.settled)? {
+            warn!("{}: has been written over; reading it all again", self.path.display());
+            return self.begin_again();
+        }
+        if self.is_past_replaced()? {
+            warn!("{}: another file of the set has been replaced; reading all again", self.path.display());
+            return self.begin_again();
         }
         self.read_on()?;
-        let Some(current) = &self.current else { return Ok(()) };
-        match Identity::at(&self.path)? {
-            None => {
-                // Between renaming the file and making a new one, or for longer.
-                self.absent.get_or_insert_with(Instant::now);
-                return Ok(());
-            }
-            Some(named) if named != current.identity => return self.change_over(),
-            Some(_) => self.absent = None,
-        }
-        if current.is_shorter()? {
-            warn!("{}: has become shorter; reading it all again", self.path.display());
-            return self.read_all();
-        }
-        Ok(())
+        self.take_rested()
     }
 
     fn begin(&mut self) -> io::Result<()> {
-        if self.absent.is_some() && Identity::at(&self.path)?.is_none() {
+        let view = View::at(&self.names)?;
+        if view.current.is_none() && self.absent.is_some_and(|(what, _)| what == Absence::Missing) {
             return Ok(());
         }
-        let resumed = self.resume();
+        let at_rest = self.rest.look(view, &self.names)?;
+        let hopeful = std::mem::take(&mut self.hopeful);
+        let resumed = if at_rest || hopeful { self.resume(&view) } else { Ok(false) };
         // What the last run told of last may have been cleaned away since, and with it every trace of what became of it.
         // That is known before anybody is served.
         let repeats = std::mem::replace(&mut self.begun, true) || matches!(resumed, Ok(true));
@@ -147,37 +214,118 @@ impl<F: Family> Follower<F> {
         if resumed? {
             return Ok(());
         }
-        self.read_all()
+        self.read_all(&view, at_rest)
     }
 
-    /// Goes on where a former run stopped, if the file is still what it was.
-    fn resume(&mut self) -> io::Result<bool> {
+    /// Does not believe any more what is known of the files.
+    fn begin_again(&mut self) -> io::Result<()> {
+        (self.current, self.odd) = (None, None);
+        self.rest.forget();
+        self.begin()
+    }
+
+    /// Goes on where a former run stopped, if the files are still what they were.
+    fn resume(&mut self, view: &View) -> io::Result<bool> {
         let position = self.shared.read(|store| store.position(self.source).and_then(Position::from_bytes));
         let (Some(position), Ok(file)) = (position, crate::files::open(&self.path)) else { return Ok(false) };
-        let Some(header) = position.find_in(&file)? else { return Ok(false) };
+        (self.known, self.past) = (Some(position.identity), position.past);
+        let Some((header, print)) = position.find_in(&file, &view.past)? else { return Ok(false) };
         info!("{}: going on at line {}", self.path.display(), position.line + 1);
-        self.absent = None;
-        self.current = Some(self.load_behind(file, header, position)?);
+        (self.absent, self.past) = (None, view.past);
+        self.rest.forget();
+        let start = Start { header, offset: position.offset, line: position.line, print };
+        self.current = Some(self.load_behind(file, start)?);
         self.read_on()?;
         Ok(true)
     }
 
-    /// Reads all files as one state and brings the store to it.
-    fn read_all(&mut self) -> io::Result<()> {
+    /// Reads all files as one state and brings the store to it, as soon as they are one.
+    fn read_all(&mut self, view: &View, at_rest: bool) -> io::Result<()> {
         self.current = None;
-        let files = FileSet::open(&self.path)?;
-        if files.current.is_none() {
-            self.absent.get_or_insert_with(Instant::now);
-            if files.past.is_empty() {
-                // That is no state of anything: Kea's disk may not be there.
+        match view.current {
+            // Kea died in the middle of a rotation: what there is counts until it begins a new file.
+            None if view.past.is_cleaning() => self.miss(Absence::Missing),
+            // That is no state of anything: Kea's disk may not be there.
+            None => {
+                self.miss(Absence::Missing);
                 return Ok(());
             }
-            // Kea died in the middle of a rotation: what there is counts until it begins a new file.
-        } else {
-            self.absent = None;
+            Some(current) if !current.is_named => {
+                self.miss(Absence::Unnamed);
+                return Ok(());
+            }
+            Some(current) if current.size == 0 && !view.past.is_cleaning() => {
+                self.miss(Absence::Empty);
+                return Ok(());
+            }
+            Some(current) if !at_rest && !self.is_whole(view, current.identity)? => {
+                self.miss(Absence::Unsettled);
+                return Ok(());
+            }
+            Some(_) => self.absent = None,
         }
-        self.current = self.load_all(files)?;
+        let files = FileSet::open(&self.names)?;
+        let same = files.view.past == view.past
+            && files.view.current.map(|current| current.identity) == view.current.map(|current| current.identity);
+        if !same {
+            // It goes on, and is looked at again.
+            return Ok(());
+        }
+        self.rest.forget();
+        let at_rest = at_rest && files.view == *view;
+        self.current = self.load_all(files, at_rest)?;
+        self.adopt();
         self.read_on()
+    }
+
+    /// Whether a file is whole although it has not been at rest: Kea has begun it, as what it has done with those before
+    /// tells; or nothing was known of it before, and it ends with a row.
+    fn is_whole(&self, view: &View, current: Identity) -> io::Result<bool> {
+        match self.known {
+            Some(known) => Ok(known != current && view.past != self.past),
+            None => ends_with_newline(&self.path),
+        }
+    }
+
+    fn miss(&mut self, what: Absence) {
+        match &mut self.absent {
+            Some((known, _)) if *known == what => {}
+            absent => *absent = Some((what, Instant::now())),
+        }
+    }
+
+    /// Knows which file is followed.
+    fn adopt(&mut self) {
+        self.odd = None;
+        if let Some(current) = &self.current {
+            self.known = Some(current.identity);
+        }
+    }
+
+    /// Whether a file before the current one has been replaced by somebody else than Kea.
+    fn is_past_replaced(&mut self) -> io::Result<bool> {
+        let past = Past::at(&self.names)?;
+        if past == self.past {
+            self.odd = None;
+            return Ok(false);
+        }
+        if past.follows(&self.past) {
+            (self.past, self.odd) = (past, None);
+            return Ok(false);
+        }
+        let current = self.current.as_ref().map(|current| current.identity);
+        if past.first.map(|first| first.identity) == current {
+            // In the middle of a rotation.
+            return Ok(false);
+        }
+        // Not all of them are looked at in the same moment.
+        match self.odd {
+            Some((odd, since)) if odd == past => Ok(since.elapsed() >= self.settled),
+            _ => {
+                self.odd = Some((past, Instant::now()));
+                Ok(false)
+            }
+        }
     }
 
     /// The name means another file.
@@ -193,20 +341,24 @@ impl<F: Family> Follower<F> {
         self.absent = None;
         // As long as the old file is called `.1` no second rotation can have happened: the new one is its successor.
         // A cleanup takes that name away, but one that has much to read takes its time, and else all is soon read.
-        if Identity::at(&rotated(&self.path))? == Some(current.identity) {
+        if self.names.is_rotated(current.identity)? {
             debug!("{}: rotated", self.path.display());
             self.finish()?;
+            self.past.first = Stamp::at(&self.names.first)?;
             self.current = Some(Current::begin(next)?);
+            self.adopt();
             return self.read_on();
         }
         if self.is_backup(current.identity)? {
             // The file that lease4-write makes is all there is. The older ones still have what was deleted since.
             info!("{}: rewritten by Kea; reading it all again", self.path.display());
-            self.current = self.load_all(FileSet { past: Vec::new(), current: Some(next) })?;
+            let view = View { current: Some(Stamp::of(&next.metadata()?)), past: Past::at(&self.names)? };
+            self.current = self.load_all(FileSet { past: Vec::new(), current: Some(next), view }, false)?;
+            self.adopt();
             return self.read_on();
         }
         debug!("{}: replaced; reading it all again", self.path.display());
-        self.read_all()
+        self.begin_again()
     }
 
     /// Whether a file is kept under the name that the lease4-write command gives to the one it replaces.
@@ -216,7 +368,8 @@ impl<F: Family> Follower<F> {
         begins.push(".bak");
         for entry in std::fs::read_dir(directory)? {
             let entry = entry?;
-            if entry.file_name().as_bytes().starts_with(begins.as_bytes()) && Identity::at(&entry.path())? == Some(file)
+            if entry.file_name().as_bytes().starts_with(begins.as_bytes())
+                && Stamp::at(&entry.path())?.map(|stamp| stamp.identity) == Some(file)
             {
                 return Ok(true);
             }
@@ -238,7 +391,7 @@ impl<F: Family> Follower<F> {
             taken = true;
             let Some(header) = &current.header else { continue };
             match next {
-                Next::Header => {}
+                Next::Header | Next::Taken => {}
                 Next::Row(row) => self.take(current.line, current.text(&row), header),
                 Next::Glued(fragment, row) => {
                     self.take_fragment(current.line, current.text(&fragment), header);
@@ -272,6 +425,18 @@ impl<F: Family> Follower<F> {
         Ok(())
     }
 
+    /// Takes what is behind the last newline once the file has been at rest, as Kea does when it reads it.
+    fn take_rested(&mut self) -> io::Result<()> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let Some(rest) = current.rested(self.rest.enough())? else { return Ok(()) };
+        let (line, header) = (current.line + 1, current.header.clone());
+        if let Some(header) = header.filter(|header| header.is_whole(&rest)) {
+            self.take(line, &rest, &header);
+            self.put(None);
+        }
+        Ok(())
+    }
+
     fn take_fragment(&mut self, line: u64, text: &[u8], header: &Header<F>) {
         if header.is_whole(text) { self.take(line, text, header) } else { self.skip(line, &RowError::Torn) }
     }
@@ -290,7 +455,7 @@ impl<F: Family> Follower<F> {
     /// Puts what has been read into the store, together with how far that was.
     pub(super) fn put(&mut self, current: Option<&Current<F>>) {
         let config = self.config.as_ref().map(|config| config.get());
-        let position = current.map(|current| Position::of(current).to_bytes());
+        let position = current.map(|current| Position::of(current, self.past).to_bytes());
         let rows = self.batch.len() as u64;
         self.shared.write(|store| {
             self.batch.commit(store, self.source, self.vpn, config.as_deref());

@@ -10,7 +10,8 @@ use memchr::memchr;
 
 use super::columns::Header;
 use super::family::Family;
-use super::files::Identity;
+use super::files::{Identity, Stamp};
+use super::print::Print;
 use super::row::RowError;
 
 /// A file that grows, and how far it has been read.
@@ -24,8 +25,11 @@ pub(super) struct Current<F: Family> {
     pub(super) offset: u64,
     /// Lines taken.
     pub(super) line: u64,
-    /// The last line taken, to know the file again.
+    /// The last line taken, which has to stay where it is.
     pub(super) last: Vec<u8>,
+    /// Of all lines taken.
+    pub(super) print: Print,
+    doubt: Doubt,
     /// Where the file was seen to end within the line that is next.
     ends: Vec<End>,
     buffer: Vec<u8>,
@@ -42,14 +46,36 @@ pub(super) struct Current<F: Family> {
 struct End {
     at: u64,
     since: Instant,
+    /// It has been seen again.
+    again: bool,
     /// It stayed so: nobody was in the middle of writing.
     settled: bool,
+    /// What is before it has been taken for a row.
+    taken: bool,
+}
+
+/// Whether the file has only grown since it was looked at last.
+#[derive(Debug)]
+struct Doubt {
+    seen: Stamp,
+    /// It was changed and has not grown, since then: Kea is in the middle of writing a row, or somebody has written over
+    /// others.
+    odd: Option<Instant>,
+    /// It has been changed since all of it was compared.
+    changed: bool,
+    /// There is reason to compare all of it.
+    suspect: bool,
+    compared: Instant,
+    /// How long that took.
+    took: Duration,
 }
 
 /// What comes next. Texts are given by [`Current::text`].
 #[derive(Debug)]
 pub(super) enum Next {
     Header,
+    /// A row that was taken before its newline came.
+    Taken,
     Row(Range<usize>),
     /// A row that Kea could not finish, and the next one that it wrote behind it without a newline.
     Glued(Range<usize>, Range<usize>),
@@ -65,29 +91,43 @@ pub(super) const LINE: usize = 1 << 20;
 pub(super) const SETTLED: Duration = Duration::from_millis(10);
 /// Ends that are remembered of one line.
 const ENDS: usize = 8;
+/// How long it takes until all of a file that keeps growing is compared with what was read of it, at least. It is also a
+/// hundred times as long as the last comparison took, or ten times, if there is reason to compare.
+const COMPARED: Duration = Duration::from_mins(1);
 
 impl<F: Family> Current<F> {
     /// Begins at the start of a file.
     pub(super) fn begin(file: File) -> io::Result<Self> {
-        Self::at(file, None, 0, 0, Vec::new())
+        let seen = Stamp::of(&file.metadata()?);
+        Ok(Self::at(file, seen, None, (0, 0), Vec::new(), Print::default()))
     }
 
-    /// Goes on behind a line.
-    pub(super) fn at(file: File, header: Option<Header<F>>, offset: u64, line: u64, last: Vec<u8>) -> io::Result<Self> {
-        let identity = Identity::of(&file.metadata()?);
-        Ok(Self {
+    /// Goes on behind a line, which was the last one of so many, in a file that was so before it was read.
+    pub(super) fn at(
+        file: File,
+        seen: Stamp,
+        header: Option<Header<F>>,
+        (offset, line): (u64, u64),
+        last: Vec<u8>,
+        print: Print,
+    ) -> Self {
+        let doubt =
+            Doubt { seen, odd: None, changed: true, suspect: false, compared: Instant::now(), took: Duration::ZERO };
+        Self {
             file,
-            identity,
+            identity: seen.identity,
             header,
             offset,
             line,
             last,
+            print,
+            doubt,
             ends: Vec::new(),
             buffer: Vec::new(),
             waiting: 0..0,
             scanned: 0,
             skipped: 0,
-        })
+        }
     }
 
     /// Takes the next whole line, if there is one; the rest behind the last newline is left for later. An end within a
@@ -99,13 +139,12 @@ impl<F: Family> Current<F> {
         self.offset += length + 1;
         self.line += 1;
         let ends = std::mem::take(&mut self.ends);
+        self.last.clear();
         if length > LINE as u64 {
-            self.last.clear();
+            self.print.add(start, &[]);
             return Ok(Some(Next::Broken(RowError::Length(LINE))));
         }
         let text = &self.buffer[line.clone()];
-        self.last.clear();
-        self.last.extend_from_slice(text);
         let Some(header) = &self.header else {
             match Header::parse(text) {
                 Ok(header) => self.header = Some(header),
@@ -116,6 +155,7 @@ impl<F: Family> Current<F> {
                     return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
                 }
             }
+            self.note_line(start, line);
             return Ok(Some(Next::Header));
         };
         let cut = ends.iter().rev().find_map(|end| {
@@ -124,10 +164,24 @@ impl<F: Family> Current<F> {
             // Where a row was only seen while it was written, what makes sense as a whole is a whole.
             (header.is_whole(row) && (end.settled || !header.is_whole(text))).then_some(line.start + cut)
         });
-        Ok(Some(match cut {
+        let taken = |place: usize| {
+            let at = start + (place - line.start) as u64;
+            ends.iter().any(|end| end.taken && end.at == at)
+        };
+        let next = match cut {
+            Some(cut) if taken(cut) => Next::Row(cut..line.end),
             Some(cut) => Next::Glued(line.start..cut, cut..line.end),
-            None => Next::Row(line),
-        }))
+            None if taken(line.end) => Next::Taken,
+            None => Next::Row(line.clone()),
+        };
+        self.note_line(start, line);
+        Ok(Some(next))
+    }
+
+    fn note_line(&mut self, start: u64, line: Range<usize>) {
+        let text = &self.buffer[line];
+        self.print.add(start, text);
+        self.last.extend_from_slice(text);
     }
 
     /// The text of what was given last.
@@ -135,22 +189,84 @@ impl<F: Family> Current<F> {
         self.buffer.get(piece.clone()).unwrap_or_default()
     }
 
-    /// What is behind the last newline of a file to which nothing will be added.
+    /// What is behind the last newline of a file to which nothing will be added, unless that has been taken.
     pub(super) fn rest(&self) -> io::Result<Vec<u8>> {
-        let length = self.file.metadata()?.len().saturating_sub(self.offset);
+        let end = self.file.metadata()?.len();
+        if self.ends.iter().any(|seen| seen.taken && seen.at == end) { Ok(Vec::new()) } else { self.up_to(end) }
+    }
+
+    /// What is behind the last newline of a file that has been at rest for so long; given once.
+    pub(super) fn rested(&mut self, enough: Duration) -> io::Result<Option<Vec<u8>>> {
+        let Some(end) = self.ends.last_mut() else { return Ok(None) };
+        if end.taken || !end.again || end.since.elapsed() < enough {
+            return Ok(None);
+        }
+        end.taken = true;
+        let at = end.at;
+        self.up_to(at).map(Some)
+    }
+
+    /// Knows that the file was at rest when it ended within a line, and whether that has been taken for a row.
+    pub(super) fn note_rest(&mut self, at: u64, taken: bool) {
+        self.ends.push(End { at, since: Instant::now(), again: true, settled: true, taken });
+    }
+
+    fn up_to(&self, end: u64) -> io::Result<Vec<u8>> {
+        let length = end.saturating_sub(self.offset);
         let mut rest = vec![0; usize::try_from(length).unwrap_or(usize::MAX).min(LINE)];
         self.file.read_exact_at(&mut rest, self.offset)?;
         Ok(rest)
     }
 
+    /// Takes a look at the file as it is now, and says whether it is other than it was where it has been read: nobody but
+    /// Kea writes into it, and Kea only adds. `closed` says that somebody who wrote into it has closed it.
+    ///
+    /// The last line is compared whenever there are more; all of them, if the file was changed without becoming longer, if
+    /// its time has gone back, if somebody has closed it, and now and then.
+    pub(super) fn is_rewritten(&mut self, now: Stamp, closed: bool, settled: Duration) -> io::Result<bool> {
+        if now.size < self.offset + self.skipped {
+            return Ok(true);
+        }
+        let doubt = &mut self.doubt;
+        let before = std::mem::replace(&mut doubt.seen, now);
+        let grown = now.size > before.size;
+        if now != before {
+            doubt.changed = true;
+            doubt.odd = if grown { None } else { doubt.odd.or_else(|| Some(Instant::now())) };
+        }
+        let odd = doubt.odd.is_some_and(|since| since.elapsed() >= settled);
+        doubt.suspect |= closed || odd || now.modified < before.modified;
+        let elapsed = doubt.compared.elapsed();
+        if (doubt.suspect && elapsed >= doubt.took * 10) || (doubt.changed && elapsed >= COMPARED.max(doubt.took * 100))
+        {
+            return self.is_other();
+        }
+        Ok(grown && !self.has_last()?)
+    }
+
+    /// Whether the lines before the offset are not those that were read.
+    fn is_other(&mut self) -> io::Result<bool> {
+        let begun = Instant::now();
+        let other = Print::of(&self.file, self.offset)? != self.print;
+        let (compared, took) = (Instant::now(), begun.elapsed());
+        self.doubt = Doubt { seen: self.doubt.seen, odd: None, changed: false, suspect: false, compared, took };
+        Ok(other)
+    }
+
+    /// Whether the last line is where it was.
+    fn has_last(&self) -> io::Result<bool> {
+        let length = self.last.len() + 1;
+        let Some(start) = self.offset.checked_sub(length as u64).filter(|_| !self.last.is_empty()) else {
+            return Ok(true);
+        };
+        let mut found = vec![0; length];
+        self.file.read_exact_at(&mut found, start)?;
+        Ok(found.split_last() == Some((&b'\n', &self.last)))
+    }
+
     /// Octets that have not been taken.
     pub(super) fn behind(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len().saturating_sub(self.offset))
-    }
-
-    /// Whether the file has lost what had been read of it.
-    pub(super) fn is_shorter(&self) -> io::Result<bool> {
-        Ok(self.file.metadata()?.len() < self.offset + self.skipped)
     }
 
     /// The next line in the buffer, without its newline.
@@ -188,9 +304,12 @@ impl<F: Family> Current<F> {
 
     fn note_end(&mut self, at: u64, settled: Duration) {
         match self.ends.last_mut() {
-            Some(end) if end.at == at => end.settled |= end.since.elapsed() >= settled,
+            Some(end) if end.at == at => {
+                end.again = true;
+                end.settled |= end.since.elapsed() >= settled;
+            }
             _ => {
-                self.ends.push(End { at, since: Instant::now(), settled: false });
+                self.ends.push(End { at, since: Instant::now(), again: false, settled: false, taken: false });
                 if self.ends.len() > ENDS {
                     self.ends.remove(0);
                 }
@@ -238,12 +357,12 @@ pub(super) fn line_before(file: &File, place: u64) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
-/// Gives the lines between two places, the last one first, and says how many those were. One that is too long is given
-/// as an empty one.
+/// Gives the lines between two places, the last one first, each with its number from there and where it begins, and says
+/// how many those were. One that is too long is given as an empty one.
 pub(super) fn backwards(
     file: &File,
     places: Range<u64>,
-    take: &mut dyn FnMut(u64, &[u8]) -> io::Result<()>,
+    take: &mut dyn FnMut(u64, u64, &[u8]) -> io::Result<()>,
 ) -> io::Result<u64> {
     // What has been read and not given is at the end.
     let mut buffer = vec![0; BLOCK + LINE];
@@ -262,7 +381,8 @@ pub(super) fn backwards(
         }
         while let Some(newline) = memchr::memrchr(b'\n', &buffer[start..end]) {
             let line = &buffer[start + newline + 1..end];
-            take(lines, if std::mem::take(&mut too_long) || line.len() > LINE { &[] } else { line })?;
+            let too_long = std::mem::take(&mut too_long) || line.len() > LINE;
+            take(lines, at + newline as u64 + 1, if too_long { &[] } else { line })?;
             lines += 1;
             end = start + newline;
         }
@@ -272,7 +392,7 @@ pub(super) fn backwards(
         }
     }
     if !places.is_empty() {
-        take(lines, if too_long || end - start > LINE { &[] } else { &buffer[start..end] })?;
+        take(lines, places.start, if too_long || end - start > LINE { &[] } else { &buffer[start..end] })?;
         lines += 1;
     }
     Ok(lines)

@@ -17,6 +17,8 @@ mod json;
 mod lines;
 pub mod mapping;
 mod position;
+mod print;
+mod rest;
 mod row;
 mod snapshot;
 mod status;

@@ -5,55 +5,91 @@ use std::io;
 
 use super::columns::Header;
 use super::family::Family;
-use super::files::Identity;
+use super::files::{Identity, Past, Stamp};
 use super::lines::{self, Current};
+use super::print::Print;
 
-/// A place in a file, behind a line.
+/// A place in a file, behind a line, and all that is known of what was read before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Position {
     pub(super) identity: Identity,
     pub(super) offset: u64,
     /// Lines before it.
     pub(super) line: u64,
-    /// Hash of the last line before it: after a power cut a file may be another.
-    last: u64,
+    /// What those were: after a power cut a file may be another, and anybody may have written another one over it.
+    print: Print,
+    /// The files that had been read before that one.
+    pub(super) past: Past,
 }
+
+/// Numbers that a position is made of.
+const NUMBERS: usize = 6 + 3 * STAMP;
+/// Numbers that stand for a file, or for none.
+const STAMP: usize = 7;
 
 impl Position {
     /// Where a file has been read to.
-    pub(super) fn of<F: Family>(current: &Current<F>) -> Self {
-        let Current { identity, offset, line, ref last, .. } = *current;
-        Self { identity, offset, line, last: hash(last) }
+    pub(super) fn of<F: Family>(current: &Current<F>, past: Past) -> Self {
+        let Current { identity, offset, line, print, .. } = *current;
+        Self { identity, offset, line, print, past }
     }
 
     pub(super) fn to_bytes(self) -> Vec<u8> {
         let Identity { device, inode, made } = self.identity;
-        let numbers = [device, inode, made, self.offset, self.line, self.last];
+        let Past { completed, second, first } = self.past;
+        let mut numbers = Vec::with_capacity(NUMBERS);
+        numbers.extend([device, inode, made, self.offset, self.line, self.print.to_bits()]);
+        numbers.extend([completed, second, first].into_iter().flat_map(numbers_of));
         numbers.iter().flat_map(|number| number.to_be_bytes()).collect()
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
         let (numbers, []) = bytes.as_chunks::<8>() else { return None };
-        let numbers: &[_; 6] = numbers.try_into().ok()?;
-        let [device, inode, made, offset, line, last] = numbers.map(u64::from_be_bytes);
-        Some(Self { identity: Identity { device, inode, made }, offset, line, last })
+        let numbers: &[_; NUMBERS] = numbers.try_into().ok()?;
+        let numbers = numbers.map(u64::from_be_bytes);
+        let ([device, inode, made, offset, line, print], files) = numbers.split_first_chunk::<6>()?;
+        let (files, []) = files.as_chunks::<STAMP>() else { return None };
+        let [completed, second, first] = *files else { return None };
+        Some(Self {
+            identity: Identity { device: *device, inode: *inode, made: *made },
+            offset: *offset,
+            line: *line,
+            print: Print::from_bits(*print),
+            past: Past { completed: stamp_of(completed), second: stamp_of(second), first: stamp_of(first) },
+        })
     }
 
-    /// The header of a file, if this is a place in it.
-    pub(super) fn find_in<F: Family>(&self, file: &File) -> io::Result<Option<Header<F>>> {
+    /// The header of a file, if this is a place in it, and nothing before that has changed.
+    pub(super) fn find_in<F: Family>(&self, file: &File, past: &Past) -> io::Result<Option<(Header<F>, Print)>> {
         let metadata = file.metadata()?;
-        // A header alone is the same in all files.
-        if Identity::of(&metadata) != self.identity || metadata.len() < self.offset || self.line < 2 {
+        // A header alone is the same in all files, and numbers of files are used again.
+        let lines = if self.identity.made == 0 { 2 } else { 1 };
+        if Identity::of(&metadata) != self.identity || metadata.len() < self.offset || self.line < lines {
+            return Ok(None);
+        }
+        if !past.follows(&self.past) {
             return Ok(None);
         }
         let Some((header, _)) = lines::header(file)? else { return Ok(None) };
-        Ok((hash(&lines::line_before(file, self.offset)?) == self.last).then_some(header))
+        Ok((Print::of(file, self.offset)? == self.print).then_some((header, self.print)))
     }
 }
 
-/// FNV-1a: a line is only compared with itself, and the value is kept over restarts.
-fn hash(line: &[u8]) -> u64 {
-    line.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+fn numbers_of(stamp: Option<Stamp>) -> [u64; STAMP] {
+    let Some(Stamp { identity, size, modified, changed, is_named }) = stamp else { return [0; STAMP] };
+    let Identity { device, inode, made } = identity;
+    [1 + u64::from(is_named), device, inode, made, size, modified.cast_unsigned(), changed.cast_unsigned()]
+}
+
+fn stamp_of(numbers: [u64; STAMP]) -> Option<Stamp> {
+    let [there, device, inode, made, size, modified, changed] = numbers;
+    (there > 0).then_some(Stamp {
+        identity: Identity { device, inode, made },
+        size,
+        modified: modified.cast_signed(),
+        changed: changed.cast_signed(),
+        is_named: there > 1,
+    })
 }
 
 #[cfg(test)]

@@ -12,10 +12,11 @@ use tracing::{info, warn};
 
 use super::columns::Header;
 use super::family::{Family, Seen};
-use super::files::FileSet;
+use super::files::{FileSet, Stamp};
 use super::follower::{BATCH, Follower};
 use super::lines::{self, Current};
 use super::position::Position;
+use super::print::Print;
 use super::row::{Row, RowError};
 use crate::requestor::wall_clock;
 
@@ -28,12 +29,24 @@ struct Pass<F: Family> {
     without_relay: u64,
 }
 
+/// A place in the file that grows, behind its header.
+#[derive(Debug)]
+pub(super) struct Start<F: Family> {
+    pub(super) header: Header<F>,
+    pub(super) offset: u64,
+    /// Lines before it.
+    pub(super) line: u64,
+    /// What those are.
+    pub(super) print: Print,
+}
+
 /// Broken lines of one file that are told by their numbers.
 const TOLD: usize = 10;
 
 impl<F: Family> Follower<F> {
     /// Brings the store to the state that the files have together, and goes on behind that.
-    pub(super) fn load_all(&mut self, files: FileSet) -> io::Result<Option<Current<F>>> {
+    /// What is behind the last newline of the current file counts if that is at rest.
+    pub(super) fn load_all(&mut self, files: FileSet, at_rest: bool) -> io::Result<Option<Current<F>>> {
         let (start, source) = (Instant::now(), self.source);
         let mut older = Vec::new();
         for file in &files.past {
@@ -51,9 +64,14 @@ impl<F: Family> Follower<F> {
             store.begin_sweep(source);
             store.set_position(source, Vec::new());
         });
+        self.past = files.view.past;
         let mut pass = Pass::default();
         let current = match current {
-            Some((Some((header, begin)), file)) => Some(self.load_to_end(&mut pass, file, header, begin, 1)?),
+            Some((Some((header, begin)), file)) => {
+                let print = Print::of(&file, begin)?;
+                let start = Start { header, offset: begin, line: 1, print };
+                Some(self.load_to_end(&mut pass, file, start, at_rest)?)
+            }
             Some((None, file)) => Some(Current::begin(file)?),
             None => None,
         };
@@ -61,8 +79,8 @@ impl<F: Family> Follower<F> {
             self.load_finished(&mut pass, file, header, *begin)?;
         }
         self.put(None);
-        let position =
-            current.as_ref().filter(|current| current.line > 0).map(|current| Position::of(current).to_bytes());
+        let whole = current.as_ref().filter(|current| current.line > 0);
+        let position = whole.map(|current| Position::of(current, self.past).to_bytes());
         let gone = self.shared.write(|store| {
             if let Some(position) = position {
                 store.set_position(source, position);
@@ -83,54 +101,81 @@ impl<F: Family> Follower<F> {
 
     /// Brings the store to the state that the file has by now, given all that was before a position in it. The store may
     /// know more than that position says: it may have been written to disk a moment later.
-    pub(super) fn load_behind(&mut self, file: File, header: Header<F>, position: Position) -> io::Result<Current<F>> {
-        let current = self.load_to_end(&mut Pass::default(), file, header, position.offset, position.line)?;
+    pub(super) fn load_behind(&mut self, file: File, start: Start<F>) -> io::Result<Current<F>> {
+        let current = self.load_to_end(&mut Pass::default(), file, start, false)?;
         self.put(Some(&current));
         Ok(current)
     }
 
-    /// Loads what is behind a place in the file that grows, up to its last newline.
+    /// Loads what is behind a place in the file that grows, up to its last newline, or up to its end if it is at rest and
+    /// that makes a row.
     fn load_to_end(
         &mut self,
         pass: &mut Pass<F>,
         file: File,
-        header: Header<F>,
-        begin: u64,
-        before: u64,
+        start: Start<F>,
+        at_rest: bool,
     ) -> io::Result<Current<F>> {
-        let end = lines::behind_last_newline(&file, begin, file.metadata()?.len())?;
+        let Start { header, offset: begin, line: before, mut print } = start;
+        let seen = Stamp::of(&file.metadata()?);
+        let end = lines::behind_last_newline(&file, begin, seen.size)?;
+        let torn = at_rest && end < seen.size;
+        let taken = torn && self.load_rest(pass, &file, &header, end..seen.size)?;
         let mut last = Vec::new();
-        let count = self.load(pass, &file, &header, begin..end, before, &mut last)?;
+        let mut note = |nth, place, line: &[u8]| {
+            if nth == 0 {
+                last.extend_from_slice(line);
+            }
+            print.add(place, line);
+        };
+        let count = self.load(pass, &file, &header, begin..end, before, &mut note)?;
         if count == 0 {
             // The line before is the last one.
             last = lines::line_before(&file, begin)?;
         }
-        Current::at(file, Some(header), end, before + count, last)
+        let mut current = Current::at(file, seen, Some(header), (end, before + count), last, print);
+        if torn {
+            current.note_rest(seen.size, taken);
+        }
+        Ok(current)
+    }
+
+    /// Loads what is behind the last newline of a file, if Kea would take it; says whether it would.
+    fn load_rest(
+        &mut self,
+        pass: &mut Pass<F>,
+        file: &File,
+        header: &Header<F>,
+        places: Range<u64>,
+    ) -> io::Result<bool> {
+        let now = i64::from(wall_clock().0);
+        let mut whole = false;
+        lines::backwards(file, places, &mut |_, _, line| {
+            whole = header.is_whole(line);
+            let known = header.address_of(line).is_some_and(|address| pass.seen.contains(address));
+            if whole && !known && self.batch.add(line, header).is_ok() {
+                pass.rows += 1;
+                self.batch.last().into_iter().for_each(|row| pass.note(row, now));
+            }
+            Ok(())
+        })?;
+        Ok(whole)
     }
 
     /// Loads a file to which nothing will be added.
     fn load_finished(&mut self, pass: &mut Pass<F>, file: &File, header: &Header<F>, begin: u64) -> io::Result<()> {
         let length = file.metadata()?.len();
         let end = lines::behind_last_newline(file, begin, length)?;
-        // What is behind the last newline counts if Kea would take it.
-        let mut whole = false;
-        let mut rest = Vec::new();
-        if end < length {
-            lines::backwards(file, end..length, &mut |_, line| {
-                rest = line.to_vec();
-                Ok(())
-            })?;
-            whole = header.is_whole(&rest);
-        }
-        let count = self.load(pass, file, header, begin..if whole { length } else { end }, 1, &mut Vec::new())?;
-        if end < length && !whole {
+        let whole = end == length || self.load_rest(pass, file, header, end..length)?;
+        let count = self.load(pass, file, header, begin..end, 1, &mut |_, _, _| ())?;
+        if !whole {
             self.skip(count + 2, &RowError::Torn);
         }
         Ok(())
     }
 
-    /// Loads what is between two places, with `before` lines before them. Gives the last line, and says how many there
-    /// were.
+    /// Loads what is between two places, with `before` lines before them. Gives each line, the last one first, and says
+    /// how many there were.
     fn load(
         &mut self,
         pass: &mut Pass<F>,
@@ -138,14 +183,12 @@ impl<F: Family> Follower<F> {
         header: &Header<F>,
         places: Range<u64>,
         before: u64,
-        last: &mut Vec<u8>,
+        note: &mut dyn FnMut(u64, u64, &[u8]),
     ) -> io::Result<u64> {
         let now = i64::from(wall_clock().0);
         let (mut broken, mut skipped) = (Vec::new(), 0_u64);
-        let count = lines::backwards(file, places, &mut |nth, line| {
-            if nth == 0 {
-                last.extend_from_slice(line);
-            }
+        let count = lines::backwards(file, places, &mut |nth, place, line| {
+            note(nth, place, line);
             pass.rows += 1;
             if header.address_of(line).is_some_and(|address| pass.seen.contains(address)) {
                 return Ok(());

@@ -2,10 +2,12 @@
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
-use notify::event::ModifyKind;
+use notify::event::{AccessKind, AccessMode, ModifyKind};
 use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use tracing::debug;
 
@@ -13,13 +15,15 @@ use tracing::debug;
 /// watch on the file would go with it when it is renamed.
 ///
 /// What has happened is not taken from the events. They come through another thread, so that nobody knows which are
-/// still on their way; the files themselves are looked at.
+/// still on their way; the files themselves are looked at. But where somebody has closed the file, having written into it,
+/// one had better look closely.
 #[derive(Debug)]
 pub(super) struct Watch {
     directory: PathBuf,
     name: OsString,
     listening: Option<(RecommendedWatcher, Receiver<Heard>)>,
     tried: Instant,
+    closed: Arc<AtomicBool>,
 }
 
 /// How long to do without before it is tried again.
@@ -37,9 +41,20 @@ impl Watch {
     pub(super) fn new(file: &Path) -> Self {
         let directory = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let name = file.file_name().unwrap_or_default().to_owned();
-        let mut watch = Self { directory: directory.to_owned(), name, listening: None, tried: Instant::now() };
+        let mut watch = Self {
+            directory: directory.to_owned(),
+            name,
+            listening: None,
+            tried: Instant::now(),
+            closed: Arc::default(),
+        };
         watch.listen();
         watch
+    }
+
+    /// Whether somebody has closed the file, having written into it, since this was asked last.
+    pub(super) fn take_closed(&self) -> bool {
+        self.closed.swap(false, Ordering::Relaxed)
     }
 
     /// Waits until something is heard, for as long as `period` at most.
@@ -65,7 +80,8 @@ impl Watch {
         // One that waits is enough: all there is to see will be looked at.
         let (sender, heard) = sync_channel(1);
         let (directory, name) = (self.directory.clone(), self.name.clone());
-        let watcher = notify::recommended_watcher(move |event| tell(&sender, event, &directory, &name));
+        let closed = Arc::clone(&self.closed);
+        let watcher = notify::recommended_watcher(move |event| tell(&sender, event, &directory, &name, &closed));
         let watcher = watcher.and_then(|mut watcher| {
             watcher.watch(&self.directory, RecursiveMode::NonRecursive)?;
             Ok(watcher)
@@ -74,10 +90,23 @@ impl Watch {
     }
 }
 
-fn tell(sender: &SyncSender<Heard>, event: notify::Result<Event>, directory: &Path, name: &OsString) {
+fn tell(
+    sender: &SyncSender<Heard>,
+    event: notify::Result<Event>,
+    directory: &Path,
+    name: &OsString,
+    closed: &AtomicBool,
+) {
     let heard = match event {
         Err(_) => Heard::Lost,
         Ok(event) if event.need_rescan() => Heard::Something,
+        Ok(Event { kind: EventKind::Access(AccessKind::Close(AccessMode::Write)), paths, .. }) => {
+            if !paths.iter().any(|path| path.file_name() == Some(name)) {
+                return;
+            }
+            closed.store(true, Ordering::Relaxed);
+            Heard::Something
+        }
         // Reading changes nothing.
         Ok(Event { kind: EventKind::Access(_), .. }) => return,
         Ok(event) if event.paths.iter().any(|path| path == directory) => match event.kind {

@@ -11,7 +11,9 @@ use super::super::v4::Follower;
 use super::*;
 use crate::serve::SharedStore;
 
+mod ends;
 mod kea;
+mod rewritten;
 mod v6;
 
 use kea::{Form, Kea};
@@ -39,7 +41,14 @@ fn shared() -> Arc<SharedStore<V4Key>> {
 
 fn follower(kea: &Kea, shared: &Arc<SharedStore<V4Key>>) -> Follower {
     let follower = Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared));
-    Follower { settled: Duration::ZERO, ..follower }
+    Follower { settled: Duration::ZERO, rest: Rest::new(Duration::ZERO), ..follower }
+}
+
+/// Looks often enough that everything is at rest.
+fn settle<F: Family>(follower: &mut super::Follower<F>) {
+    for _ in 0..5 {
+        follower.step().expect("readable");
+    }
 }
 
 /// Addresses and clients of the active leases.
@@ -219,7 +228,7 @@ fn a_row_seen_while_it_is_written_is_not_cut_there() {
     // What is behind the first digit of the address would be a row too.
     let mut kea = Kea::new();
     let shared = shared();
-    let mut follower = Follower { settled: SETTLED, ..follower(&kea, &shared) };
+    let mut follower = Follower { settled: SETTLED, rest: Rest::new(REST), ..follower(&kea, &shared) };
     let row = kea.row(1, 1);
     kea.write(&row[..1]);
     follower.step().expect("readable");
@@ -345,10 +354,10 @@ fn a_file_that_was_replaced_or_cut_is_compared_with_what_is_known() {
     follower.step().expect("readable");
     fs::write(kea.path(".new"), HEADER.to_owned() + &kea.row(2, 3)).expect("room");
     fs::rename(kea.path(".new"), kea.path("")).expect("renamed");
-    follower.step().expect("readable");
+    settle(&mut follower);
     assert_eq!(active(&shared), BTreeMap::from([(2, 3)]));
     fs::write(kea.path(""), HEADER).expect("room");
-    follower.step().expect("readable");
+    settle(&mut follower);
     assert_eq!(active(&shared), BTreeMap::new());
 }
 
@@ -382,7 +391,7 @@ fn a_restart_goes_on_where_the_file_was_left_and_notices_if_it_is_another() {
     text.push_str(&kea.row(7, 7));
     fs::write(kea.path(""), text).expect("room");
     kea.leases = BTreeMap::from([(2, 2), (3, 3), (6, 6), (7, 7)]);
-    follower(&kea, &shared).step().expect("readable");
+    settle(&mut follower(&kea, &shared));
     assert_eq!(active(&shared), kea.leases);
 }
 
@@ -472,8 +481,7 @@ fn a_source_that_is_gone_ends_nothing() {
     kea.file = kea.begin(&kea.path(""));
     kea.lease(1, 2);
     for mut follower in [following, second] {
-        follower.step().expect("readable");
-        follower.step().expect("readable");
+        settle(&mut follower);
         assert_eq!(active(&shared), kea.leases);
         assert!(follower.absent.is_none());
     }

@@ -16,8 +16,11 @@ fn file(text: &[u8]) -> File {
 /// All lines between two places, the last one first.
 fn from_behind(file: &File, places: Range<u64>) -> Vec<Vec<u8>> {
     let mut lines = Vec::new();
-    let count = backwards(file, places, &mut |nth, line| {
+    let mut end = places.end;
+    let count = backwards(file, places, &mut |nth, place, line| {
         assert_eq!(nth, lines.len() as u64);
+        assert!(place + line.len() as u64 <= end, "where it begins is before where the next one does");
+        end = place;
         lines.push(line.to_vec());
         Ok(())
     });
@@ -106,16 +109,83 @@ fn a_file_without_its_header_is_waited_for() {
     assert!(header::<V4>(&file(&[b'x'; 5000])).is_err());
 }
 
+fn look(current: &mut Current<V4>) -> bool {
+    let stamp = Stamp::of(&current.file.metadata().expect("there"));
+    current.is_rewritten(stamp, false, Duration::ZERO).expect("readable")
+}
+
 #[test]
-fn a_file_that_is_cut_is_shorter_also_within_a_line_that_is_passed_over() {
+fn a_file_that_is_cut_is_another_also_within_a_line_that_is_passed_over() {
     let mut current = Current::<V4>::begin(file(HEADER.as_bytes())).expect("readable");
     assert!(matches!(current.next(SETTLED), Ok(Some(Next::Header))));
-    assert!(!current.is_shorter().expect("readable"));
+    assert!(!look(&mut current));
     (&current.file).write_all(&vec![0; 2 * LINE]).expect("room");
     assert!(current.next(SETTLED).expect("readable").is_none());
-    assert!(!current.is_shorter().expect("readable"));
+    assert!(!look(&mut current));
     current.file.set_len(HEADER.len() as u64 + 10).expect("cut");
-    assert!(current.is_shorter().expect("readable"));
+    assert!(look(&mut current));
+}
+
+/// A file with two rows that have been taken, and the length of one.
+fn two_rows() -> (Current<V4>, u64) {
+    let (_, current) = from_before(format!("{HEADER}10.0.0.1,one\n10.0.0.2,two\n").as_bytes());
+    (current, 13)
+}
+
+#[test]
+fn a_file_that_only_grows_is_what_it_was() {
+    let (mut current, _) = two_rows();
+    for _ in 0..3 {
+        (&current.file).write_all(b"10.0.0.3,three\n10.0.0.4").expect("room");
+        assert!(!look(&mut current));
+        while current.next(SETTLED).expect("readable").is_some() {}
+        assert!(!look(&mut current));
+        (&current.file).write_all(b",four\n").expect("room");
+    }
+}
+
+#[test]
+fn what_is_written_over_the_last_row_is_seen_when_more_comes() {
+    let (mut current, row) = two_rows();
+    current.file.write_all_at(b"X", current.offset - row).expect("room");
+    (&current.file).write_all(b"10.0.0.3,three\n").expect("room");
+    assert!(look(&mut current));
+}
+
+#[test]
+fn what_is_written_over_any_row_is_seen_if_the_file_does_not_grow_is_closed_or_has_an_older_time_and_in_any_case_later()
+{
+    for way in 0..4 {
+        let (mut current, row) = two_rows();
+        current.file.write_all_at(b"X", current.offset - 2 * row).expect("room");
+        if way > 0 {
+            (&current.file).write_all(b"10.0.0.3,three\n").expect("room");
+            assert_eq!(current.last, b"10.0.0.2,two");
+        }
+        match way {
+            0 => {}
+            1 => {
+                let stamp = Stamp::of(&current.file.metadata().expect("there"));
+                assert!(current.is_rewritten(stamp, true, Duration::ZERO).expect("readable"));
+                continue;
+            }
+            2 => current.file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1)).expect("possible"),
+            _ => {
+                assert!(!look(&mut current), "the last row is where it was");
+                current.doubt.compared = Instant::now().checked_sub(COMPARED).expect("long enough after the start");
+            }
+        }
+        assert!(look(&mut current), "{way}");
+    }
+}
+
+#[test]
+fn what_is_touched_is_what_it_was() {
+    let (mut current, _) = two_rows();
+    current.file.set_modified(std::time::UNIX_EPOCH + Duration::from_secs(1)).expect("possible");
+    assert!(!look(&mut current));
+    let stamp = Stamp::of(&current.file.metadata().expect("there"));
+    assert!(!current.is_rewritten(stamp, true, Duration::ZERO).expect("readable"));
 }
 
 proptest! {

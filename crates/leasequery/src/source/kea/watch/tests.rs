@@ -25,6 +25,23 @@ fn changes_of_the_file_and_of_what_is_named_after_it_are_heard() {
 }
 
 #[test]
+fn who_closes_the_file_having_written_is_told_of() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("leases.csv");
+    let mut watch = Watch::new(&path);
+    let other = directory.path().join("leases.csv.2");
+    assert!(hears(&mut watch, || fs::write(&other, "a").expect("room")));
+    assert!(!watch.take_closed());
+    fs::write(&path, "a").expect("room");
+    let start = Instant::now();
+    while watch.listening.is_some() && !watch.take_closed() {
+        assert!(start.elapsed() < LONG, "it is not told");
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    assert!(!watch.take_closed(), "it is told once");
+}
+
+#[test]
 fn other_files_and_readers_are_not_heard() {
     let directory = tempfile::tempdir().expect("a directory");
     let (path, other) = (directory.path().join("leases.csv"), directory.path().join("kea.log"));
