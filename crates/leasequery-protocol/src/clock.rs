@@ -38,6 +38,15 @@ impl Skew {
         }
     }
 
+    /// Takes the base-time of a message that was asked for so many seconds before it arrived, and may have been stamped at
+    /// any time in between: a response that was long in finding something to tell is stamped when it began, or when it
+    /// tells. What is known already and agrees with that stays.
+    pub fn observe_late(&mut self, base_time: Time, arrival: Time, waited: u32) {
+        let least = i64::from(base_time.0) - i64::from(arrival.0);
+        let seen = self.seconds().clamp(least, least + i64::from(waited));
+        self.observe(shift(arrival, seen), arrival);
+    }
+
     /// Seconds by which the server's clock is ahead of the local one. As long as nothing is known they are taken to be
     /// equal (RFC 6926 section 6.2.6).
     pub fn seconds(&self) -> i64 {

@@ -83,7 +83,11 @@ impl<P: Followed> Follower<P> {
             Job::Initial | Job::Sweep => Span::default(),
             Job::Gap(span) => span,
             // A copy that began with nothing is told of changes from now on.
-            Job::Poll => Span { since: self.resume.or(Some(self.skew.to_server(store.now()))), until: None },
+            // It overlaps by a second: a change may have come in the same one, behind what was looked at.
+            Job::Poll => {
+                let since = self.resume.unwrap_or_else(|| self.skew.to_server(store.now()));
+                Span { since: Some(since.minus(1)), until: None }
+            }
         };
         if connection.ask(now, P::bulk_query(&self.wanted, span, self.all_vpns)).is_err() {
             return;

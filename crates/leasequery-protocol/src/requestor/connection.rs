@@ -103,7 +103,7 @@ impl<P: Protocol> Connection<P> {
         if self.outstanding.is_empty() {
             self.waiting_since = now;
         }
-        self.outstanding.add(xid, memory);
+        self.outstanding.add(xid, memory, now);
         self.sending_since.get_or_insert(now);
         Ok(xid)
     }
@@ -156,6 +156,7 @@ impl<P: Protocol> Connection<P> {
         };
         let fault = match next {
             Ok(Some((range, nth))) => {
+                self.outstanding.set_now(now);
                 let message = &self.input.bytes[range.clone()];
                 match self.protocol.read(message, nth, &mut self.outstanding, &mut self.skew, wall) {
                     Ok((event, more)) => {

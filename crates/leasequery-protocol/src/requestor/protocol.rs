@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use leasequery_store::Time;
 
 use super::{Fault, Refusal, Violation};
@@ -116,40 +118,69 @@ pub struct Done {
     /// The server's text for people.
     pub text: String,
     /// Where a later query for changes has to start, in the server's clock: the base-time of the first message of the
-    /// response, because what was sent early may have changed while the rest came (RFC 6926 section 7.4). Absent if the
-    /// query failed, or if that message had no base-time.
+    /// response, because what was sent early may have changed while the rest came (RFC 6926 section 7.4); or, if that
+    /// message was long in coming, when the query was asked, because a server may stamp it when it sends it, and what it
+    /// looked at before may have changed since. Absent if the query failed, or if that message had no base-time.
     pub resume_point: Option<Time>,
 }
 
 /// The queries that have not been answered to their end, by transaction id. There are few at a time.
 #[derive(Debug)]
-pub struct Outstanding<M>(Vec<(u32, M)>);
+pub struct Outstanding<M> {
+    queries: Vec<Asked<M>>,
+    now: Duration,
+}
+
+/// A query that was asked.
+#[derive(Debug)]
+struct Asked<M> {
+    xid: u32,
+    at: Duration,
+    memory: M,
+}
+
+/// A first message that comes within this time was stamped when the query was asked, as near as whole seconds tell.
+const PROMPT: Duration = Duration::from_secs(1);
 
 impl<M> Outstanding<M> {
     /// The query that a message of this type answers (RFC 6926 section 7.3).
     #[inline]
     pub fn find(&mut self, xid: u32, kind: impl Into<MessageType>) -> Result<&mut M, Violation> {
-        let found = self.0.iter_mut().find(|(other, _)| *other == xid);
-        found.map(|(_, memory)| memory).ok_or_else(|| Violation::UnknownXid { kind: kind.into(), xid })
+        let found = self.queries.iter_mut().find(|asked| asked.xid == xid);
+        found.map(|asked| &mut asked.memory).ok_or_else(|| Violation::UnknownXid { kind: kind.into(), xid })
     }
 
     /// Takes out the query that a message of this type ends.
     pub fn end(&mut self, xid: u32, kind: impl Into<MessageType>) -> Result<M, Violation> {
-        let place = self.0.iter().position(|(other, _)| *other == xid);
-        place.map(|place| self.0.swap_remove(place).1).ok_or_else(|| Violation::UnknownXid { kind: kind.into(), xid })
+        let place = self.queries.iter().position(|asked| asked.xid == xid);
+        let place = place.ok_or_else(|| Violation::UnknownXid { kind: kind.into(), xid })?;
+        Ok(self.queries.swap_remove(place).memory)
+    }
+
+    /// For how many seconds, rounded up, a query has been waiting for its first message; none if that is prompt.
+    pub(super) fn waited(&self, xid: u32) -> u32 {
+        let asked = self.queries.iter().find(|asked| asked.xid == xid);
+        let waited = asked.map_or(Duration::ZERO, |asked| self.now.saturating_sub(asked.at));
+        if waited < PROMPT { 0 } else { u32::try_from(waited.as_secs()).unwrap_or(u32::MAX).saturating_add(1) }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.queries.is_empty()
     }
 
-    pub(super) fn add(&mut self, xid: u32, memory: M) {
-        self.0.push((xid, memory));
+    pub(super) fn add(&mut self, xid: u32, memory: M, now: Duration) {
+        self.queries.push(Asked { xid, at: now, memory });
+    }
+
+    /// Sets what is now, from the same start as for what is added.
+    #[inline]
+    pub(super) fn set_now(&mut self, now: Duration) {
+        self.now = now;
     }
 }
 
 impl<M> Default for Outstanding<M> {
     fn default() -> Self {
-        Self(Vec::new())
+        Self { queries: Vec::new(), now: Duration::ZERO }
     }
 }

@@ -21,7 +21,7 @@ fn refused(act: impl FnOnce(&mut Scene, &Asked)) -> Scene {
 fn assert_polled(mut scene: Scene) -> Scene {
     assert_eq!(scene.seen(), [""; 0]);
     let poll = scene.answer(Link::Bulk);
-    assert_eq!((poll.since, poll.until), (Some(NOW), None), "what changed since");
+    assert_eq!((poll.since, poll.until), (Some(NOW.minus(1)), None), "what changed since, overlapping by a second");
     let time = scene.time();
     scene.say(Link::Bulk, &[ended(poll.xid, 1, time), done(poll.xid, Some(time), None)].concat());
     assert_eq!(scene.seen(), ["Poll 1 Lease", "Polling"]);
@@ -172,7 +172,7 @@ fn whoever_never_asks_for_everything_goes_on_from_the_last_poll() {
     scene.answer(Link::Active);
     scene.close(Link::Active);
     let poll = scene.answer(Link::Bulk);
-    assert_eq!(poll.since, Some(NOW.minus(500)));
+    assert_eq!(poll.since, Some(NOW.minus(501)));
     scene.say(Link::Bulk, &done(poll.xid, Some(NOW), None));
     assert_eq!(scene.resume(), Some(NOW));
 }
@@ -211,7 +211,7 @@ fn polls_begin_at_the_first_base_time_of_the_one_before() {
         }
         scene.refuse(link);
     }
-    assert_eq!(scene.accept(Link::Bulk).since, Some(first));
+    assert_eq!(scene.accept(Link::Bulk).since, Some(first.minus(1)), "overlapping by a second");
 }
 
 #[test]
@@ -237,7 +237,7 @@ fn whoever_wants_changes_only_is_polled_for_changes_only() {
     scene.answer(Link::Active);
     scene.close(Link::Active);
     let poll = scene.answer(Link::Bulk);
-    assert_eq!((poll.since, poll.until), (Some(NOW), None));
+    assert_eq!((poll.since, poll.until), (Some(NOW.minus(1)), None));
 }
 
 #[test]
@@ -281,4 +281,24 @@ fn nothing_else_is_tried_while_a_poll_is_being_answered() {
     assert_eq!(scene.follower.poll_connect(scene.now), None);
     scene.say(Link::Bulk, &done(poll.xid, Some(NOW), None));
     scene.answer(Link::Active);
+}
+
+#[test]
+fn what_changes_while_a_poll_is_looked_for_is_asked_for_by_the_next_one() {
+    let mut scene = assert_polled(refused(|scene, _| scene.close(Link::Active)));
+    let mut asked = None;
+    for _ in 0..6 {
+        if scene.next_connection() == Link::Active {
+            scene.refuse(Link::Active);
+            continue;
+        }
+        let poll = scene.accept(Link::Bulk);
+        if let Some(asked) = asked {
+            assert!(poll.since.is_some_and(|since| since <= asked), "{:?} > {asked}", poll.since);
+        }
+        asked = Some(scene.time());
+        // It stamps its answer when it sends it, after having looked at very many addresses.
+        scene.wait(20);
+        scene.say(Link::Bulk, &done(poll.xid, Some(scene.time()), None));
+    }
 }

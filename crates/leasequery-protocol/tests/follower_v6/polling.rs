@@ -24,7 +24,7 @@ fn refused(act: impl FnOnce(&mut Scene, &Asked)) -> Scene {
 fn assert_polled(mut scene: Scene) {
     assert_eq!(scene.seen(), [""; 0]);
     let poll = scene.answer(Link::Bulk);
-    assert_eq!((poll.since, poll.until), (Some(NOW), None), "what changed since");
+    assert_eq!((poll.since, poll.until), (Some(NOW.minus(1)), None), "what changed since, overlapping by a second");
     let time = scene.time();
     scene.say(Link::Bulk, &[lease(poll.xid, 2, time), done(poll.xid, Some(time), None)].concat());
     assert_eq!(scene.seen(), ["Poll 2 Lease", "Polling"]);

@@ -203,3 +203,41 @@ fn base_times_of_more_than_31_bits_are_read() {
     let later = Time(2_208_988_800); // 2040-01-01T00:00:00Z
     assert_eq!(Requestor::asking().record(&timed(later, &[])).base_time, later);
 }
+
+/// A DHCPLEASEQUERYDONE with a base-time.
+fn ended(base_time: Time) -> Vec<u8> {
+    message(MessageType::LEASE_QUERY_DONE, XID, address(0), |writer| {
+        writer.u32(OptionCode::BASE_TIME, base_time.0);
+    })
+}
+
+#[test]
+fn a_later_query_starts_no_later_than_the_last_one_was_asked() {
+    // Servers may stamp what they send when they send it, and may have looked long for something to tell.
+    for record in [false, true] {
+        let mut requestor = Requestor::asking();
+        let asked = requestor.wall();
+        requestor.wait(20);
+        let late = requestor.wall();
+        if record {
+            requestor.record(&timed(late, &ALL));
+        }
+        let resume = requestor.done(&ended(late)).resume_point;
+        assert!(resume.is_some_and(|resume| resume <= asked && resume >= asked.minus(2)), "{resume:?}");
+    }
+}
+
+#[test]
+fn a_first_message_that_was_long_in_coming_does_not_tell_that_clocks_differ() {
+    for held_back in [0, 20] {
+        let mut requestor = Requestor::asking();
+        requestor.wait(20);
+        let base_time = requestor.wall().minus(held_back);
+        assert_eq!(requestor.record(&timed(base_time, &ALL)).times, all_from(base_time));
+    }
+    // Unless they differ by more than that.
+    let mut requestor = Requestor::asking();
+    requestor.wait(20);
+    let row = requestor.record(&timed(requestor.wall().plus(100), &ALL));
+    assert_eq!(row.times, all_from(requestor.wall()));
+}

@@ -1,6 +1,6 @@
 //! Times in replies: one absolute base, everything else relative to it (RFC 6926 section 6.2.3).
 
-use leasequery_protocol::server::{Limits, Policy};
+use leasequery_protocol::server::{Limits, Policy, Turn};
 use leasequery_store::{Start, State, Time, Update};
 use leasequery_wire::v4::OptionCode;
 
@@ -51,6 +51,44 @@ fn a_dump_that_goes_on_carries_the_time_of_each_message() {
     }
     let expected: Vec<_> = (0..11).map(|second| Some(NOW.0 + second)).collect();
     assert_eq!(seen, expected, "ten replies and the final message");
+}
+
+/// The base-times of an answer whose leases are the last of very many addresses, from a server that takes ten seconds for
+/// each turn.
+fn base_times_of_a_long_search(leases: u32) -> Vec<Option<u32>> {
+    const MANY: u32 = 10_000;
+    let mut world = World::new();
+    world.configure(key(0), key(MANY + 9));
+    world.store.advance(NOW.plus(100));
+    for number in 0..leases {
+        world.commit(&lease(key(MANY + number)));
+    }
+    let mut connection = connection(Policy::default(), Limits::default(), TIMEOUT);
+    connection.handle_bytes(TIMEOUT, &Query::all().since(NOW.plus(50)).list(&[152]).frame());
+    let mut seen = Vec::new();
+    for turn in 0.. {
+        world.store.advance(NOW.plus(100 + turn * 10));
+        let mut out = Vec::new();
+        let turn = connection.poll_transmit(TIMEOUT, &world.store, &mut out, 1);
+        seen.extend(replies(&out).iter().map(|reply| reply.number(OptionCode::BASE_TIME)));
+        if turn == Turn::Idle {
+            break;
+        }
+    }
+    seen
+}
+
+#[test]
+fn the_first_message_has_the_time_of_the_query_however_long_it_took_to_find_something_to_tell() {
+    let began = Some(NOW.0 + 100);
+    assert_eq!(
+        base_times_of_a_long_search(0),
+        [began],
+        "what changed meanwhile, behind the cursor, changed since then"
+    );
+    let times = base_times_of_a_long_search(2);
+    assert_eq!((times.len(), times[0]), (3, began));
+    assert!(times[1] > began && times[2] >= times[1], "the others have their own: {times:?}");
 }
 
 //= rfc6926-6.2.4-02

@@ -1,6 +1,9 @@
 //! Lifetimes and times (RFC 8415 sections 7.7 and 21.6, RFC 5007 section 4.1.2.3), and spans of time that are asked for
 //! (RFC 7653 sections 6.3.2 and 6.3.3).
 
+use std::net::Ipv6Addr;
+
+use leasequery_protocol::server::Turn;
 use leasequery_store::{Settings, Start, State, Time, Update, V6Key};
 use leasequery_wire::v6::{OptionCode, QueryType, StatusCode};
 
@@ -196,4 +199,40 @@ fn a_renewal_in_the_span_is_told_and_what_ended_is_not() {
     world.commit(&Update { state: State::Released, ..lease(key(1, 2), ALICE) });
     let keys: Vec<V6Key> = world.keys(&Query::client(ALICE).since(NOW.plus(10)));
     assert_eq!(keys, [key(1, 1)]);
+}
+
+/// The base-times of an answer whose leases are the last of very many, from a server that takes ten seconds for each turn.
+fn base_times_of_a_long_search(leases: u16) -> Vec<Option<Time>> {
+    const MANY: u16 = 6000;
+    let mut world = World::new();
+    for number in 1..=MANY {
+        world.commit(&lease(key(1, number), ALICE));
+    }
+    world.store.advance(NOW.plus(100));
+    for number in 0..leases {
+        world.commit(&Update { last_transaction: Some(NOW.plus(100)), ..lease(key(2, 1 + number), BOB) });
+    }
+    let mut watch = Watch::new(world);
+    watch.send(&Query::link(Ipv6Addr::UNSPECIFIED).since(NOW.plus(50)).base_time().frame());
+    let mut seen = Vec::new();
+    loop {
+        seen.extend(watch.turn(1).iter().map(Reply::base_time));
+        if watch.turn == Turn::Idle {
+            return seen;
+        }
+        watch.later(10);
+    }
+}
+
+#[test]
+fn the_first_message_has_the_time_of_the_query_however_long_it_took_to_find_something_to_tell() {
+    let began = Some(NOW.plus(100));
+    assert_eq!(
+        base_times_of_a_long_search(0),
+        [began],
+        "what changed meanwhile, behind the cursor, changed since then"
+    );
+    let times = base_times_of_a_long_search(2);
+    assert_eq!(times[0], began);
+    assert!(times[1..].iter().all(|time| *time > began), "the others have their own: {times:?}");
 }

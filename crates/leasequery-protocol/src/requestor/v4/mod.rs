@@ -48,26 +48,33 @@ pub struct Memory {
     /// The server's own name for itself: the first one that came counts for the whole response (RFC 6926 section 7.3).
     server_id: Option<Ipv4Addr>,
     begun: bool,
-    /// Base-time of the first message.
+    /// Base-time of the first message, less the time for which it was waited for.
     first_base_time: Option<Time>,
 }
 
 impl Memory {
-    /// Notes what a message tells about its response, and gives the base-time that its times count from.
+    /// Notes what a message tells about its response, and gives the base-time that its times count from. `waited` is for
+    /// how many seconds the first message of a bulk response was waited for.
     #[inline]
-    fn note(&mut self, message: &Message<'_>, skew: &mut Skew, arrival: Time) -> Result<Time, DecodeError> {
+    fn note(
+        &mut self,
+        message: &Message<'_>,
+        waited: u32,
+        skew: &mut Skew,
+        arrival: Time,
+    ) -> Result<Time, DecodeError> {
         let base_time = message.base_time()?.map(Time);
-        if let Some(base_time) = base_time
-            && !self.catching_up
-        {
-            skew.observe(base_time, arrival);
+        match base_time.filter(|_| !self.catching_up) {
+            Some(base_time) if waited > 0 => skew.observe_late(base_time, arrival, waited),
+            Some(base_time) => skew.observe(base_time, arrival),
+            None => {}
         }
         if self.server_id.is_none() {
             self.server_id = message.server_identifier()?;
         }
         if !self.begun {
             self.begun = true;
-            self.first_base_time = base_time;
+            self.first_base_time = base_time.map(|base_time| base_time.minus(waited));
         }
         // A server that does not know the option has made the message about when it came.
         Ok(base_time.unwrap_or_else(|| skew.to_server(arrival)))
@@ -81,8 +88,8 @@ impl Memory {
     }
 
     /// Reads the final message.
-    fn end(mut self, message: &Message<'_>, skew: &mut Skew, arrival: Time) -> Result<Done, DecodeError> {
-        self.note(message, skew, arrival)?;
+    fn end(mut self, message: &Message<'_>, waited: u32, skew: &mut Skew, arrival: Time) -> Result<Done, DecodeError> {
+        self.note(message, waited, skew, arrival)?;
         let (status, text) = status(message)?;
         let resume_point = self.first_base_time.filter(|_| status == StatusCode::SUCCESS);
         Ok(Done { status: status.into(), text, resume_point })
@@ -122,7 +129,7 @@ fn active_status<'a>(
     if matches!(status, ActiveStatus::CatchUpComplete | ActiveStatus::DataMissing) {
         memory.catching_up = false;
     }
-    memory.note(message, skew, arrival)?;
+    memory.note(message, 0, skew, arrival)?;
     if matches!(status, ActiveStatus::Ended(_)) {
         outstanding.end(xid, kind)?;
     }
@@ -202,19 +209,20 @@ fn read<'a>(
 ) -> Result<Event<Record<'a>>, Fault> {
     let message = Message::parse(message)?;
     let (xid, kind) = (message.xid(), message.message_type());
-    let active = outstanding.find(xid, kind)?.active;
+    let Memory { active, begun, .. } = *outstanding.find(xid, kind)?;
     if active && (matches!(kind, MessageType::LEASE_QUERY_STATUS | MessageType::LEASE_QUERY_DONE)) {
         return active_status(&message, outstanding, skew, arrival);
     }
+    let waited = if active || begun { 0 } else { outstanding.waited(xid) };
     if kind == MessageType::LEASE_QUERY_DONE {
         let memory = outstanding.end(xid, kind)?;
-        return Ok(Event::Done { xid, done: memory.end(&message, skew, arrival)? });
+        return Ok(Event::Done { xid, done: memory.end(&message, waited, skew, arrival)? });
     }
     let memory = outstanding.find(xid, kind)?;
     if kind != MessageType::LEASE_ACTIVE && kind != MessageType::LEASE_UNASSIGNED {
         return Err(Violation::UnexpectedType(kind.into()).into());
     }
-    let base_time = memory.note(&message, skew, arrival)?;
+    let base_time = memory.note(&message, waited, skew, arrival)?;
     if let Some(status) = message.status()?
         && status.code != StatusCode::SUCCESS
     {

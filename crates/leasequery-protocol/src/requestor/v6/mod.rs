@@ -56,18 +56,19 @@ pub struct Memory {
     catching_up: bool,
     /// Who answers, once the LEASEQUERY-REPLY has come.
     server: Option<Arc<[u8]>>,
-    /// Base-time of that message.
+    /// Base-time of that message, less the time for which it was waited for.
     first_base_time: Option<Time>,
 }
 
 impl Memory {
-    /// Notes the time that a message tells, and gives the base-time that its times count from.
-    fn note(&self, message: &Message<'_>, skew: &mut Skew, arrival: Time) -> Result<Time, DecodeError> {
+    /// Notes the time that a message tells, and gives the base-time that its times count from. `waited` is for how many
+    /// seconds the first message of a bulk response was waited for.
+    fn note(&self, message: &Message<'_>, waited: u32, skew: &mut Skew, arrival: Time) -> Result<Time, DecodeError> {
         let base_time = base_time(message)?;
-        if let Some(base_time) = base_time
-            && !self.catching_up
-        {
-            skew.observe(base_time, arrival);
+        match base_time.filter(|_| !self.catching_up) {
+            Some(base_time) if waited > 0 => skew.observe_late(base_time, arrival, waited),
+            Some(base_time) => skew.observe(base_time, arrival),
+            None => {}
         }
         // Without it times count from when the message came (RFC 7653 section 8.5).
         Ok(base_time.unwrap_or_else(|| skew.to_server(arrival)))
@@ -141,12 +142,14 @@ impl Protocol for V6 {
     ) -> Result<(Event<Record<'a>>, bool), Fault> {
         let message = Message::parse(message)?;
         let (xid, kind) = (message.transaction_id(), message.message_type());
+        let Memory { active, ref server, .. } = *outstanding.find(xid, kind)?;
+        let waited = if active || server.is_some() { 0 } else { outstanding.waited(xid) };
         let memory = outstanding.find(xid, kind)?;
         if nth == 0 {
             match kind {
                 MessageType::LEASE_QUERY_REPLY if memory.server.is_none() => {
                     memory.server = Some(self.check(&message)?);
-                    memory.first_base_time = base_time(&message)?;
+                    memory.first_base_time = base_time(&message)?.map(|base_time| base_time.minus(waited));
                 }
                 MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE if memory.server.is_some() => {}
                 MessageType::LEASE_QUERY_REPLY | MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE => {
@@ -157,7 +160,7 @@ impl Protocol for V6 {
             let event = if memory.active {
                 about_active(&message, outstanding, skew, arrival)?
             } else {
-                about_bulk(&message, outstanding, skew, arrival)?
+                about_bulk(&message, waited, outstanding, skew, arrival)?
             };
             if let Some(event) = event {
                 return Ok((event, false));
@@ -165,7 +168,7 @@ impl Protocol for V6 {
         }
         let memory = outstanding.find(xid, kind)?;
         let base_time = if nth == 0 {
-            memory.note(&message, skew, arrival)?
+            memory.note(&message, waited, skew, arrival)?
         } else {
             base_time(&message)?.unwrap_or_else(|| skew.to_server(arrival))
         };
@@ -182,6 +185,7 @@ impl Protocol for V6 {
 /// What a message of a bulk response is, if it is not about a client.
 fn about_bulk<'a>(
     message: &Message<'_>,
+    waited: u32,
     outstanding: &mut Outstanding<Memory>,
     skew: &mut Skew,
     arrival: Time,
@@ -197,7 +201,7 @@ fn about_bulk<'a>(
     };
     if ends {
         let memory = outstanding.end(xid, kind)?;
-        memory.note(message, skew, arrival)?;
+        memory.note(message, waited, skew, arrival)?;
         return Ok(Some(Event::Done { xid, done: memory.done(status) }));
     }
     Ok(match status {
@@ -229,7 +233,7 @@ fn about_active<'a>(
     if matches!(status, ActiveStatus::CatchUpComplete | ActiveStatus::DataMissing) {
         memory.catching_up = false;
     }
-    memory.note(message, skew, arrival)?;
+    memory.note(message, 0, skew, arrival)?;
     if matches!(status, ActiveStatus::Ended(_)) {
         outstanding.end(xid, kind)?;
     }

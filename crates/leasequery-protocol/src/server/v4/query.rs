@@ -18,6 +18,8 @@ pub struct BulkQuery {
     window: Window,
     /// The last key that was looked at.
     after: Option<V4Key>,
+    /// The time of the query.
+    began: Time,
     response: Response,
 }
 
@@ -58,7 +60,7 @@ impl BulkQuery {
         let primary = primary(message)?;
         let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
         let response = Response::new(message, server_id, policy)?;
-        Ok(Self { primary, vpns, window: window(message)?, after: before(vpns), response })
+        Ok(Self { primary, vpns, window: window(message)?, after: before(vpns), began: store.now(), response })
     }
 
     /// Whether an entry is one to tell of.
@@ -73,8 +75,15 @@ impl BulkQuery {
         }
     }
 
+    /// What the next message is stamped with. The first one has the time when the answer began, however long it took to
+    /// find something to tell: the requestor comes back with it, and what changed behind the cursor since then is told it
+    /// then.
+    fn base_time(&self, store: &Store<V4Key>) -> Time {
+        if self.response.has_begun() { store.now() } else { self.began }
+    }
+
     fn done(&mut self, store: &Store<V4Key>, status: Option<(StatusCode, &str)>, out: &mut Vec<u8>) {
-        let base_time = self.response.has_base_time().then_some(store.now());
+        let base_time = self.response.has_base_time().then_some(self.base_time(store));
         self.response.about(MessageType::LEASE_QUERY_DONE, base_time, status, out);
     }
 }
@@ -93,7 +102,7 @@ impl Query<V4Key> for BulkQuery {
             };
             self.after = Some(entry.key());
             if self.wants(&entry, store)
-                && let Err(error) = self.response.entry(&entry, store.now(), store, out)
+                && let Err(error) = self.response.entry(&entry, self.base_time(store), store, out)
             {
                 return Progress::Failed(format!("{}: {error}", entry.key().address));
             }

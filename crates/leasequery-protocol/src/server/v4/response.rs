@@ -50,6 +50,11 @@ impl Response {
         Ok(())
     }
 
+    /// Whether a message has been made.
+    pub(super) fn has_begun(&self) -> bool {
+        self.begun
+    }
+
     pub(super) fn has_base_time(&self) -> bool {
         self.plan.has_base_time()
     }

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Key, Revision, Store, V6Key, VpnRange};
+use leasequery_store::{Binding, Key, Revision, Store, Time, V6Key, VpnRange};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{self, Message, OptionCode, StatusCode};
 
@@ -24,6 +24,9 @@ pub struct BulkQuery {
     leg: usize,
     /// The last key that was looked at on it.
     after: Option<V6Key>,
+    /// The time of the query. The first message is stamped with it, however long it took to find something to tell: the
+    /// requestor comes back with it, and what changed behind the cursor since then is told it then.
+    asked: Time,
     /// The store's latest change when it began, and how its links were; `None` once other bindings may be told of.
     began: Revision,
     links: Option<u64>,
@@ -55,12 +58,19 @@ impl BulkQuery {
             told: Told { window, policy: Arc::clone(policy) },
             leg: 0,
             after: None,
+            asked: store.now(),
             began: store.revision(),
             links: Some(store.links_generation()),
             crowds: HashSet::new(),
             hasher: RandomState::new(),
             response: Response::new(message, server_id, policy)?,
         })
+    }
+
+    /// What the next message is stamped with.
+    #[inline]
+    fn base_time(&self, store: &Store<V6Key>) -> Time {
+        if self.response.begun { store.now() } else { self.asked }
     }
 
     /// Tells of a client, if it is the turn of this binding.
@@ -72,11 +82,15 @@ impl BulkQuery {
         }
         match self.turn(binding, store) {
             Turn::Other => Ok(()),
-            Turn::Alone => self.response.client(std::slice::from_ref(binding), None, store.now(), out),
+            Turn::Alone => {
+                let base_time = self.base_time(store);
+                self.response.client(std::slice::from_ref(binding), None, base_time, out)
+            }
             Turn::All => {
+                let base_time = self.base_time(store);
                 let (told, response) = (&self.told, &mut self.response);
                 let others = others_on_link(binding, store).filter(|other| told.includes(other));
-                together(binding, others, |leases| response.client(leases, None, store.now(), out))
+                together(binding, others, |leases| response.client(leases, None, base_time, out))
             }
         }
     }
@@ -128,7 +142,7 @@ impl Query<V6Key> for BulkQuery {
 
     fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
         let Some(leg) = self.legs.get(self.leg).copied() else {
-            self.response.end(store.now(), None, out);
+            self.response.end(self.base_time(store), None, out);
             return Progress::Done;
         };
         let start = match leg {
@@ -158,7 +172,7 @@ impl Query<V6Key> for BulkQuery {
     }
 
     fn terminate(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, reason: &str) {
-        self.response.end(store.now(), Some((StatusCode::QUERY_TERMINATED, reason)), out);
+        self.response.end(self.base_time(store), Some((StatusCode::QUERY_TERMINATED, reason)), out);
     }
 
     fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
