@@ -1,7 +1,7 @@
 //! What a store knows, as records.
 
 use leasequery::record::{Input as Record, View};
-use leasequery_store::{Entry, Selector, SourceId, Store, V4Key, V6Key, VpnRange};
+use leasequery_store::{Budget, Entry, Selector, SourceId, Store, V4Key, V6Key, VpnRange};
 
 /// A store whose bindings can be printed and taken again.
 pub(crate) trait Printed {
@@ -14,7 +14,7 @@ pub(crate) trait Printed {
 
 impl Printed for Store<V4Key> {
     fn print(&self) -> Vec<String> {
-        self.scan(Selector::All, VpnRange::All, None)
+        self.scan(Selector::All, VpnRange::All, None, &Budget::unlimited())
             .filter_map(|entry| match entry {
                 Entry::Bound(binding) => Some(text(&View::of_v4_binding(&binding, self))),
                 Entry::Free { .. } => None,
@@ -30,7 +30,7 @@ impl Printed for Store<V4Key> {
 
 impl Printed for Store<V6Key> {
     fn print(&self) -> Vec<String> {
-        self.scan(Selector::All, VpnRange::All, None)
+        self.scan(Selector::All, VpnRange::All, None, &Budget::unlimited())
             .filter_map(|entry| match entry {
                 Entry::Bound(binding) => Some(text(&View::of_v6_binding(&binding))),
                 Entry::Free { .. } => None,

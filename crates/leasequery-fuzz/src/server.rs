@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leasequery_protocol::server::{Allow, CloseReason, Connection, Event, Limits, Policy, Protocol, Turn};
-use leasequery_store::{Store, Time};
+use leasequery_store::{Budget, Store, Time};
 use leasequery_wire::{Framing, split_frame};
 
 use crate::family::{Family, V4, V6};
@@ -401,7 +401,8 @@ impl<F: Family> Wheel<F> {
     fn check_resume(&self) {
         let Some(resume) = self.resume.filter(|_| self.connection.is_active()) else { return };
         let told = self.connection.told_up_to();
-        if let Some(untold) = told.and_then(|told| self.store.changes(told).next()) {
+        let budget = Budget::unlimited();
+        if let Some(untold) = told.and_then(|told| self.store.changes(told, &budget).next()) {
             assert!(untold.changed() >= resume, "changed at {}, is untold, and {resume} was said", untold.changed());
         }
     }

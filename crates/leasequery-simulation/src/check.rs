@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use leasequery_store::{Entry, Selector, Store, Time, VpnRange};
+use leasequery_store::{Budget, Entry, Selector, Store, Time, VpnRange};
 
 use crate::copy::{Contact, Name, POLL, SWEEP, Seen, is_ended};
 use crate::family::Family;
@@ -101,7 +101,8 @@ pub(crate) type Server = (BTreeMap<Name, Said>, i64);
 
 /// What a server says about all that is not free.
 pub(crate) fn view<F: Family>(store: &Store<F::Key>) -> BTreeMap<Name, Said> {
-    let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
+    let budget = Budget::unlimited();
+    let bound = store.scan(Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
         Entry::Bound(binding) => {
             let seen = F::seen_of(&binding, false)?;
             Some((F::name(binding.key(), store), Said { seen, contacts: F::contacts(&binding, store) }))
@@ -113,7 +114,8 @@ pub(crate) fn view<F: Family>(store: &Store<F::Key>) -> BTreeMap<Name, Said> {
 
 /// What a copy has in its store.
 pub(crate) fn copied<F: Family>(store: &Store<F::Key>) -> BTreeMap<Name, Seen> {
-    let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
+    let budget = Budget::unlimited();
+    let bound = store.scan(Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
         Entry::Bound(binding) => Some((F::name(binding.key(), store), F::seen_of(&binding, true)?)),
         Entry::Free { .. } => None,
     });

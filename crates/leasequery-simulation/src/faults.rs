@@ -1,5 +1,6 @@
 //! What happens to leases, and what goes wrong.
 
+use leasequery_store::Budget;
 use std::time::Duration;
 
 use crate::Mutation;
@@ -201,7 +202,7 @@ impl<F: Family> Tree<F> {
         }
         if let Some(mut durable) = process.durable.take() {
             let forgotten = process.store.take_forgotten();
-            let batch = durable.collect(&process.store, usize::MAX);
+            let batch = durable.collect(&process.store, &Budget::unlimited());
             durable.write(batch, &forgotten).and_then(|()| durable.close()).map_err(|error| error.to_string())?;
         }
         // What the one did not say because the other said better is told again in a sweep.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use leasequery_protocol::follower::{Follower, LINKS, Link, Position};
 use leasequery_store::durable::{Durable, Memory};
-use leasequery_store::{Settings, SourceId, Store};
+use leasequery_store::{Budget, Settings, SourceId, Store};
 
 use crate::Mutation;
 use crate::clock::Clock;
@@ -127,7 +127,7 @@ impl<F: Family> Node<F> {
         }
         if let Some(durable) = &mut durable {
             // Before anybody is told of anything, as the daemon does it: the mark of a clean end is gone.
-            durable.write(durable.collect(&store, usize::MAX), &[]).map_err(|error| error.to_string())?;
+            durable.write(durable.collect(&store, &Budget::unlimited()), &[]).map_err(|error| error.to_string())?;
             durable.sync().map_err(|error| error.to_string())?;
         }
         let mut following = Vec::new();
@@ -216,7 +216,7 @@ impl<F: Family> Process<F> {
         let Some(durable) = &mut self.durable else { return Ok(()) };
         loop {
             let forgotten = self.store.take_forgotten();
-            let batch = durable.collect(&self.store, random.usize(1..40));
+            let batch = durable.collect(&self.store, &Budget::new(random.usize(1..40)));
             let complete = batch.is_complete();
             durable.write(batch, &forgotten).map_err(|error| error.to_string())?;
             if random.u8(..) < diligence {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leasequery_protocol::server::{Allow, Connection, Limits, Policy, Turn};
-use leasequery_store::{Store, Time};
+use leasequery_store::{Budget, Store, Time};
 
 use crate::Mutation;
 use crate::family::Family;
@@ -175,7 +175,8 @@ impl<F: Family> Serving<F> {
         }
         if let (Some(resume), true) = (self.resume, self.connection.is_active()) {
             let active = self.connection.told_up_to();
-            let untold = active.and_then(|cursor| store.changes(cursor).next());
+            let budget = Budget::unlimited();
+            let untold = active.and_then(|cursor| store.changes(cursor, &budget).next());
             if let Some(untold) = untold.filter(|untold| untold.changed() < resume) {
                 let (key, changed) = (untold.key(), untold.changed());
                 return Err(format!("{key} changed at {changed}, is untold, and {resume} was said"));

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use leasequery_store::durable::Durable;
 use leasequery_store::{
-    Binding, Entry, Hardware, Revision, Selector, Settings, SourceId, Start, State, Store, Time, Update, V4Key,
+    Binding, Budget, Entry, Hardware, Revision, Selector, Settings, SourceId, Start, State, Store, Time, Update, V4Key,
     VpnIndex, VpnRange,
 };
 
@@ -159,22 +159,30 @@ fn main() {
 
     let all = VpnRange::One(VpnIndex::DEFAULT);
     let sum = time("scan of all, every field read", stored, || {
-        store.scan(Selector::All, all, None).fold(0_u64, |sum, entry| sum + weigh(&entry))
+        store.scan(Selector::All, all, None, &Budget::unlimited()).fold(0_u64, |sum, entry| sum + weigh(&entry))
     });
     black_box(sum);
-    time("changes since the beginning", stored, || black_box(store.changes(Revision::default()).count()));
+    time("changes since the beginning", stored, || {
+        black_box(store.changes(Revision::default(), &Budget::unlimited()).count())
+    });
     time("changes since the beginning, every field read", stored, || {
-        black_box(store.changes(Revision::default()).fold(0, |sum, binding| sum + weigh_binding(&binding)))
+        black_box(
+            store
+                .changes(Revision::default(), &Budget::unlimited())
+                .fold(0, |sum, binding| sum + weigh_binding(&binding)),
+        )
     });
     let end = store.revision();
     for (what, after) in [("changes, none new", end), ("changes, one new", Revision(end.0 - 1))] {
         time(what, 2_000_000, || {
-            (0..2_000_000).map(|_| store.changes(black_box(after)).map(|b| weigh_binding(&b)).sum::<u64>()).sum::<u64>()
+            (0..2_000_000)
+                .map(|_| store.changes(black_box(after), &Budget::unlimited()).map(|b| weigh_binding(&b)).sum::<u64>())
+                .sum::<u64>()
         });
     }
     let mut random = fastrand::Rng::with_seed(9);
     let leases: Vec<Lease> = (0..200_000).map(|_| Lease::new(random.u32(..bindings))).collect();
-    let found = |selector: Selector<'_>| store.scan(selector, all, None).next().is_some();
+    let found = |selector: Selector<'_>| store.scan(selector, all, None, &Budget::unlimited()).next().is_some();
     time("look-up by address", leases.len(), || leases.iter().filter(|l| store.lookup(l.key).is_some()).count());
     let hardware = |lease: &Lease| found(Selector::Hardware(Hardware { htype: 1, address: &lease.mac }));
     time("look-up by MAC address", leases.len(), || leases.iter().filter(|l| hardware(l)).count());
@@ -193,7 +201,7 @@ fn main() {
         Durable::<V4Key>::open(directory.path(), Settings::default()).expect("an empty durable copy");
     time("written to disk, in batches of 1024", stored, || {
         loop {
-            let batch = durable.collect(&store, 1024);
+            let batch = durable.collect(&store, &Budget::new(1024));
             let complete = batch.is_complete();
             durable.write(batch, &[]).expect("it is written");
             durable.sync().expect("it is on disk");

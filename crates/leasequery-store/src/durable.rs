@@ -15,7 +15,9 @@ use std::path::Path;
 use thiserror::Error;
 
 use crate::network::Owned;
-use crate::{CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, SourceMetadata, Store};
+use crate::{
+    Budget, CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, SourceMetadata, Store,
+};
 use metadata::{CLOSED, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
 
 pub use disk::{Disk, Table, Write};
@@ -133,18 +135,17 @@ impl<K: Key, D: Disk> Durable<K, D> {
         self.was_closed
     }
 
-    /// Takes what has changed since the last batch that was written, `room` bindings at most.
-    pub fn collect(&self, store: &Store<K>, room: usize) -> Batch<K> {
+    /// Takes what has changed since the last batch that was written, as far as the budget goes.
+    pub fn collect(&self, store: &Store<K>, budget: &Budget) -> Batch<K> {
         let mut bindings = Vec::new();
-        let mut revision = self.revision;
-        for binding in store.changes(self.revision).take(room) {
+        let mut changes = store.changes(self.revision, budget);
+        for binding in changes.by_ref() {
             let (mut key, mut value) = (Vec::with_capacity(8), Vec::with_capacity(160));
             binding.key().write(&mut key);
             binding.to_bytes(&mut value);
             bindings.push(Write { table: Table::Bindings, key, value: Some(value) });
-            revision = binding.revision();
         }
-        let complete = bindings.len() < room;
+        let (revision, complete) = (changes.cursor(), changes.is_over());
         let mut metadata = store.metadata();
         if !complete {
             // How far a source was read, and that it was read as a whole, holds with all that it said.

@@ -3,7 +3,8 @@
 //! A [`Binding`] is the present knowledge about one address. The store keeps bindings ordered by key (a bulk query is a
 //! cursor over keys), ordered by recency (each binding once, at its last change: catching up is a cursor over
 //! revisions) and indexed by the identifiers that queries name. Both kinds of cursor are plain values that stay valid
-//! while the store changes, so that nobody has to hold a lock, or a copy, for longer than a bite.
+//! while the store changes, so that nobody has to hold a lock, or a copy, for longer than a bite: every walk takes a
+//! [`Budget`], and stops where that is spent.
 //!
 //! The store is one machine for both protocols, generic over the [`Key`]. It knows neither wire formats nor sockets,
 //! and the time is what its owner says it is ([`Store::advance`]).
@@ -11,6 +12,7 @@
 mod arena;
 mod attributes;
 mod binding;
+mod budget;
 mod commit;
 mod coverage;
 pub mod durable;
@@ -29,13 +31,14 @@ mod timers;
 mod vpn;
 
 pub use binding::{Binding, Hardware, Start, State, Update};
+pub use budget::Budget;
 pub use coverage::{About, Unknown};
 pub use image::{CorruptRecord, Image, Metadata, SourceMetadata};
 pub use key::{Key, KeyMap, V4Key, V6Key};
 pub use links::Link;
 pub use network::Network;
 pub use recency::Revision;
-pub use scan::{Entry, Scan, Selector, VpnRange};
+pub use scan::{Changes, Entry, Scan, Selector, VpnRange};
 pub use store::{Counts, Outcome, Settings, SourceId, Store};
 pub use time::Time;
 pub use vpn::{VpnIndex, VpnName};

@@ -10,7 +10,7 @@ use crate::attributes::link_octets;
 use crate::commit::{Indexed, identifier};
 use crate::key::first_of;
 use crate::siblings::Next;
-use crate::{Binding, SourceId, Store, V6Key};
+use crate::{Binding, Budget, SourceId, Store, V6Key};
 
 /// A link as it is configured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -135,12 +135,18 @@ impl Store<V6Key> {
         spans
     }
 
-    /// The bindings of a client, of whatever state, in key order.
+    /// The bindings of a client, of whatever state, in key order from behind `after`, as far as the budget goes.
     #[inline]
-    pub fn of_client(&self, duid: &[u8]) -> impl Iterator<Item = Binding<'_, V6Key>> + use<'_> {
-        let mut numbers = self.members(Indexed::ClientId, identifier(duid), None);
+    pub fn of_client<'s>(
+        &'s self,
+        duid: &[u8],
+        after: Option<V6Key>,
+        budget: &'s Budget,
+    ) -> impl Iterator<Item = Binding<'s, V6Key>> + use<'s> {
+        let mut numbers = self.members(Indexed::ClientId, identifier(duid), after);
         std::iter::from_fn(move || {
-            numbers.members.next(|key| self.map.find(key)).map(|number| self.records.binding(number))
+            let number = numbers.members.next(|key| self.map.find(key)).filter(|_| budget.take())?;
+            Some(self.records.binding(number))
         })
     }
 
@@ -149,14 +155,19 @@ impl Store<V6Key> {
         self.siblings.next(binding.number()) == Next::Many
     }
 
-    /// The other bindings of the client of a binding, of whatever state. Those of a few come in no order.
+    /// The other bindings of the client of a binding, of whatever state, as far as the budget goes. Those of a few come in
+    /// no order.
     #[inline]
-    pub fn siblings<'s>(&'s self, binding: &Binding<'s, V6Key>) -> impl Iterator<Item = Binding<'s, V6Key>> + use<'s> {
+    pub fn siblings<'s>(
+        &'s self,
+        binding: &Binding<'s, V6Key>,
+        budget: &'s Budget,
+    ) -> impl Iterator<Item = Binding<'s, V6Key>> + use<'s> {
         let own = binding.number();
         let mut ring = own;
         let mut many = match self.siblings.next(own) {
             Next::Record(_) => None,
-            Next::Many => Some(self.of_client(binding.client_id().unwrap_or_default())),
+            Next::Many => Some(self.of_client(binding.client_id().unwrap_or_default(), None, budget)),
         };
         std::iter::from_fn(move || {
             if let Some(many) = &mut many {
@@ -166,7 +177,7 @@ impl Store<V6Key> {
                 Next::Record(next) if next != own => next,
                 Next::Record(_) | Next::Many => return None,
             };
-            Some(self.records.binding(ring))
+            budget.take().then(|| self.records.binding(ring))
         })
     }
 

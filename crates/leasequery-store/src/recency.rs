@@ -1,4 +1,4 @@
-use std::collections::VecDeque;
+use std::collections::{VecDeque, vec_deque};
 
 use crate::Time;
 
@@ -37,6 +37,31 @@ struct Entry {
 impl Chunk {
     fn revision(&self, entry: Entry) -> Revision {
         Revision(self.first.0 + u64::from(entry.offset))
+    }
+}
+
+/// Entries of the log in their order.
+#[derive(Debug)]
+pub(crate) struct After<'s> {
+    /// Revision from which the offsets of `entries` count.
+    base: Revision,
+    entries: std::slice::Iter<'s, Entry>,
+    chunks: vec_deque::Iter<'s, Chunk>,
+}
+
+impl Iterator for After<'_> {
+    type Item = (Revision, u32);
+
+    #[inline]
+    fn next(&mut self) -> Option<(Revision, u32)> {
+        loop {
+            if let Some(entry) = self.entries.next() {
+                return Some((Revision(self.base.0 + u64::from(entry.offset)), entry.record));
+            }
+            // None of them is empty but the one that is being written.
+            let chunk = self.chunks.next()?;
+            (self.base, self.entries) = (chunk.first, chunk.entries.iter());
+        }
     }
 }
 
@@ -121,14 +146,15 @@ impl Recency {
     }
 
     /// Entries with a revision greater than `after`, in order, whether they count or not.
-    pub(crate) fn after(&self, after: Revision) -> impl Iterator<Item = (Revision, u32)> + '_ {
+    pub(crate) fn after(&self, after: Revision) -> After<'_> {
         let from = self.chunks.partition_point(|chunk| chunk.first <= after).saturating_sub(1);
-        let skip =
-            self.chunks.get(from).map_or(0, |chunk| chunk.entries.partition_point(|e| chunk.revision(*e) <= after));
-        self.chunks.range(from..).enumerate().flat_map(move |(nth, chunk)| {
-            let entries = if nth == 0 { &chunk.entries[skip..] } else { &chunk.entries[..] };
-            entries.iter().map(move |entry| (chunk.revision(*entry), entry.record))
-        })
+        let mut chunks = self.chunks.range(from..);
+        let first = chunks.next();
+        let entries = first.map_or(&[][..], |chunk| {
+            let skip = chunk.entries.partition_point(|entry| chunk.revision(*entry) <= after);
+            &chunk.entries[skip..]
+        });
+        After { base: first.map_or(Revision::default(), |chunk| chunk.first), entries: entries.iter(), chunks }
     }
 
     /// A revision behind which every change at `time` or later lies. `changed` gives the time of an entry that counts.

@@ -2,9 +2,10 @@ use std::net::Ipv6Addr;
 
 use crate::index::Members;
 use crate::network::Networks;
+use crate::recency::After;
 use crate::records::{Record, Records};
 use crate::siblings::Siblings;
-use crate::{Binding, Hardware, Key, KeyMap, Revision, Time, VpnIndex};
+use crate::{Binding, Budget, Hardware, Key, KeyMap, Revision, Time, VpnIndex};
 
 /// Which bindings a query is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +57,8 @@ impl<K: Key> Entry<'_, K> {
     }
 }
 
-/// Entries in key order. A scan that has been dropped is taken up again behind the last key it gave.
+/// Entries in key order, until there are no more or the budget is spent. A scan that has been dropped is taken up again
+/// behind its [cursor](Self::cursor).
 #[derive(Debug)]
 pub struct Scan<'s, K: Key> {
     records: &'s Records<K>,
@@ -64,6 +66,9 @@ pub struct Scan<'s, K: Key> {
     siblings: &'s Siblings,
     vpns: VpnRange,
     walk: Walk<'s, K>,
+    budget: &'s Budget,
+    cursor: Option<K>,
+    over: bool,
 }
 
 #[derive(Debug)]
@@ -92,6 +97,10 @@ impl<'s, K> List<'s, K> {
         self.members.is_some()
     }
 
+    fn none() -> Self {
+        Self::new(Members::One(None))
+    }
+
     pub(crate) fn made_of_hardware(self) -> Self {
         Self { made_of_hardware: true, ..self }
     }
@@ -115,9 +124,10 @@ impl<'s, K: Key> Stored<'s, K> {
     }
 
     #[inline]
-    fn next(&mut self, records: &Records<K>, siblings: &Siblings) -> Option<(K, u32)> {
+    fn next(&mut self, records: &Records<K>, siblings: &Siblings, left: usize) -> Option<(K, u32)> {
         if self.ahead.is_empty() {
-            self.ahead.extend(self.keys.by_ref().take(AHEAD));
+            // Not more than can be used.
+            self.ahead.extend(self.keys.by_ref().take(left.clamp(1, AHEAD)));
             touch(records, siblings, self.ahead.iter().map(|(_, number)| *number));
             self.ahead.reverse();
         }
@@ -173,12 +183,11 @@ fn behind<K: Key>(key: K) -> Option<K> {
 
 impl<'s, K: Key> Scan<'s, K> {
     pub(crate) fn all(
-        records: &'s Records<K>,
-        map: &'s K::Map,
-        siblings: &'s Siblings,
+        (records, map, siblings): (&'s Records<K>, &'s K::Map, &'s Siblings),
         networks: &'s Networks<K>,
         vpns: VpnRange,
         after: Option<K>,
+        budget: &'s Budget,
     ) -> Self {
         let start = match vpns {
             VpnRange::One(vpn) => K::first_of(vpn),
@@ -188,24 +197,37 @@ impl<'s, K: Key> Scan<'s, K> {
             Some(after) => behind(after).map(|from| from.max(start)),
             None => Some(start),
         };
-        // Behind the greatest key of all there is nothing; the range from it on is dropped key by key.
-        let mut stored = Stored::new(map.range(from.unwrap_or(K::last_of(VpnIndex(u16::MAX)))));
-        let mut next = stored.next(records, siblings);
-        while next.is_some_and(|(key, _)| after.is_some_and(|after| key <= after)) {
-            next = stored.next(records, siblings);
-        }
-        Self { records, map, siblings, vpns, walk: Walk::All { stored, next, free: Free::seek(networks, from) } }
+        let Some(from) = from else {
+            // Behind the greatest key of all there is nothing.
+            let lists = [List::none(), List::none()];
+            return Self::members((records, map, siblings), vpns, lists, after, budget);
+        };
+        let mut stored = Stored::new(map.range(from));
+        let next = stored.next(records, siblings, budget.left());
+        let walk = Walk::All { stored, next, free: Free::seek(networks, Some(from)) };
+        Self { records, map, siblings, vpns, walk, budget, cursor: after, over: false }
     }
 
     pub(crate) fn members(
-        records: &'s Records<K>,
-        map: &'s K::Map,
-        siblings: &'s Siblings,
+        (records, map, siblings): (&'s Records<K>, &'s K::Map, &'s Siblings),
         vpns: VpnRange,
         mut lists: [List<'s, K>; 2],
+        after: Option<K>,
+        budget: &'s Budget,
     ) -> Self {
         let heads = [0, 1].map(|list| head(records, map, &mut lists[list]));
-        Self { records, map, siblings, vpns, walk: Walk::Members { lists, heads } }
+        let walk = Walk::Members { lists, heads };
+        Self { records, map, siblings, vpns, walk, budget, cursor: after, over: false }
+    }
+
+    /// Up to where everything has been looked at.
+    pub fn cursor(&self) -> Option<K> {
+        self.cursor
+    }
+
+    /// Whether there is nothing more, once nothing more is given: if not, the budget was spent.
+    pub fn is_over(&self) -> bool {
+        self.over
     }
 
     fn within(&self, key: K) -> bool {
@@ -214,16 +236,44 @@ impl<'s, K: Key> Scan<'s, K> {
             VpnRange::All => true,
         }
     }
+
+    /// The next entry in order, and whether it is of the right kind.
+    #[inline]
+    fn step(&mut self) -> Option<(Entry<'s, K>, bool)> {
+        Some(match &mut self.walk {
+            Walk::All { stored, next, free } => match (*next, free.next) {
+                (Some((key, record)), configured) if configured.is_none_or(|(other, _)| key <= other) => {
+                    if configured.is_some_and(|(other, _)| key == other) {
+                        free.advance();
+                    }
+                    *next = stored.next(self.records, self.siblings, self.budget.left());
+                    (Entry::Bound(self.records.binding(record)), true)
+                }
+                (_, Some((key, since))) => {
+                    free.advance();
+                    (Entry::Free { key, since }, true)
+                }
+                (_, None) => return None,
+            },
+            Walk::Members { lists, heads } => {
+                let list = match (heads[0], heads[1]) {
+                    (Some((first, _)), Some((second, _))) => usize::from(second < first),
+                    (Some(_), None) => 0,
+                    (None, Some(_)) => 1,
+                    (None, None) => return None,
+                };
+                let (_, record) = heads[list]?;
+                heads[list] = head(self.records, self.map, &mut lists[list]);
+                let has_client_id = || self.records.get(record).flags & Record::<K>::CLIENT_ID != 0;
+                let right = !lists[list].made_of_hardware || has_client_id();
+                (Entry::Bound(self.records.binding(record)), right)
+            }
+        })
+    }
 }
 
 fn head<K: Key>(records: &Records<K>, map: &K::Map, list: &mut List<'_, K>) -> Option<(K, u32)> {
-    loop {
-        let number = list.members.next(|key| map.find(key))?;
-        let record = records.get(number);
-        if !list.made_of_hardware || record.flags & Record::<K>::CLIENT_ID != 0 {
-            return Some((record.key, number));
-        }
-    }
+    list.members.next(|key| map.find(key)).map(|number| (records.get(number).key, number))
 }
 
 impl<'s, K: Key> Iterator for Scan<'s, K> {
@@ -231,83 +281,93 @@ impl<'s, K: Key> Iterator for Scan<'s, K> {
 
     #[inline]
     fn next(&mut self) -> Option<Entry<'s, K>> {
-        loop {
-            let entry = match &mut self.walk {
-                Walk::All { stored, next, free } => match (*next, free.next) {
-                    (Some((key, record)), configured) if configured.is_none_or(|(other, _)| key <= other) => {
-                        if configured.is_some_and(|(other, _)| key == other) {
-                            free.advance();
-                        }
-                        *next = stored.next(self.records, self.siblings);
-                        Entry::Bound(self.records.binding(record))
-                    }
-                    (_, Some((key, since))) => {
-                        free.advance();
-                        Entry::Free { key, since }
-                    }
-                    (_, None) => return None,
-                },
-                Walk::Members { lists, heads } => {
-                    let list = match (heads[0], heads[1]) {
-                        (Some((first, _)), Some((second, _))) => usize::from(second < first),
-                        (Some(_), None) => 0,
-                        (None, Some(_)) => 1,
-                        (None, None) => return None,
-                    };
-                    let (_, record) = heads[list]?;
-                    heads[list] = head(self.records, self.map, &mut lists[list]);
-                    Entry::Bound(self.records.binding(record))
-                }
+        while !self.over && self.budget.take() {
+            let Some((entry, right)) = self.step() else {
+                self.over = true;
+                break;
             };
-            if self.within(entry.key()) {
-                return Some(entry);
-            }
             // All keys of a VPN lie together: behind it, an ordered walk has nothing more to give.
             if matches!(self.vpns, VpnRange::One(vpn) if entry.key().vpn() > vpn) {
-                return None;
+                self.over = true;
+                break;
+            }
+            self.cursor = Some(entry.key());
+            if right && self.within(entry.key()) {
+                return Some(entry);
             }
         }
+        None
     }
 }
 
-/// Bindings in the order of their last changes, a few read ahead like the stored keys.
+/// Bindings in the order of their last changes, a few read ahead like the stored keys, until there are no more or the
+/// budget is spent.
 #[derive(Debug)]
-pub(crate) struct Changes<'s, K: Key, I> {
+pub struct Changes<'s, K: Key> {
     records: &'s Records<K>,
     siblings: &'s Siblings,
-    entries: I,
+    entries: After<'s>,
+    budget: &'s Budget,
     /// Whether one has been given. A live session finds one or none at a time, and nothing is read ahead for that.
     begun: bool,
     /// In reverse, so that the next one is last.
     ahead: Vec<(Revision, u32)>,
+    /// Up to where everything has been given.
+    cursor: Revision,
+    /// Up to where everything has been looked at.
+    seen: Revision,
+    over: bool,
 }
 
-impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Changes<'s, K, I> {
-    pub(crate) fn new(records: &'s Records<K>, siblings: &'s Siblings, entries: I) -> Self {
-        Self { records, siblings, entries, begun: false, ahead: Vec::new() }
+impl<'s, K: Key> Changes<'s, K> {
+    pub(crate) fn new(
+        records: &'s Records<K>,
+        siblings: &'s Siblings,
+        entries: After<'s>,
+        after: Revision,
+        budget: &'s Budget,
+    ) -> Self {
+        let ahead = Vec::new();
+        Self { records, siblings, entries, budget, begun: false, ahead, cursor: after, seen: after, over: false }
     }
 
-    fn first(&mut self) -> Option<(Revision, u32)> {
-        self.begun = true;
-        let records = self.records;
-        self.entries.find(|(revision, number)| records.is_at(*number, *revision))
+    /// Up to where everything has been given.
+    pub fn cursor(&self) -> Revision {
+        self.cursor
     }
 
-    /// Reads ahead until there is something that counts, or nothing more.
-    fn read_ahead(&mut self) {
-        while self.ahead.is_empty() {
-            self.ahead.extend(self.entries.by_ref().take(AHEAD));
-            if self.ahead.is_empty() {
-                return;
+    /// Whether there is nothing more, once nothing more is given: if not, the budget was spent.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+
+    /// Looks for the next entry that counts.
+    fn look(&mut self) -> Option<(Revision, u32)> {
+        while self.budget.take() {
+            let Some((revision, number)) = self.entries.next() else {
+                self.over = true;
+                return None;
+            };
+            self.seen = revision;
+            if self.records.is_at(number, revision) {
+                return Some((revision, number));
             }
-            self.ahead.retain(|(revision, number)| self.records.is_at(*number, *revision));
-            touch(self.records, self.siblings, self.ahead.iter().map(|(_, number)| *number));
-            self.ahead.reverse();
         }
+        None
+    }
+
+    fn read_ahead(&mut self) {
+        while self.ahead.len() < AHEAD
+            && let Some(entry) = self.look()
+        {
+            self.ahead.push(entry);
+        }
+        touch(self.records, self.siblings, self.ahead.iter().map(|(_, number)| *number));
+        self.ahead.reverse();
     }
 }
 
-impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Iterator for Changes<'s, K, I> {
+impl<'s, K: Key> Iterator for Changes<'s, K> {
     type Item = Binding<'s, K>;
 
     #[inline]
@@ -318,7 +378,14 @@ impl<'s, K: Key, I: Iterator<Item = (Revision, u32)>> Iterator for Changes<'s, K
             }
             self.ahead.pop()
         } else {
-            self.first()
+            self.begun = true;
+            self.look()
+        };
+        // What does not count is passed over with what comes before it.
+        self.cursor = match (entry, self.ahead.is_empty()) {
+            (Some((revision, _)), false) => revision,
+            (_, true) => self.seen,
+            (None, false) => self.cursor,
         };
         entry.map(|(_, number)| self.records.binding(number))
     }

@@ -13,7 +13,7 @@ use crate::siblings::Siblings;
 use crate::timers::Timers;
 use crate::vpn::Vpns;
 use crate::{
-    Binding, Key, KeyMap, Network, Revision, Scan, Selector, State, Time, Update, VpnIndex, VpnName, VpnRange,
+    Binding, Budget, Key, KeyMap, Network, Revision, Scan, Selector, State, Time, Update, VpnIndex, VpnName, VpnRange,
 };
 
 /// Number of a source in this store.
@@ -351,11 +351,24 @@ impl<K: Key> Store<K> {
     }
 
     /// What matches `selector`, in key order, from behind `after`. Bindings of any state are given, ended ones with the
-    /// last client.
-    pub fn scan(&self, selector: Selector<'_>, vpns: VpnRange, after: Option<K>) -> Scan<'_, K> {
+    /// last client. What is passed over is work, too.
+    pub fn scan<'s>(
+        &'s self,
+        selector: Selector<'_>,
+        vpns: VpnRange,
+        after: Option<K>,
+        budget: &'s Budget,
+    ) -> Scan<'s, K> {
+        let all = (&self.records, &self.map, &self.siblings);
+        // What is in the VPNs before may be much, and is not even walked over.
+        let before = match vpns {
+            VpnRange::One(VpnIndex(vpn)) => vpn.checked_sub(1).map(|previous| K::last_of(VpnIndex(previous))),
+            VpnRange::All => None,
+        };
+        let after = after.max(before);
         let none = List::new(Members::One(None));
         let lists = match selector {
-            Selector::All => return Scan::all(&self.records, &self.map, &self.siblings, &self.networks, vpns, after),
+            Selector::All => return Scan::all(all, &self.networks, vpns, after, budget),
             Selector::Hardware(hardware) => [self.members(Indexed::Hardware, of_hardware(hardware), after), none],
             Selector::ClientId(id) => {
                 let listed = self.members(Indexed::ClientId, identifier(id), after);
@@ -375,7 +388,7 @@ impl<K: Key> Store<K> {
                 [self.members(Indexed::Link, identifier(link_octets(&octets)), after), none]
             }
         };
-        Scan::members(&self.records, &self.map, &self.siblings, vpns, lists)
+        Scan::members(all, vpns, lists, after, budget)
     }
 
     /// The keys of the bindings in a span, both ends included.
@@ -384,8 +397,8 @@ impl<K: Key> Store<K> {
     }
 
     /// Bindings that changed after a revision, each once, at its last change, in the order of the changes.
-    pub fn changes(&self, after: Revision) -> impl Iterator<Item = Binding<'_, K>> {
-        Changes::new(&self.records, &self.siblings, self.recency.after(after))
+    pub fn changes<'s>(&'s self, after: Revision, budget: &'s Budget) -> Changes<'s, K> {
+        Changes::new(&self.records, &self.siblings, self.recency.after(after), after, budget)
     }
 
     /// A revision such that all changes at `time` or later come after it.

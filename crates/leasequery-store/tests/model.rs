@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use leasequery_store::{
-    Binding, Entry, Hardware, Image, Network, Outcome, Revision, Selector, Settings, SourceId, Start, State, Store,
-    Time, Update, V4Key, VpnIndex, VpnName, VpnRange,
+    Binding, Budget, Entry, Hardware, Image, Network, Outcome, Revision, Selector, Settings, SourceId, Start, State,
+    Store, Time, Update, V4Key, VpnIndex, VpnName, VpnRange,
 };
 use proptest::prelude::*;
 
@@ -220,17 +220,23 @@ fn bound(store: &Store<V4Key>, selector: Selector<'_>, vpns: VpnRange, page: usi
     let mut found = BTreeMap::new();
     let mut after = None;
     loop {
-        let entries: Vec<_> = store.scan(selector, vpns, after).take(page).collect();
-        if entries.is_empty() {
-            return found;
-        }
-        for entry in entries {
+        let budget = Budget::new(page);
+        let mut scan = store.scan(selector, vpns, after, &budget);
+        let mut entries = 0;
+        for entry in scan.by_ref() {
             assert!(after.is_none_or(|after| after < entry.key()), "keys ascend");
             after = Some(entry.key());
+            entries += 1;
             if let Entry::Bound(binding) = entry {
                 found.insert(binding.key(), known(&binding));
             }
         }
+        assert!(entries <= page && (scan.is_over() || budget.is_spent()), "nothing is given for nothing");
+        if scan.is_over() {
+            return found;
+        }
+        assert!(scan.cursor() > after.filter(|_| entries == 0), "each bite comes further");
+        after = scan.cursor();
     }
 }
 
@@ -275,7 +281,7 @@ proptest! {
         let (mut store, _) = run(&steps);
         let mut seen = BTreeSet::new();
         let mut last = early.revision();
-        for binding in store.changes(early.revision()) {
+        for binding in store.changes(early.revision(), &Budget::unlimited()) {
             prop_assert!(binding.revision() > last, "revisions ascend");
             last = binding.revision();
             prop_assert!(seen.insert(binding.key()), "each binding once");
@@ -295,7 +301,7 @@ proptest! {
         let (store, _) = run(&steps);
         let time = store.now().minus(back);
         let revision = store.revision_at(time);
-        for entry in store.scan(Selector::All, VpnRange::All, None) {
+        for entry in store.scan(Selector::All, VpnRange::All, None, &Budget::unlimited()) {
             if let Entry::Bound(binding) = entry {
                 prop_assert_eq!(binding.changed() >= time, binding.revision() > revision);
             }
@@ -307,7 +313,7 @@ proptest! {
         let (store, _) = run(&steps);
         let mut image = Image::new(store.settings(), store.metadata());
         image.set_networks(vec![(None, store.networks_of(None).to_vec())]);
-        for entry in store.scan(Selector::All, VpnRange::All, None) {
+        for entry in store.scan(Selector::All, VpnRange::All, None, &Budget::unlimited()) {
             if let Entry::Bound(binding) = entry {
                 let mut bytes = Vec::new();
                 binding.to_bytes(&mut bytes);
@@ -318,7 +324,7 @@ proptest! {
         prop_assert_eq!(restored.metadata(), store.metadata());
         prop_assert_eq!(restored.counts().active, store.counts().active);
         prop_assert_eq!(bound(&restored, Selector::All, VpnRange::All, 7), bound(&store, Selector::All, VpnRange::All, 7));
-        let revisions = |store: &Store<V4Key>| store.changes(Revision::default()).map(|b| (b.revision(), b.key())).collect::<Vec<_>>();
+        let revisions = |store: &Store<V4Key>| store.changes(Revision::default(), &Budget::unlimited()).map(|b| (b.revision(), b.key())).collect::<Vec<_>>();
         prop_assert_eq!(revisions(&restored), revisions(&store));
         // Timers and history go on as they would have.
         let mut store = store;
@@ -354,7 +360,8 @@ fn configured_addresses_without_a_binding_are_free_and_come_once() {
         Time(START),
     );
     let configured = |vpn| key(vpn, 2).address.to_bits()..=key(vpn, 6).address.to_bits();
-    let entries: Vec<_> = store.scan(Selector::All, VpnRange::One(VpnIndex(0)), None).collect();
+    let budget = Budget::unlimited();
+    let entries: Vec<_> = store.scan(Selector::All, VpnRange::One(VpnIndex(0)), None, &budget).collect();
     let addresses: Vec<_> = entries.iter().map(|entry| entry.key().address.to_bits()).collect();
     assert_eq!(addresses, configured(0).collect::<Vec<_>>());
     let free = entries.iter().filter(|entry| matches!(entry, Entry::Free { since: Time(START), .. })).count();
@@ -370,7 +377,7 @@ fn a_range_that_stays_keeps_the_time_when_it_was_first_configured() {
     store.advance(later);
     store.set_networks(None, &[Network { first: key(0, 1), last: key(0, 4), since: later }]);
     let since: BTreeMap<_, _> = store
-        .scan(Selector::All, VpnRange::All, None)
+        .scan(Selector::All, VpnRange::All, None, &Budget::unlimited())
         .map(|entry| match entry {
             Entry::Free { key, since } => (key, since),
             Entry::Bound(binding) => panic!("nothing is bound: {binding:?}"),
@@ -413,7 +420,8 @@ fn a_renewal_without_relay_information_keeps_it_and_a_new_client_does_not() {
     say(&lease, |u| store.commit(SOURCE, u), Time(START));
     store.advance(Time(START + 20));
     say(&Said { relay: None, ..lease.clone() }, |u| store.commit(SOURCE, u), Time(START + 20));
-    let found = |store: &Store<V4Key>| store.scan(Selector::RelayId(&[2]), VpnRange::All, None).count();
+    let found =
+        |store: &Store<V4Key>| store.scan(Selector::RelayId(&[2]), VpnRange::All, None, &Budget::unlimited()).count();
     assert_eq!(found(&store), 1);
     say(&Said { relay: None, client: 2, ..lease }, |u| store.commit(SOURCE, u), Time(START + 20));
     assert_eq!(found(&store), 0);
@@ -430,8 +438,10 @@ fn hardware_addresses_of_another_type_or_length_are_other_clients() {
         store.commit(SOURCE, &Update { hardware, ..Update::new(key(0, number), State::Active) });
     }
     for (number, (htype, address)) in (0..).zip(addresses) {
-        let found: Vec<_> =
-            store.scan(Selector::Hardware(Hardware { htype, address }), VpnRange::All, None).map(|e| e.key()).collect();
+        let found: Vec<_> = store
+            .scan(Selector::Hardware(Hardware { htype, address }), VpnRange::All, None, &Budget::unlimited())
+            .map(|e| e.key())
+            .collect();
         assert_eq!(found, [key(0, number)]);
     }
 }
@@ -483,7 +493,7 @@ fn attributes_too_large_for_any_reply_are_refused_and_change_nothing() {
         store.lookup(key(0, 3)).and_then(|binding| binding.relay_info().map(<[u8]>::to_vec)),
         Some(relay_info(1))
     );
-    assert_eq!(store.scan(Selector::RemoteId(&[9, 1]), VpnRange::All, None).count(), 1);
+    assert_eq!(store.scan(Selector::RemoteId(&[9, 1]), VpnRange::All, None, &Budget::unlimited()).count(), 1);
 }
 
 #[test]
@@ -496,7 +506,7 @@ fn the_log_stays_in_proportion_to_the_bindings() {
     let counts = store.counts();
     assert_eq!(counts.bindings, 200);
     assert!(counts.log < 30_000, "{counts:?}");
-    assert_eq!(store.changes(Revision::default()).count(), 200);
+    assert_eq!(store.changes(Revision::default(), &Budget::unlimited()).count(), 200);
 }
 
 #[test]

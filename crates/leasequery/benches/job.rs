@@ -23,7 +23,7 @@ use leasequery::serve::{SharedStore, Stores};
 use leasequery::source::kea::Follower;
 use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
-use leasequery_store::{Settings, SourceId, Store, V4Key, VpnIndex};
+use leasequery_store::{Budget, Settings, SourceId, Store, V4Key, VpnIndex};
 
 use daemon::{Daemon, bindings, fill, now, query, relay_info, repeat};
 
@@ -93,7 +93,7 @@ fn main() {
     let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
 
     let mut frames = Vec::new();
-    shared.read(|store| admit(store).advance(store, &mut frames, ROOM, usize::MAX));
+    shared.read(|store| admit(store).advance(store, &mut frames, ROOM, &Budget::unlimited()));
     let each = frames.len() as u64 / count_in(&frames);
     println!("{:<44} {each:>9} octets", "a reply with its length");
     let whole = replies / count_in(&frames);
@@ -114,7 +114,7 @@ fn main() {
                 let mut progress = Progress::More;
                 while progress == Progress::More {
                     out.clear();
-                    progress = query.advance(store, &mut out, ROOM, usize::MAX);
+                    progress = query.advance(store, &mut out, ROOM, &Budget::unlimited());
                     stream.write_all(&out).expect("the reader reads");
                 }
             });

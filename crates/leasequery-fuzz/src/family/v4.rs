@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, Primary, Query, V4, VpnChoice, Wanted};
 use leasequery_protocol::server::{Policy, v4};
-use leasequery_store::{Entry, Hardware, Network, Selector, Settings, State, Store, Time, Update, V4Key};
+use leasequery_store::{Budget, Entry, Hardware, Network, Selector, Settings, State, Store, Time, Update, V4Key};
 use leasequery_store::{VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::{
     BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode,
@@ -181,7 +181,8 @@ impl Family for V4 {
     fn tellable(store: &Store<V4Key>, relayed: bool) -> BTreeSet<Vec<u8>> {
         let relays =
             |entry: &Entry<'_, V4Key>| matches!(entry, Entry::Bound(binding) if binding.relay_info().is_some());
-        let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None);
+        let budget = Budget::unlimited();
+        let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None, &budget);
         entries.filter(|entry| !relayed || relays(entry)).map(|entry| entry.key().address.octets().to_vec()).collect()
     }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leasequery_protocol::requestor::v6::{ActiveQuery, BulkQuery, Primary, Query, Selector, V6, Wanted};
 use leasequery_protocol::server::{Policy, v6};
-use leasequery_store::{Entry, Link, Settings, State, Store, Time, Update, V6Key, VpnRange};
+use leasequery_store::{Budget, Entry, Link, Settings, State, Store, Time, Update, V6Key, VpnRange};
 use leasequery_wire::v6::{Lease, Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
 
 use super::{Facts, Family, NOW};
@@ -200,7 +200,8 @@ impl Family for V6 {
     }
 
     fn tellable(store: &Store<V6Key>, relayed: bool) -> BTreeSet<Vec<u8>> {
-        let entries = store.scan(leasequery_store::Selector::All, VpnRange::All, None);
+        let budget = Budget::unlimited();
+        let entries = store.scan(leasequery_store::Selector::All, VpnRange::All, None, &budget);
         let live = entries.filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
             _ => None,

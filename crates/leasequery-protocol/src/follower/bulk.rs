@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use leasequery_store::{Store, Time};
+use leasequery_store::{Budget, Store, Time};
 
 use super::ranges::Ranges;
 use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
@@ -212,7 +212,7 @@ impl<P: Followed> Follower<P> {
         if job.is_sweep() && whole {
             let before = store.revision();
             store.end_sweep(self.source);
-            for binding in store.changes(before) {
+            for binding in store.changes(before, &Budget::unlimited()) {
                 observer.gone(&binding, store);
             }
         } else {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Key, Revision, Store, Time};
+use leasequery_store::{Binding, Budget, Key, Revision, Store, Time};
 
 use super::{Policy, Progress, Query};
 
@@ -72,6 +72,9 @@ enum CatchUp {
 /// the clock was stepped back, and nobody can say what changed since.
 const AHEAD: u32 = 2;
 
+/// How many entries are looked at to find the oldest change that is untold.
+const UNTOLD: usize = 1024;
+
 impl<W> Active<W> {
     /// Begins with what changes from now on, or with what changed at `since` or later.
     pub fn new<K: Key>(wording: W, since: Option<Time>, store: &Store<K>) -> Self {
@@ -102,7 +105,14 @@ impl<W> Active<W> {
         if self.catch_up == CatchUp::Missing || store.forgotten_up_to() > self.cursor {
             return self.base_time;
         }
-        store.changes(self.cursor).next().map_or(store.now(), |binding| binding.changed())
+        let budget = Budget::new(UNTOLD);
+        let mut changes = store.changes(self.cursor, &budget);
+        match changes.next() {
+            Some(binding) => binding.changed(),
+            None if changes.is_over() => store.now(),
+            // Nobody has time to find out.
+            None => self.base_time,
+        }
     }
 }
 
@@ -115,7 +125,7 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
         true
     }
 
-    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
+    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
         let lost = store.forgotten_up_to() > self.cursor;
         let missing = match self.catch_up {
             CatchUp::Missing => Some("the history does not reach back to that time"),
@@ -134,13 +144,14 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             self.notice(Notice::DataMissing, store.now(), text, out);
         }
 
-        for (examined, binding) in store.changes(self.cursor).enumerate() {
+        let mut changes = store.changes(self.cursor, budget);
+        while let Some(binding) = changes.next() {
             let base_time = if binding.revision() == store.revision() { store.now() } else { binding.changed() };
             if matches!(self.catch_up, CatchUp::Until(until) if binding.revision() > until) {
                 self.catch_up = CatchUp::Over;
                 self.notice(Notice::CatchUpComplete, binding.changed(), "", out);
             }
-            if examined == examine || out.len() >= room {
+            if out.len() >= room {
                 return Progress::More;
             }
             if let Err(problem) = self.wording.binding(binding, base_time, store, out) {
@@ -148,6 +159,10 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             }
             self.base_time = base_time;
             self.cursor = binding.revision();
+        }
+        if !changes.is_over() {
+            self.cursor = changes.cursor();
+            return Progress::More;
         }
         self.cursor = store.revision();
         if matches!(self.catch_up, CatchUp::Until(_)) {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use leasequery_store::{Key, Revision, Store};
+use leasequery_store::{Budget, Key, Revision, Store};
 
 use super::{Active, Policy, Progress, Query, Wording};
 
@@ -42,8 +42,8 @@ impl<K: Key, B: Query<K>, W: Wording<K>> Query<K> for Asked<B, W> {
         self.query().xid()
     }
 
-    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
-        self.query_mut().advance(store, out, room, examine)
+    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
+        self.query_mut().advance(store, out, room, budget)
     }
 
     fn is_active(&self) -> bool {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leasequery_store::{Revision, Store};
+use leasequery_store::{Budget, Revision, Store};
 use leasequery_wire::{DecodeError, FrameFault, Framing, split_frame};
 use thiserror::Error;
 
@@ -194,10 +194,9 @@ impl Phase {
     }
 }
 
-/// Entries of the store that one turn looks at, so that it holds the store for a fraction of a millisecond even if
-/// nothing matches.
+/// The budget of one turn, so that it holds the store for a fraction of a millisecond even if nothing matches.
 const TURN: usize = 2048;
-/// Entries that a query looks at before the next one has its turn.
+/// What of it a query may spend before the next one has its turn.
 const BITE: usize = 64;
 
 impl<P: Protocol> Connection<P> {
@@ -324,9 +323,10 @@ impl<P: Protocol> Connection<P> {
             let Some(mut query) = self.queries.pop_front() else { break };
             // A query that is alone need not be interrupted.
             let bite = if self.queries.is_empty() { left } else { BITE.min(left) };
-            left -= bite;
+            let budget = Budget::new(bite);
             let before = out.len();
-            let progress = query.advance(store, out, room, bite);
+            let progress = query.advance(store, out, room, &budget);
+            left -= (bite - budget.left()).max(1);
             if out.len() > before {
                 self.told_at = now;
             }

@@ -14,7 +14,7 @@ mod window;
 
 use std::sync::Arc;
 
-use leasequery_store::{Key, Revision, Store};
+use leasequery_store::{Budget, Key, Revision, Store};
 
 use crate::code::StatusCode;
 
@@ -129,9 +129,8 @@ pub trait Query<K: Key> {
     /// Transaction id.
     fn xid(&self) -> u32;
 
-    /// Appends replies, looking at no more than `examine` entries of the store and stopping once `out` holds `room`
-    /// octets.
-    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress;
+    /// Appends replies, until the budget is spent or `out` holds `room` octets.
+    fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress;
 
     /// Whether it goes on for ever, alone on its connection.
     fn is_active(&self) -> bool {

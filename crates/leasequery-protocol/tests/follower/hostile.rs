@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use leasequery_protocol::follower::{Follower, LINKS, Link, Position, Settings};
 use leasequery_protocol::requestor::v4::{V4, Wanted};
-use leasequery_store::{SourceId, Store, Time, V4Key};
+use leasequery_store::{Budget, SourceId, Store, Time, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, MessageType, MessageWriter, OptionCode, StatusCode};
 use proptest::prelude::*;
 
@@ -252,7 +252,8 @@ proptest! {
             prop_assert!(pair[1] >= pair[0] + seconds(60), "active queries at {:?}", pair);
         }
         let addresses: BTreeSet<_> = (1..6).map(address).collect();
-        let all = world.store.scan(leasequery_store::Selector::All, leasequery_store::VpnRange::All, None);
+        let budget = Budget::unlimited();
+        let all = world.store.scan(leasequery_store::Selector::All, leasequery_store::VpnRange::All, None, &budget);
         for entry in all {
             if let leasequery_store::Entry::Bound(binding) = entry {
                 prop_assert!(addresses.contains(&binding.key().address));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use leasequery_protocol::follower::{Event, Follower, Link, Observer, Origin, Position, Settings, Told};
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
-use leasequery_store::{Binding, SourceId, State, Store, Time, V4Key};
+use leasequery_store::{Binding, Budget, SourceId, State, Store, Time, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 use leasequery_wire::{Framing, split_frame};
 
@@ -192,7 +192,8 @@ impl Scene {
 
     /// Leases of which the copy knows.
     pub(crate) fn leased(&self) -> Vec<u8> {
-        let all = self.store.scan(leasequery_store::Selector::All, leasequery_store::VpnRange::All, None);
+        let budget = Budget::unlimited();
+        let all = self.store.scan(leasequery_store::Selector::All, leasequery_store::VpnRange::All, None, &budget);
         all.filter_map(|entry| match entry {
             leasequery_store::Entry::Bound(binding) if binding.state() == State::Active => {
                 Some(binding.key().address.octets()[3])

@@ -9,7 +9,7 @@ use leasequery_protocol::follower::{Follower, LINKS, Link, Position, Settings};
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v6::V6;
 use leasequery_protocol::server::{self, Allow, Limits, Policy, Turn};
-use leasequery_store::{Entry, Selector, SourceId, Start, State, Store, Time, Update, V6Key, VpnRange};
+use leasequery_store::{Budget, Entry, Selector, SourceId, Start, State, Store, Time, Update, V6Key, VpnRange};
 use leasequery_wire::v6::{MessageType, Relay, write_relayed};
 use proptest::prelude::*;
 
@@ -217,7 +217,9 @@ impl World {
                 self.wait(1);
                 self.ways[usize::from(client)] += 1;
                 let id = [0, 2, client];
-                let leases = self.server.of_client(&id).filter(|binding| binding.state() == State::Active);
+                let budget = Budget::unlimited();
+                let leases =
+                    self.server.of_client(&id, None, &budget).filter(|binding| binding.state() == State::Active);
                 let leases: Vec<_> =
                     leases.map(|binding| (binding.key(), binding.expires(), binding.renews())).collect();
                 for (key, expires, preferred) in leases {
@@ -412,7 +414,8 @@ impl World {
 
     /// What has to be the same on both sides, with times by the follower's clock.
     fn leases(store: &Store<V6Key>, ahead: i64, wall: Time) -> BTreeMap<V6Key, Lease> {
-        let leases = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
+        let budget = Budget::unlimited();
+        let leases = store.scan(Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
             _ => None,
         });

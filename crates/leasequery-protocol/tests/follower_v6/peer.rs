@@ -7,7 +7,7 @@ use std::time::Duration;
 use leasequery_protocol::follower::{Event, Follower, Link, Observer, Origin, Position, Settings, Told};
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v6::{Record, Selector, V6, Wanted};
-use leasequery_store::{Binding, Entry, SourceId, State, Store, Time, V6Key, VpnRange};
+use leasequery_store::{Binding, Budget, Entry, SourceId, State, Store, Time, V6Key, VpnRange};
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 use leasequery_wire::{Framing, split_frame};
 
@@ -260,7 +260,8 @@ impl Scene {
 
     /// Leases of which the copy knows.
     pub(crate) fn leased(&self) -> Vec<u8> {
-        let all = self.store.scan(leasequery_store::Selector::All, VpnRange::All, None);
+        let budget = Budget::unlimited();
+        let all = self.store.scan(leasequery_store::Selector::All, VpnRange::All, None, &budget);
         all.filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(last(binding.key())),
             _ => None,

@@ -3,7 +3,7 @@
 use leasequery_protocol::follower::{Change, Followed, Origin, Told};
 use leasequery_protocol::requestor::Event;
 use leasequery_protocol::requestor::v6::V6;
-use leasequery_store::{Settings, SourceId, State, Store, Time, V6Key};
+use leasequery_store::{Budget, Settings, SourceId, State, Store, Time, V6Key};
 
 use crate::peer::*;
 
@@ -132,7 +132,8 @@ fn what_does_not_overlap_is_merged() {
     let mut store = store();
     say(&mut store, FIRST, &client_data(&[opt(1, &CLIENT), ia_address(1, 1, 60, &[]), clt(9)]));
     say(&mut store, SECOND, &client_data(&[opt(1, &CLIENT), ia_prefix(2, 1, 60, &[]), clt(900)]));
-    let all: Vec<_> = store.of_client(&CLIENT).map(|binding| (binding.key(), binding.source())).collect();
+    let all: Vec<_> =
+        store.of_client(&CLIENT, None, &Budget::unlimited()).map(|binding| (binding.key(), binding.source())).collect();
     assert_eq!(all, [(address(1), FIRST), (prefix(2), SECOND)]);
 }
 

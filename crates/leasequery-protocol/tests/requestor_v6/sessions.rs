@@ -9,7 +9,7 @@ use leasequery_protocol::code::StatusCode;
 use leasequery_protocol::requestor::v6::{BulkQuery, Primary, Selector, V6};
 use leasequery_protocol::requestor::{self, Event, Failure, Timeouts};
 use leasequery_protocol::server::{self, Limits, Policy, Turn};
-use leasequery_store::{Entry, Settings, State, Store, Time, Update, V6Key, VpnRange};
+use leasequery_store::{Budget, Entry, Settings, State, Store, Time, Update, V6Key, VpnRange};
 use proptest::prelude::*;
 
 use crate::peer::{OWN, SERVER, START, ip, opt};
@@ -72,10 +72,12 @@ fn store() -> Store<V6Key> {
 /// What a query has to find, from the store itself.
 fn expected(store: &Store<V6Key>, query: &BulkQuery) -> Copy {
     let local = |time: Time| if time == Time::INFINITE { time } else { time.minus(BEHIND) };
-    let all = store.scan(leasequery_store::Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
-        Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
-        _ => None,
-    });
+    let budget = Budget::unlimited();
+    let all =
+        store.scan(leasequery_store::Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
+            Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
+            _ => None,
+        });
     let selected = all.filter(|binding| {
         let right = match &query.selector.primary {
             Primary::All => true,

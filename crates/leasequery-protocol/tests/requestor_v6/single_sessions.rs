@@ -9,7 +9,7 @@ use leasequery_protocol::requestor::v6::{Answer, Primary, Record, Selector, Sing
 use leasequery_protocol::requestor::{Exchange, Poll, Schedule};
 use leasequery_protocol::server::Policy;
 use leasequery_protocol::server::v6::answer as server_answer;
-use leasequery_store::{Settings, State, Store, Time, Update, V6Key};
+use leasequery_store::{Budget, Settings, State, Store, Time, Update, V6Key};
 use leasequery_wire::v6::{Message, StatusCode};
 use proptest::prelude::*;
 
@@ -94,7 +94,7 @@ fn each_link_that_a_server_names_can_be_asked_for_and_together_they_have_everyth
         assert!(rows.len() >= 2);
         found.extend(rows.iter().map(|row| row.key));
     }
-    let expected: BTreeSet<_> = store.of_client(&CLIENT).map(|lease| lease.key()).collect();
+    let expected: BTreeSet<_> = store.of_client(&CLIENT, None, &Budget::unlimited()).map(|lease| lease.key()).collect();
     assert_eq!((found.len(), &found), (11, &expected));
 }
 

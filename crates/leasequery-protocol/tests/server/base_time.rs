@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use leasequery_protocol::server::{Active, Notice, Policy, Progress, Query, Wording};
-use leasequery_store::{Binding, Revision, Settings, SourceId, State, Store, Time, Update, V4Key};
+use leasequery_store::{Binding, Budget, Revision, Settings, SourceId, State, Store, Time, Update, V4Key};
 use proptest::prelude::*;
 
 use crate::support::*;
@@ -114,7 +114,7 @@ impl Pair {
 
     /// Remembers what changed before it can be forgotten.
     fn notice_changes(&mut self) {
-        for binding in self.store.changes(self.seen) {
+        for binding in self.store.changes(self.seen, &Budget::unlimited()) {
             self.latest.insert(binding.key(), Change { revision: binding.revision(), time: binding.changed() });
         }
         self.seen = self.store.revision();
@@ -175,7 +175,7 @@ impl Pair {
 
     fn turn(&mut self, room: usize, examine: usize, limit: usize) -> Result<Progress, TestCaseError> {
         let mut out = Vec::new();
-        let progress = self.query.advance(&self.store, &mut out, room, examine);
+        let progress = self.query.advance(&self.store, &mut out, room, &Budget::new(examine));
         if limit < out.len() / 10 {
             self.receive(limit)?;
             self.come_back();

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use leasequery_store::durable::{Durable, Memory};
-use leasequery_store::{Hardware, Settings, State, Update, V4Key};
+use leasequery_store::{Budget, Hardware, Settings, State, Update, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, MessageType, OptionCode};
 
 use crate::support::*;
@@ -284,7 +284,7 @@ fn what_relays_and_clients_said_last_is_told_after_a_restart() {
     let source = store.source("test").unwrap();
     store.commit(source, &Update { relay_info: Some(b"\x02\x05slot1"), ..heard(key(3), 900) });
     store.commit(source, &heard(key(3), 100));
-    durable.write(durable.collect(&store, 1000), &[]).unwrap();
+    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).unwrap();
     drop((durable, store));
 
     let (_durable, mut store) = Durable::open_on(disk, settings).unwrap();

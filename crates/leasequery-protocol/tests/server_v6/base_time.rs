@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 
 use leasequery_protocol::server::{Limits, Turn};
-use leasequery_store::{Revision, Settings, State, Time, Update, V6Key};
+use leasequery_store::{Budget, Revision, Settings, State, Time, Update, V6Key};
 use leasequery_wire::v6::StatusCode;
 use leasequery_wire::{Framing, split_frame};
 use proptest::prelude::*;
@@ -61,7 +61,7 @@ impl Pair {
     /// Remembers what changed before it can be forgotten.
     fn notice_changes(&mut self) {
         let store = &self.watch.world.store;
-        for binding in store.changes(self.seen) {
+        for binding in store.changes(self.seen, &Budget::unlimited()) {
             let lease = (binding.state() == State::Active).then(|| Known {
                 client: binding.client_id().unwrap().to_vec(),
                 expires: binding.expires().unwrap(),

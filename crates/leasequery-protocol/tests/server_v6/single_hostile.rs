@@ -7,7 +7,7 @@ use std::sync::Arc;
 use leasequery_protocol::requestor::v6::{Answer, Primary, Selector, SingleQuery};
 use leasequery_protocol::server::Verdict;
 use leasequery_protocol::server::v6::answer as answer_datagram;
-use leasequery_store::{State, Update};
+use leasequery_store::{Budget, State, Update};
 use leasequery_wire::v6::{Message, MessageType, OptionCode, QueryType, Relay, StatusCode};
 use proptest::prelude::*;
 
@@ -206,7 +206,8 @@ proptest! {
                     let here = lease.filter(|lease| lease.state() == State::Active && here(lease));
                     here.map(|_| asked).into_iter().collect()
                 } else {
-                    let all = world.store.of_client(&client(client_number));
+                    let budget = Budget::unlimited();
+                    let all = world.store.of_client(&client(client_number), None, &budget);
                     let here = all.filter(|lease| lease.state() == State::Active && here(lease));
                     here.map(|lease| lease.key()).collect()
                 };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
 use leasequery_protocol::server::{Policy, v4};
-use leasequery_store::{Binding, Entry, Network, Selector, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_store::{Binding, Budget, Entry, Network, Selector, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::Vpn;
 
 use crate::check::TOLERANCE;
@@ -104,7 +104,7 @@ impl Family for V4 {
     /// A copy knows all that a server could lease, and of those where there were no leases, no others.
     fn compare_configured(copy: &Store<V4Key>, servers: &[(&Store<V4Key>, i64)]) -> Result<(), String> {
         for (server, _) in servers {
-            for entry in server.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None) {
+            for entry in server.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None, &Budget::unlimited()) {
                 if let Entry::Free { key, .. } = entry
                     && copy.lookup(key).is_none()
                     && !copy.is_configured(key)
@@ -138,7 +138,8 @@ fn contact(binding: &Binding<'_, V4Key>) -> Contact {
 
 /// Since when an address is configured that has never been leased.
 fn since(store: &Store<V4Key>, key: V4Key) -> Option<i64> {
-    let entry = store.scan(Selector::All, VpnRange::One(key.vpn), None).find(|entry| entry.key() == key)?;
+    let budget = Budget::unlimited();
+    let entry = store.scan(Selector::All, VpnRange::One(key.vpn), None, &budget).find(|entry| entry.key() == key)?;
     match entry {
         Entry::Free { since, .. } => Some(i64::from(since.0)),
         Entry::Bound(_) => None,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use fastrand::Rng;
 use leasequery_protocol::requestor::v6::{Record, Selector, V6, Wanted};
 use leasequery_protocol::server::{Policy, v6};
-use leasequery_store::{Binding, Link, State, Store, Time, V6Key};
+use leasequery_store::{Binding, Budget, Link, State, Store, Time, V6Key};
 
 use crate::copy::{Contact, Name, Seen};
 use crate::family::Family;
@@ -75,7 +75,8 @@ impl Family for V6 {
     /// The server tells of a client with all its leases on a link at once, and of the one it was heard last about.
     fn contacts(binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> Vec<Contact> {
         let link = store.link_of(binding);
-        let of_client = store.of_client(binding.client_id().unwrap_or_default());
+        let budget = Budget::unlimited();
+        let of_client = store.of_client(binding.client_id().unwrap_or_default(), None, &budget);
         let on_link = of_client.filter(|other| other.key() == binding.key() || store.link_of(other) == link);
         on_link.map(|other| contact(&other)).collect()
     }

@@ -34,7 +34,7 @@ fn a_store_comes_back_with_everything_that_was_written() {
     store.advance(Time(1003));
     lease(&mut store, 2, &[1, 99]);
     store.set_position(SOURCE, b"line 7".to_vec());
-    let batch = durable.collect(&store, 1000);
+    let batch = durable.collect(&store, &Budget::new(1000));
     assert!(batch.is_complete());
     durable.write(batch, &[]).expect("it writes");
     assert_eq!(durable.revision(), store.revision());
@@ -59,13 +59,13 @@ fn a_position_is_never_ahead_of_the_bindings() {
     let (mut durable, mut store) = open(directory.path());
     store.advance(Time(1000));
     store.source("kea");
-    durable.write(durable.collect(&store, 1000), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).expect("it writes");
     for number in 1..=5 {
         lease(&mut store, number, &[1, number]);
     }
     store.set_position(SOURCE, b"behind all five".to_vec());
     // A crash after the first batch of two: the position is still the old one, so all five are read again.
-    let batch = durable.collect(&store, 2);
+    let batch = durable.collect(&store, &Budget::new(2));
     assert!(!batch.is_complete());
     durable.write(batch, &[]).expect("it writes");
     drop(durable);
@@ -84,13 +84,13 @@ fn bindings_of_an_incomplete_batch_have_the_names_they_refer_to() {
     for number in 1..=3 {
         store.commit(source, &Update::new(V4Key { vpn, ..key(number) }, State::Active));
     }
-    let batch = durable.collect(&store, 2);
+    let batch = durable.collect(&store, &Budget::new(2));
     assert!(!batch.is_complete());
     durable.write(batch, &[]).expect("it writes");
     drop(durable);
     let (_, restored) = open(directory.path());
     let names: Vec<_> = restored
-        .changes(Revision::default())
+        .changes(Revision::default(), &Budget::unlimited())
         .map(|binding| (restored.vpn_name(binding.key().vpn).cloned(), binding.source()))
         .collect();
     assert_eq!(names, vec![(store.vpn_name(vpn).cloned(), source); 2]);
@@ -107,13 +107,13 @@ fn what_was_forgotten_does_not_come_back_unless_it_is_known_again() {
         lease(&mut store, number, &[1, number]);
         store.end_lease(SOURCE, key(number), State::Released);
     }
-    durable.write(durable.collect(&store, 1000), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).expect("it writes");
     store.advance(Time(1011));
     assert_eq!(store.counts().bindings, 0);
     lease(&mut store, 2, &[1, 2]);
     let forgotten = store.take_forgotten();
     assert_eq!(forgotten.len(), 2);
-    durable.write(durable.collect(&store, 1000), &forgotten).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000)), &forgotten).expect("it writes");
     drop(durable);
     let (_, restored) = open(directory.path());
     assert!(restored.lookup(key(1)).is_none());
@@ -126,7 +126,7 @@ fn open_on(disk: &Memory) -> (Durable<V4Key, Memory>, Store<V4Key>) {
 }
 
 fn write_all(durable: &mut Durable<V4Key, Memory>, store: &Store<V4Key>) {
-    durable.write(durable.collect(store, 1000), &[]).expect("it writes");
+    durable.write(durable.collect(store, &Budget::new(1000)), &[]).expect("it writes");
     durable.sync().expect("it is synced");
 }
 
@@ -142,7 +142,7 @@ fn a_crash_takes_what_was_not_synced() {
     lease(&mut store, 1, b"a");
     write_all(&mut durable, &store);
     lease(&mut store, 2, b"b");
-    let batch = durable.collect(&store, 1000);
+    let batch = durable.collect(&store, &Budget::new(1000));
     assert_eq!(open_on(&disk).1.counts().bindings, 1, "what is only collected is not there");
     durable.write(batch, &[]).expect("it writes");
     assert_eq!(open_on(&disk).1.counts().bindings, 2);
@@ -157,7 +157,7 @@ fn a_crash_may_leave_some_of_what_was_not_synced() {
     store.advance(Time(1000));
     for number in 1..=3 {
         lease(&mut store, number, b"a");
-        let batch = durable.collect(&store, 1000);
+        let batch = durable.collect(&store, &Budget::new(1000));
         durable.write(batch, &[]).expect("it writes");
     }
     assert_eq!(disk.unsynced(), 3);
@@ -195,7 +195,7 @@ fn networks_are_written_only_when_they_change() {
     store.set_networks(None, &[network(1, 2)]);
     store.set_networks(source, &[network(5, 6)]);
     let owners = |durable: &Durable<V4Key, Memory>, store: &Store<V4Key>| {
-        let networks = durable.collect(store, 1000).networks.expect("it is complete");
+        let networks = durable.collect(store, &Budget::new(1000)).networks.expect("it is complete");
         networks.owned.into_iter().map(|owned| owned.owner).collect::<Vec<_>>()
     };
     assert_eq!(owners(&durable, &store), [None, source]);
@@ -221,7 +221,7 @@ fn a_position_is_never_ahead_of_the_networks() {
     store.set_networks(source, &[network(5, 6)]);
     store.set_position(SOURCE, b"behind both".to_vec());
     for room in [1, 1000] {
-        durable.write(durable.collect(&store, room), &[]).expect("it writes");
+        durable.write(durable.collect(&store, &Budget::new(room)), &[]).expect("it writes");
         let (_, restored) = open_on(&disk);
         assert_eq!(restored.position(SOURCE).is_some(), !restored.networks_of(source).is_empty());
     }
@@ -262,7 +262,7 @@ fn a_clean_end_is_known_until_the_next_write() {
     let (mut durable, mut store) = open_on(&disk);
     assert!(durable.was_closed());
     lease(&mut store, 1, b"a");
-    durable.write(durable.collect(&store, 1000), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).expect("it writes");
     assert!(!open_on(&disk).0.was_closed());
     disk.crash();
     assert!(open_on(&disk).0.was_closed(), "the change is gone, and with it that there was one");
@@ -276,7 +276,7 @@ fn an_end_with_something_missing_is_not_a_clean_one() {
     write_all(&mut durable, &store);
     lease(&mut store, 1, b"a");
     lease(&mut store, 2, b"b");
-    durable.write(durable.collect(&store, 1), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1)), &[]).expect("it writes");
     durable.close().expect("it is closed");
     assert!(!open_on(&disk).0.was_closed());
 }

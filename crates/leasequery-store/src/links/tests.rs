@@ -74,7 +74,9 @@ fn a_link_that_is_named_wins_and_takes_no_room_where_it_is_no_news() {
     add(&mut store, prefix, Some("2001:db8:1::1"));
     assert_eq!(link_of(&store, prefix), Some(address("2001:db8:1::")));
     assert_eq!(store.find_link(address("2001:db8:1::77")), Some(address("2001:db8:1::")));
-    let named = |store: &Store<V6Key>, link| store.scan(Selector::NamedLink(link), VpnRange::All, None).count();
+    let named = |store: &Store<V6Key>, link| {
+        store.scan(Selector::NamedLink(link), VpnRange::All, None, &Budget::unlimited()).count()
+    };
     assert_eq!((named(&store, address("2001:db8:1::")), named(&store, address("2001:db8:2::"))), (1, 0));
     add(&mut store, prefix, Some("2001:db8:2::"));
     assert_eq!((named(&store, address("2001:db8:1::")), named(&store, address("2001:db8:2::"))), (0, 1));
@@ -113,7 +115,9 @@ fn every_identifier_of_a_chain_of_relays_finds_its_bindings() {
     }
     let expected =
         |id: &[u8], gone: usize| (gone..40).filter(|n| (0..=n % 3).any(|hop| ids[(n + hop) % 4] == id)).count();
-    let found = |store: &Store<V6Key>, id| store.scan(Selector::RemoteId(id), VpnRange::All, None).count();
+    let found = |store: &Store<V6Key>, id| {
+        store.scan(Selector::RemoteId(id), VpnRange::All, None, &Budget::unlimited()).count()
+    };
     for id in ids {
         assert_eq!(found(&store, id), expected(id, 0), "{id:?}");
     }

@@ -24,7 +24,8 @@ fn each_binding_comes_once_at_its_last_change_however_many_there_are() {
     for count in [0, 1, 2, 31, 32, 33, 34, 100, 200] {
         let store = store(count);
         let expected = (0..count).filter(|number| number % 3 != 0).chain((0..count).step_by(3));
-        let found: Vec<_> = store.changes(Revision::default()).map(|binding| binding.key()).collect();
+        let found: Vec<_> =
+            store.changes(Revision::default(), &Budget::unlimited()).map(|binding| binding.key()).collect();
         assert_eq!(found, expected.map(key).collect::<Vec<_>>(), "{count}");
     }
 }
@@ -32,8 +33,9 @@ fn each_binding_comes_once_at_its_last_change_however_many_there_are() {
 #[test]
 fn a_live_cursor_allocates_nothing() {
     let store = store(100);
+    let budget = Budget::unlimited();
     for (expected, after) in [(0, store.revision), (1, Revision(store.revision.0 - 1))] {
-        let mut changes = Changes::new(&store.records, &store.siblings, store.recency.after(after));
+        let mut changes = Changes::new(&store.records, &store.siblings, store.recency.after(after), after, &budget);
         assert_eq!(changes.by_ref().count(), expected);
         assert_eq!(changes.ahead.capacity(), 0);
     }

@@ -7,7 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use leasequery_protocol::follower::{Event, Follower, Observer, Origin, Settings, Told};
 use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
-use leasequery_store::{Binding, Entry, Selector, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex, VpnRange};
+use leasequery_store::{
+    Binding, Budget, Entry, Selector, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex, VpnRange,
+};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -128,7 +130,8 @@ pub(super) struct Known {
 
 /// What a store knows, in the order of the addresses.
 fn known<P: Shown>(store: &Store<P::Key>) -> Vec<(P::Key, Known)> {
-    let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None);
+    let budget = Budget::unlimited();
+    let entries = store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None, &budget);
     entries.filter_map(|entry| Some((entry.key(), P::known(&entry)?))).collect()
 }
 

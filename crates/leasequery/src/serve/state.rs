@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use leasequery_store::durable::{Durable, DurableError};
-use leasequery_store::{Key, Settings, Store};
+use leasequery_store::{Budget, Key, Settings, Store};
 use tracing::{error, info, warn};
 
 use super::SharedStore;
@@ -132,7 +132,7 @@ impl<K: Key> Kept<K> {
         loop {
             let forgotten = shared.read(Store::has_forgotten);
             let keys = if forgotten { shared.write(Store::take_forgotten) } else { Vec::new() };
-            let batch = shared.read(|store| durable.collect(store, BITE));
+            let batch = shared.read(|store| durable.collect(store, &Budget::new(BITE)));
             let complete = batch.is_complete();
             durable.write(batch, &keys)?;
             if complete {

@@ -64,8 +64,8 @@ impl Query<V4Key> for Count {
         self.xid.into()
     }
 
-    fn advance(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
-        for _ in 0..examine {
+    fn advance(&mut self, _: &Store<V4Key>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
+        while budget.take() {
             if self.left == 0 && self.fails {
                 return Progress::Failed("the store is broken".to_owned());
             }

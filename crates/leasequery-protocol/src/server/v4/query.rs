@@ -1,7 +1,7 @@
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use leasequery_store::{Entry, Hardware, Key, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_store::{Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
 use super::response::{ActiveResponse, Response};
@@ -60,7 +60,7 @@ impl BulkQuery {
         let primary = primary(message)?;
         let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
         let response = Response::new(message, server_id, policy)?;
-        Ok(Self { primary, vpns, window: window(message)?, after: before(vpns), began: store.now(), response })
+        Ok(Self { primary, vpns, window: window(message)?, after: None, began: store.now(), response })
     }
 
     /// Whether an entry is one to tell of.
@@ -93,14 +93,9 @@ impl Query<V4Key> for BulkQuery {
         self.response.xid
     }
 
-    fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
-        let mut scan = store.scan(self.primary.selector(), self.vpns, self.after);
-        for _ in 0..examine {
-            let Some(entry) = scan.next() else {
-                self.done(store, None, out);
-                return Progress::Done;
-            };
-            self.after = Some(entry.key());
+    fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
+        let mut scan = store.scan(self.primary.selector(), self.vpns, self.after, budget);
+        while let Some(entry) = scan.next() {
             if self.wants(&entry, store)
                 && let Err(error) = self.response.entry(&entry, self.base_time(store), store, out)
             {
@@ -109,6 +104,11 @@ impl Query<V4Key> for BulkQuery {
             if out.len() >= room {
                 break;
             }
+        }
+        self.after = scan.cursor();
+        if scan.is_over() {
+            self.done(store, None, out);
+            return Progress::Done;
         }
         Progress::More
     }
@@ -216,14 +216,6 @@ fn asked_vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> R
     let known = store.find_vpn(&name).filter(|_| policy.permits(Some(&name)));
     let known = known.map(VpnRange::One);
     known.map(Some).ok_or_else(|| Refusal::not_allowed("this VPN is not served to this requestor"))
-}
-
-/// The last key before the VPN looked in: a client's bindings in other VPNs, which may be many, are not even walked over.
-pub(super) fn before(vpns: VpnRange) -> Option<V4Key> {
-    match vpns {
-        VpnRange::One(VpnIndex(vpn)) => vpn.checked_sub(1).map(|previous| V4Key::last_of(VpnIndex(previous))),
-        VpnRange::All => None,
-    }
 }
 
 fn window(message: &Message<'_>) -> Result<Window, Refusal> {

@@ -2,13 +2,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use leasequery_store::{
-    Binding, Entry, Hardware, Revision, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
+    Binding, Budget, Entry, Hardware, Revision, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
 };
 use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode};
 use leasequery_wire::v4::{SubOption, Vpn};
 use leasequery_wire::{DecodeError, Problem};
 
-use super::query::before;
 use super::response::is_own;
 use super::{Policy, ReplyPlan, finish};
 use crate::server::{Silence, Verdict};
@@ -145,7 +144,8 @@ impl<'m> Query<'m> {
                     }
                     Entry::Free { .. } => None,
                 };
-                let held: Vec<_> = store.scan(selector, vpns, before(vpns)).filter_map(active).collect();
+                let budget = Budget::unlimited();
+                let held: Vec<_> = store.scan(selector, vpns, None, &budget).filter_map(active).collect();
                 match held.iter().max_by_key(|binding| recency(binding)) {
                     Some(newest) => self.active(newest, &held, now, out),
                     None => self.unknown(out),

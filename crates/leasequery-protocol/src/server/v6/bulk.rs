@@ -1,12 +1,12 @@
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Key, Revision, Store, Time, V6Key, VpnRange};
+use leasequery_store::{Binding, Budget, Entry, Key, Revision, Store, Time, V6Key, VpnRange};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{self, Message, OptionCode, StatusCode};
 
-use super::client::{Turn, others_on_link, together, turn};
+use super::client::{CLIENT, LEASES_PER_MESSAGE, Turn, is_crowd, others_on_link, together, turn};
 use super::response::Response;
 use super::selection::{Leg, Selection, Told};
 use super::{Policy, Refusal, malformed, store_time};
@@ -30,9 +30,9 @@ pub struct BulkQuery {
     /// The store's latest change when it began, and how its links were; `None` once other bindings may be told of.
     began: Revision,
     links: Option<u64>,
-    /// The clients, hashed, some of whose many bindings were told of alone: nobody can rely on having been told with
-    /// them. There are far fewer than bindings.
-    crowds: HashSet<u64>,
+    /// Up to where the clients have been told of whose bindings are too many for one message, or for finding out with
+    /// which of them they were told of. There are far fewer of those than bindings.
+    parts: HashMap<u64, V6Key>,
     hasher: RandomState,
     response: Response,
 }
@@ -61,7 +61,7 @@ impl BulkQuery {
             asked: store.now(),
             began: store.revision(),
             links: Some(store.links_generation()),
-            crowds: HashSet::new(),
+            parts: HashMap::new(),
             hasher: RandomState::new(),
             response: Response::new(message, server_id, policy)?,
         })
@@ -75,21 +75,32 @@ impl BulkQuery {
 
     /// Tells of a client, if it is the turn of this binding.
     #[inline]
-    fn tell(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>, out: &mut Vec<u8>) -> Result<(), TooLong> {
+    fn tell(
+        &mut self,
+        binding: &Binding<'_, V6Key>,
+        store: &Store<V6Key>,
+        out: &mut Vec<u8>,
+        budget: &Budget,
+    ) -> Result<(), TooLong> {
         // What is on several legs is told on the first one.
         if !self.looks_at(binding, store) || self.leg_of(binding) != Some(self.leg) {
             return Ok(());
         }
-        match self.turn(binding, store) {
+        match self.turn(binding, store, budget) {
             Turn::Other => Ok(()),
             Turn::Alone => {
                 let base_time = self.base_time(store);
                 self.response.client(std::slice::from_ref(binding), None, base_time, out)
             }
+            Turn::Part => {
+                let base_time = self.base_time(store);
+                let part = self.part(binding, store, budget);
+                self.response.client(&part, None, base_time, out)
+            }
             Turn::All => {
                 let base_time = self.base_time(store);
                 let (told, response) = (&self.told, &mut self.response);
-                let others = others_on_link(binding, store).filter(|other| told.includes(other));
+                let others = others_on_link(binding, store, budget).filter(|other| told.includes(other));
                 together(binding, others, |leases| response.client(leases, None, base_time, out))
             }
         }
@@ -97,29 +108,54 @@ impl BulkQuery {
 
     /// With which of its client's bindings a binding is told of.
     #[inline]
-    fn turn(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> Turn {
+    fn turn(&mut self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>, budget: &Budget) -> Turn {
         if self.links != Some(store.links_generation()) {
             // Who belongs together is no longer what it was.
             return Turn::Alone;
         }
+        if binding.revision() <= self.began
+            && !self.parts.is_empty()
+            && let Some(last) = self.parts.get(&self.part_of(binding, store))
+        {
+            return if binding.key() <= *last { Turn::Other } else { Turn::Part };
+        }
         let place = (self.leg, binding.key());
         let in_order = !matches!(self.legs.get(self.leg), Some(Leg::Named(_)));
-        let turn = turn(binding, self.began, store, in_order, |other| {
+        let is_earlier = |other: &Binding<'_, V6Key>| {
             self.looks_at(other, store) && self.leg_of(other).is_some_and(|leg| (leg, other.key()) < place)
-        });
-        match turn {
-            Turn::All => turn,
-            Turn::Alone if binding.revision() > self.began => turn,
-            Turn::Other if self.crowds.is_empty() => turn,
-            Turn::Alone | Turn::Other => {
-                let client = self.hasher.hash_one(binding.client_id());
-                if turn == Turn::Alone {
-                    self.crowds.insert(client);
-                }
-                // Those that it would be told with may have been told alone.
-                if self.crowds.contains(&client) { Turn::Alone } else { Turn::Other }
+        };
+        match turn(binding, self.began, store, in_order, is_earlier, budget) {
+            Turn::All if is_crowd(binding, store, budget) => Turn::Part,
+            turn => turn,
+        }
+    }
+
+    /// What the parts of a client are remembered by: all of them are on one link, and on one leg.
+    fn part_of(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> u64 {
+        self.hasher.hash_one((binding.client_id(), store.link_of(binding), self.leg))
+    }
+
+    /// A binding with those of its client behind it on the same leg, as many as go into a message.
+    fn part<'s>(
+        &mut self,
+        binding: &Binding<'s, V6Key>,
+        store: &'s Store<V6Key>,
+        budget: &'s Budget,
+    ) -> Vec<Binding<'s, V6Key>> {
+        let link = store.link_of(binding);
+        let mut part = vec![*binding];
+        let mut last = binding.key();
+        for other in store.of_client(binding.client_id().unwrap_or_default(), Some(last), budget) {
+            last = other.key();
+            if store.link_of(&other) == link && self.looks_at(&other, store) && self.leg_of(&other) == Some(self.leg) {
+                part.push(other);
+            }
+            if part.len() == LEASES_PER_MESSAGE {
+                break;
             }
         }
+        self.parts.insert(self.part_of(binding, store), last);
+        part
     }
 
     /// The leg on which a binding is looked at.
@@ -140,7 +176,7 @@ impl Query<V6Key> for BulkQuery {
         self.response.xid
     }
 
-    fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, examine: usize) -> Progress {
+    fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
         let Some(leg) = self.legs.get(self.leg).copied() else {
             self.response.end(self.base_time(store), None, out);
             return Progress::Done;
@@ -149,24 +185,30 @@ impl Query<V6Key> for BulkQuery {
             Leg::Span(first, _) => first.predecessor(),
             Leg::Everything | Leg::Identified | Leg::Named(_) => None,
         };
-        let mut scan = store.scan(self.selection.selector(leg), VpnRange::All, self.after.or(start));
-        for _ in 0..examine {
-            let next = scan.next().filter(|entry| !matches!(leg, Leg::Span(_, last) if entry.key() > last));
-            let Some(entry) = next else {
-                self.leg += 1;
-                self.after = None;
+        let mut scan = store.scan(self.selection.selector(leg), VpnRange::All, self.after.or(start), budget);
+        let mut over = false;
+        while let Some(entry) = scan.next() {
+            over = matches!(leg, Leg::Span(_, last) if entry.key() > last);
+            if over {
                 break;
-            };
-            self.after = Some(entry.key());
+            }
             // Addresses that are merely configured are nothing that could be told.
-            if let leasequery_store::Entry::Bound(binding) = entry
-                && let Err(error) = self.tell(&binding, store, out)
-            {
-                return Progress::Failed(format!("{}: {error}", binding.key()));
+            if let Entry::Bound(binding) = entry {
+                // What is told of a client is told as a whole, and what that took is paid afterwards.
+                let whole = Budget::new(CLIENT);
+                if let Err(error) = self.tell(&binding, store, out, &whole) {
+                    return Progress::Failed(format!("{}: {error}", binding.key()));
+                }
+                budget.spend(CLIENT - whole.left());
             }
             if out.len() >= room {
                 break;
             }
+        }
+        self.after = scan.cursor();
+        if over || scan.is_over() {
+            self.leg += 1;
+            self.after = None;
         }
         Progress::More
     }

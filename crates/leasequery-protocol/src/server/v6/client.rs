@@ -1,15 +1,16 @@
 //! A client on a link: what OPTION_CLIENT_DATA is about (RFC 5007 section 4.1.2.2).
 
-use leasequery_store::{Binding, Revision, Store, V6Key};
+use leasequery_store::{Binding, Budget, Revision, Store, V6Key};
 
 /// The other bindings of the client of a binding that are on the same link, of whatever state.
 #[inline]
 pub(super) fn others_on_link<'s>(
     binding: &Binding<'s, V6Key>,
     store: &'s Store<V6Key>,
+    budget: &'s Budget,
 ) -> impl Iterator<Item = Binding<'s, V6Key>> {
     let (own, mut link) = (*binding, None);
-    store.siblings(binding).filter(move |other| {
+    store.siblings(binding, budget).filter(move |other| {
         // Most clients have one binding, and where that is need not be known.
         let link = *link.get_or_insert_with(|| store.link_of(&own));
         store.link_of(other) == link
@@ -40,17 +41,28 @@ pub(super) enum Turn {
     All,
     /// With this one it tells of nothing else.
     Alone,
+    /// With this one it tells of as many as go into a message, of those that come behind it.
+    Part,
     /// With another one, which came earlier.
     Other,
 }
 
-/// Bindings of a client that are looked at for one of them. A client with more on a link than that is told of one by one,
-/// where it is not clear at once that it was told of already: or each of many would take a look at all.
+/// Bindings of a client that are looked at for one of them. A client with more than that is told of in parts, where it is
+/// not clear at once that it was told of already: or each of many would take a look at all.
 const MANY: usize = 64;
 
 /// Whether the client of a binding has so many of them, wherever, that not all are looked at for one.
-pub(super) fn is_of_many(binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
-    store.is_one_of_many(binding) && store.siblings(binding).nth(MANY - 1).is_some()
+pub(super) fn is_of_many(binding: &Binding<'_, V6Key>, store: &Store<V6Key>, budget: &Budget) -> bool {
+    has_more_than(MANY - 1, binding, store, budget)
+}
+
+/// Whether a client has so many bindings that they are too many for one message.
+pub(super) fn is_crowd(binding: &Binding<'_, V6Key>, store: &Store<V6Key>, budget: &Budget) -> bool {
+    has_more_than(LEASES_PER_MESSAGE - 1, binding, store, budget)
+}
+
+fn has_more_than(others: usize, binding: &Binding<'_, V6Key>, store: &Store<V6Key>, budget: &Budget) -> bool {
+    store.is_one_of_many(binding) && store.siblings(binding, budget).nth(others).is_some()
 }
 
 /// With which of its client's bindings a bulk response that began at a revision tells of a binding: with the one that it
@@ -63,12 +75,13 @@ pub(super) fn turn(
     store: &Store<V6Key>,
     in_order: bool,
     is_earlier: impl Fn(&Binding<'_, V6Key>) -> bool,
+    budget: &Budget,
 ) -> Turn {
     if binding.revision() > began {
         // Where there are many, each of many changes would tell of all.
-        return if is_of_many(binding, store) { Turn::Alone } else { Turn::All };
+        return if is_of_many(binding, store, budget) { Turn::Alone } else { Turn::All };
     }
-    let mut others = store.siblings(binding);
+    let mut others = store.siblings(binding, budget);
     let ordered = in_order && store.is_one_of_many(binding);
     let mut link = None;
     for _ in 0..MANY {
@@ -83,8 +96,11 @@ pub(super) fn turn(
             return Turn::Other;
         }
     }
-    Turn::Alone
+    Turn::Part
 }
+
+/// The budget for one client: more than is ever looked at for one message about it, whatever it has.
+pub(super) const CLIENT: usize = 4 * LEASES_PER_MESSAGE;
 
 /// Leases that go into one message. Each has 29 octets at most, so that with a DUID it fits whatever they are.
 pub(super) const LEASES_PER_MESSAGE: usize = 1000;

@@ -1,11 +1,11 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Revision, Store, Time, V6Key};
+use leasequery_store::{Binding, Budget, Revision, Store, Time, V6Key};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 
-use super::client::{LEASES_PER_MESSAGE, TOLD_TOGETHER, is_of_many, others_on_link};
+use super::client::{CLIENT, TOLD_TOGETHER, is_of_many, others_on_link};
 use super::reply::{ReplyPlan, asks_base_time, heard, is_over, requested};
 use super::selection::{Selection, is_live, is_own};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
@@ -71,24 +71,10 @@ impl Response {
         writer
     }
 
-    /// Appends what is told of one client on one link, with all times counted from `base_time`. What is too much for one
-    /// message is told in several.
+    /// Appends what is told of one client on one link, with all times counted from `base_time`. A message that would not
+    /// fit a frame goes without what makes it long, the relay's and the client's own octets.
     #[inline]
     pub(super) fn client(
-        &mut self,
-        leases: &[Binding<'_, V6Key>],
-        ended: Option<&Binding<'_, V6Key>>,
-        base_time: Time,
-        out: &mut Vec<u8>,
-    ) -> Result<(), TooLong> {
-        let (first, rest) = leases.split_at(leases.len().min(LEASES_PER_MESSAGE));
-        self.part(first, ended, base_time, out)?;
-        rest.chunks(LEASES_PER_MESSAGE).try_for_each(|part| self.part(part, None, base_time, out))
-    }
-
-    /// A message that would not fit a frame goes without what makes it long, the relay's and the client's own octets.
-    #[inline]
-    fn part(
         &mut self,
         leases: &[Binding<'_, V6Key>],
         ended: Option<&Binding<'_, V6Key>>,
@@ -153,11 +139,13 @@ impl ActiveResponse {
         binding: &Binding<'s, V6Key>,
         origin: Time,
         store: &'s Store<V6Key>,
+        budget: &'s Budget,
     ) -> Vec<Binding<'s, V6Key>> {
-        if is_of_many(binding, store) {
+        if is_of_many(binding, store, budget) {
             return Vec::new();
         }
-        let others = others_on_link(binding, store).filter(|other| is_live(other) && is_own(&self.policy, other));
+        let others =
+            others_on_link(binding, store, budget).filter(|other| is_live(other) && is_own(&self.policy, other));
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
             return Vec::new();
@@ -198,7 +186,8 @@ impl Wording<V6Key> for ActiveResponse {
             return Ok(());
         }
         let base_time = self.origin(base_time, store);
-        let mut leases = self.siblings(&binding, base_time, store);
+        let budget = Budget::new(CLIENT);
+        let mut leases = self.siblings(&binding, base_time, store, &budget);
         let told = match (over, leases.is_empty()) {
             (true, _) => self.response.client(&leases, Some(&binding), base_time, out),
             (false, true) => self.response.client(std::slice::from_ref(&binding), None, base_time, out),

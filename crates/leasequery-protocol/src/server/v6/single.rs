@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Store, V6Key};
+use leasequery_store::{Binding, Budget, Store, V6Key};
 use leasequery_wire::v6::{MAX_HOPS, Message, MessageType, MessageWriter, OptionCode, QueryType, Relay, StatusCode};
 
 use super::client::{others_on_link, together};
@@ -15,6 +15,9 @@ use crate::server::{Silence, Verdict};
 const SERVER_PORT: u16 = 547;
 /// The most that a datagram can carry behind its UDP header.
 const MAX_DATAGRAM: usize = 65_527;
+/// The budget of a query: more than the leases that a datagram can carry, and what else a client may have had lately.
+const SINGLE: usize = 4096;
+const TOO_MUCH: &str = "the answer is longer than a datagram; a query over TCP is answered in full";
 /// What is not asked for over UDP (RFC 5460 section 4).
 const TCP_ONLY: [QueryType; 3] = [QueryType::BY_RELAY_ID, QueryType::BY_LINK_ADDRESS, QueryType::BY_REMOTE_ID];
 
@@ -110,7 +113,8 @@ fn reply(
     let length = out.len();
     let mut writer = begin(&message, server_id, client_id, out);
     let mut problem = None;
-    match find(&message, policy, store) {
+    let budget = Budget::new(SINGLE);
+    match find(&message, policy, store, &budget) {
         Ok(Found::Leases(leases, plan)) => plan.encode(&leases, None, store.now(), true, &mut writer),
         Ok(Found::Links(links)) => {
             let links: Vec<u8> = links.iter().flat_map(Ipv6Addr::octets).collect();
@@ -119,8 +123,7 @@ fn reply(
         Err(refusal) => problem = Some(refusal),
     }
     let fits = writer.len() <= room && writer.finish().is_ok();
-    let text = "the answer is longer than a datagram; a query over TCP is answered in full";
-    let problem = problem.or_else(|| (!fits).then(|| Refusal::new(StatusCode::UNSPEC_FAIL, text)));
+    let problem = problem.or_else(|| (!fits).then(|| Refusal::new(StatusCode::UNSPEC_FAIL, TOO_MUCH)));
     if let Some(Refusal { status, text }) = problem {
         out.truncate(length);
         let mut writer = begin(&message, server_id, client_id, out);
@@ -149,7 +152,12 @@ enum Found<'s> {
     Links(BTreeSet<Ipv6Addr>),
 }
 
-fn find<'s>(message: &Message<'_>, policy: &Policy, store: &'s Store<V6Key>) -> Result<Found<'s>, Refusal> {
+fn find<'s>(
+    message: &Message<'_>,
+    policy: &Policy,
+    store: &'s Store<V6Key>,
+    budget: &'s Budget,
+) -> Result<Found<'s>, Refusal> {
     // Whatever else may be wrong with it (RFC 5460 section 4): its first octet is looked at before all others.
     let query_type = message.options().find(OptionCode::QUERY).and_then(|value| value.first().copied().map(QueryType));
     if let Some(query_type) = query_type.filter(|query_type| TCP_ONLY.contains(query_type)) {
@@ -162,19 +170,20 @@ fn find<'s>(message: &Message<'_>, policy: &Policy, store: &'s Store<V6Key>) -> 
     let leases = match &selection.by {
         By::Address(address) => match selection.holder(*address, store) {
             Some(holder) if is_own(policy, &holder) => {
-                let others = others_on_link(&holder, store).filter(|other| is_live(other) && is_own(policy, other));
+                let others =
+                    others_on_link(&holder, store, budget).filter(|other| is_live(other) && is_own(policy, other));
                 together(&holder, others, <[_]>::to_vec)
             }
             _ => Vec::new(),
         },
         By::ClientId(id) => {
             let leases: Vec<_> = store
-                .of_client(id)
+                .of_client(id, None, budget)
                 .filter(|lease| is_live(lease) && is_own(policy, lease) && selection.is_on_link(lease, store))
                 .collect();
             // What is on nobody knows which link can be asked for by no other query.
             let links: BTreeSet<_> = leases.iter().filter_map(|lease| store.link_of(lease)).collect();
-            if links.len() > 1 {
+            if links.len() > 1 && !budget.is_spent() {
                 return Ok(Found::Links(links));
             }
             leases
@@ -182,5 +191,8 @@ fn find<'s>(message: &Message<'_>, policy: &Policy, store: &'s Store<V6Key>) -> 
         // They have been refused.
         By::RelayId(_) | By::RemoteId(_) | By::Link => Vec::new(),
     };
+    if budget.is_spent() {
+        return Err(Refusal::new(StatusCode::UNSPEC_FAIL, TOO_MUCH));
+    }
     Ok(Found::Leases(leases, plan))
 }

@@ -1,6 +1,6 @@
 use std::collections::HashMap;
 
-use leasequery_store::{Entry, Selector, Settings, State, Store, Time, V4Key, VpnIndex, VpnRange};
+use leasequery_store::{Budget, Entry, Selector, Settings, State, Store, Time, V4Key, VpnIndex, VpnRange};
 
 use super::AccessNetwork;
 
@@ -18,7 +18,7 @@ fn populated(rate: u32) -> (AccessNetwork, Store<V4Key>) {
 
 fn states(store: &Store<V4Key>) -> HashMap<State, usize> {
     let mut states = HashMap::new();
-    for entry in store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None) {
+    for entry in store.scan(Selector::All, VpnRange::One(VpnIndex::DEFAULT), None, &Budget::unlimited()) {
         let state = match entry {
             Entry::Bound(binding) => binding.state(),
             Entry::Free { .. } => State::Available,
@@ -50,7 +50,8 @@ fn everything_that_can_happen_happens_within_the_configured_addresses() {
     assert!(store.revision().0 - before >= tally.changes(), "what ran out comes on top");
     let resident = network.resident().expect("someone");
     let hardware = leasequery_store::Hardware { htype: 1, address: &resident.mac };
-    let mut found = store.scan(Selector::Hardware(hardware), VpnRange::One(VpnIndex::DEFAULT), None);
+    let budget = Budget::unlimited();
+    let mut found = store.scan(Selector::Hardware(hardware), VpnRange::One(VpnIndex::DEFAULT), None, &budget);
     assert!(matches!(found.next(), Some(Entry::Bound(binding)) if binding.state() == State::Active));
 }
 
@@ -67,6 +68,11 @@ fn identifiers_tell_where_a_client_is() {
     let (network, store) = populated(200);
     let resident = network.resident().expect("someone");
     let vpns = VpnRange::One(VpnIndex::DEFAULT);
-    assert_eq!(store.scan(Selector::RelayId(resident.relay_id.as_bytes()), vpns, None).count() / 100, 2);
-    assert!(store.scan(Selector::RemoteId(resident.remote_id.as_bytes()), vpns, None).count() >= 1);
+    assert_eq!(
+        store.scan(Selector::RelayId(resident.relay_id.as_bytes()), vpns, None, &Budget::unlimited()).count() / 100,
+        2
+    );
+    assert!(
+        store.scan(Selector::RemoteId(resident.remote_id.as_bytes()), vpns, None, &Budget::unlimited()).count() >= 1
+    );
 }

@@ -1,6 +1,6 @@
 use std::net::Ipv4Addr;
 
-use leasequery_store::{Binding, Outcome, Settings, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex};
+use leasequery_store::{Binding, Budget, Outcome, Settings, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -65,8 +65,8 @@ fn every_field_reaches_the_store() {
     assert_eq!(binding.option(60), Some(b"ms".as_slice()));
     assert!(binding.is_remote());
     let vpns = leasequery_store::VpnRange::One(vpn);
-    assert_eq!(store.scan(leasequery_store::Selector::RemoteId(b"re"), vpns, None).count(), 1);
-    assert_eq!(store.scan(leasequery_store::Selector::RelayId(b"id"), vpns, None).count(), 1);
+    assert_eq!(store.scan(leasequery_store::Selector::RemoteId(b"re"), vpns, None, &Budget::unlimited()).count(), 1);
+    assert_eq!(store.scan(leasequery_store::Selector::RelayId(b"id"), vpns, None, &Budget::unlimited()).count(), 1);
 }
 
 #[test]

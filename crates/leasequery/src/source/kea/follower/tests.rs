@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
-use leasequery_store::{Binding, Entry, Revision, Selector, Settings, State, Store, Time, V4Key, VpnRange};
+use leasequery_store::{Binding, Budget, Entry, Revision, Selector, Settings, State, Store, Time, V4Key, VpnRange};
 use proptest::prelude::*;
 
 use super::super::v4::Follower;
@@ -54,7 +54,8 @@ fn settle<F: Family>(follower: &mut super::Follower<F>) {
 /// Addresses and clients of the active leases.
 fn active(shared: &SharedStore<V4Key>) -> BTreeMap<u8, u8> {
     shared.read(|store| {
-        let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
+        let budget = Budget::unlimited();
+        let bound = store.scan(Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
             _ => None,
         });

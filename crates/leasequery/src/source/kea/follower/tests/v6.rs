@@ -1,6 +1,6 @@
 //! What follows lease files follows those of DHCPv6 too.
 
-use leasequery_store::V6Key;
+use leasequery_store::{Budget, V6Key};
 
 use super::super::super::v6::Follower;
 use super::*;
@@ -38,7 +38,8 @@ fn follower(kea: &Kea, shared: &Arc<SharedStore<V6Key>>) -> Follower {
 /// Addresses and clients of the active leases.
 fn active(shared: &SharedStore<V6Key>) -> BTreeMap<u8, u8> {
     shared.read(|store| {
-        let bound = store.scan(Selector::All, VpnRange::All, None).filter_map(|entry| match entry {
+        let budget = Budget::unlimited();
+        let bound = store.scan(Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
             Entry::Bound(binding) if binding.state() == State::Active => Some(binding),
             _ => None,
         });
