@@ -175,7 +175,7 @@ impl<K: Key> Store<K> {
 
     /// Looks at a record whose timer has fired; says whether it changed.
     pub(crate) fn expire(&mut self, number: u32, due: Time) -> bool {
-        let now = self.now;
+        let now = self.wall;
         let record = self.records.get_mut(number);
         if record.revision == Revision::default() || record.timer != due {
             return false;
@@ -244,7 +244,7 @@ impl<K: Key> Store<K> {
         let mut start = update.start_of_state;
         if let (State::Active, Some(expires)) = (state, update.expires)
             && self.settings.expire
-            && expires <= self.now
+            && expires <= self.wall
             && expires != Time::INFINITE
         {
             state = State::Expired;
@@ -385,7 +385,7 @@ impl<K: Key> Store<K> {
     }
 
     /// Makes a change the latest one.
-    fn renumber(&mut self, number: u32) -> Revision {
+    pub(crate) fn renumber(&mut self, number: u32) -> Revision {
         let revision = Revision(self.revision.0 + 1);
         let record = self.records.get_mut(number);
         record.revision = revision;

@@ -120,7 +120,7 @@ impl<K: Key> Store<K> {
     /// Whether everything is known: then there is no need to ask for [`unknown`](Self::unknown) at each address.
     #[inline]
     pub fn is_known(&self) -> bool {
-        self.unknown_sources == 0
+        self.unknown_sources == 0 && self.is_settled()
     }
 
     /// Why an answer would not be true or not be complete, if so. `asker` is where the requestor listens itself, if it
@@ -128,6 +128,10 @@ impl<K: Key> Store<K> {
     pub fn unknown(&self, about: About<K>, asker: &[SocketAddr]) -> Option<Unknown<'_>> {
         if self.is_known() {
             return None;
+        }
+        if !self.is_settled() {
+            let why = "it was set back, and what it ended too early is being put right";
+            return Some(Unknown { source: "the clock", why });
         }
         let owners = match about {
             About::Everything | About::Bindings => Vec::new(),

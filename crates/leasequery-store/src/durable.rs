@@ -153,6 +153,8 @@ impl<K: Key, D: Disk> Durable<K, D> {
                 let written = self.sources.get(nth).cloned().unwrap_or_default();
                 *source = SourceMetadata { name: std::mem::take(&mut source.name), ..written };
             }
+            // What was undone may be among what is not written yet.
+            metadata.settled = false;
         }
         let networks = complete.then(|| ChangedNetworks {
             owned: store.networks.changed_since(self.networks).cloned().collect(),

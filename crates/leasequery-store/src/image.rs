@@ -8,7 +8,7 @@ use crate::recency::Recency;
 use crate::records::Record;
 use crate::store::Source;
 use crate::vpn::Vpns;
-use crate::{Binding, Key, KeyMap, Network, Revision, Settings, SourceId, State, Store, Time, VpnName};
+use crate::{Binding, Eras, Key, KeyMap, Network, Revision, Settings, SourceId, State, Store, Time, VpnName};
 
 /// Octets of a record that cannot be what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -22,6 +22,10 @@ pub struct Metadata {
     pub now: Time,
     /// The latest commit.
     pub revision: Revision,
+    /// The eras of its clock.
+    pub eras: Eras,
+    /// See [`Store::is_settled`].
+    pub settled: bool,
     /// See [`Store::history_floor`].
     pub history_floor: Time,
     /// How many bindings there are, to make room for them at once.
@@ -108,7 +112,11 @@ impl<K: Key> Image<K> {
     pub fn new(settings: Settings, metadata: Metadata) -> Self {
         let mut store = Store::new(settings);
         store.now = metadata.now;
+        store.wall = metadata.now;
         store.revision = metadata.revision;
+        store.forgotten_up_to = metadata.eras.before;
+        store.eras = metadata.eras;
+        store.unsettled = (!metadata.settled).then_some(0);
         store.floor = metadata.history_floor;
         store.vpns = Vpns(metadata.vpns);
         let sources = metadata.sources.into_iter().map(|SourceMetadata { name, position, whole }| Source {
@@ -151,8 +159,13 @@ impl<K: Key> Image<K> {
         self.order.sort_unstable();
         let store = &mut self.store;
         let mut recency = Recency::default();
+        let Eras { before, began, .. } = store.eras;
         for (revision, number) in self.order {
-            let changed = store.records.get(number).changed;
+            let record = store.records.get_mut(number);
+            if revision <= before {
+                record.rewind(began, store.unsettled.is_none());
+            }
+            let changed = record.changed;
             // A record is written a moment before the metadata that counts it.
             store.revision = store.revision.max(revision);
             store.now = store.now.max(changed);
@@ -176,6 +189,8 @@ impl<K: Key> Store<K> {
     pub fn metadata(&self) -> Metadata {
         Metadata {
             now: self.now,
+            eras: self.eras.clone(),
+            settled: self.is_settled(),
             revision: self.revision,
             history_floor: self.floor,
             bindings: u32::try_from(self.records.len()).unwrap_or(u32::MAX),

@@ -81,6 +81,19 @@ impl<K: Key> Networks<K> {
         self.union = flat.union;
     }
 
+    /// The clock is set back: nothing is configured since a time that has not come.
+    pub(crate) fn rewind(&mut self, time: Time) {
+        let early = |range: &Network<K>| Network { since: range.since.min(time), ..*range };
+        for owned in &mut self.owners {
+            if owned.ranges.iter().any(|range| range.since > time) {
+                self.generation += 1;
+                owned.ranges = owned.ranges.iter().map(early).collect();
+                owned.generation = self.generation;
+            }
+        }
+        self.union = self.union.iter().map(early).collect();
+    }
+
     /// What an owner configured.
     pub(crate) fn of(&self, owner: Option<SourceId>) -> &[Network<K>] {
         self.owners.iter().find(|owned| owned.owner == owner).map_or(&[], |owned| &owned.ranges)

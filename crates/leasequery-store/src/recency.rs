@@ -69,7 +69,7 @@ impl Iterator for After<'_> {
 const CHUNK: usize = 4096;
 
 impl Recency {
-    /// Appends. Revisions and times never descend.
+    /// Appends. Revisions never descend, nor do times unless the clock is [set back](Self::rewind).
     #[inline]
     pub(crate) fn push(&mut self, revision: Revision, time: Time, record: u32) {
         let offset = |chunk: &Chunk| u32::try_from(revision.0 - chunk.first.0).ok();
@@ -86,6 +86,13 @@ impl Recency {
             }
         }
         self.entries += 1;
+    }
+
+    /// The clock is set back: no entry is from after `time`.
+    pub(crate) fn rewind(&mut self, time: Time) {
+        for chunk in &mut self.chunks {
+            chunk.time = chunk.time.min(time);
+        }
     }
 
     pub(crate) fn len(&self) -> usize {

@@ -83,6 +83,16 @@ impl<K: Key> Record<K> {
         if self.flags & Self::CLIENT_ID != 0 { Some(self.hardware.as_ref()) } else { attributes.client_id }
     }
 
+    /// The clock is set back: nothing was learned later than `now`, nor, if `all` times are to say so, did anything
+    /// happen later.
+    pub(crate) fn rewind(&mut self, now: Time, all: bool) {
+        self.changed = self.changed.min(now);
+        if all {
+            self.start = self.start.min(now);
+            self.last_transaction = self.last_transaction.min(now);
+        }
+    }
+
     /// When the state ends by itself, if ever.
     pub(crate) fn ends(&self) -> Option<Time> {
         self.state.successor()?;
@@ -182,6 +192,12 @@ impl<K: Key> Records<K> {
         self.arena.remove(packed);
         self.free.push(number);
         self.length -= 1;
+    }
+
+    /// The number behind the last record.
+    pub(crate) fn end(&self) -> u32 {
+        let full = self.chunks.len().saturating_sub(1) * CHUNK;
+        u32::try_from(full + self.chunks.last().map_or(0, Vec::len)).unwrap_or(u32::MAX)
     }
 
     /// The numbers of all records in use.

@@ -3,6 +3,7 @@ use std::collections::VecDeque;
 use crate::attributes::link_octets;
 use crate::commit::{Indexed, Indexes, identifier, of_hardware};
 use crate::coverage::Coverage;
+use crate::era::Eras;
 use crate::index::{Identifier, Members};
 use crate::links::Links;
 use crate::network::Networks;
@@ -78,6 +79,13 @@ pub struct Counts {
 pub struct Store<K: Key> {
     pub(crate) settings: Settings,
     pub(crate) now: Time,
+    /// See [`Store::wall`].
+    pub(crate) wall: Time,
+    pub(crate) eras: Eras,
+    /// See [`Store::steps`].
+    pub(crate) steps: u32,
+    /// The record from which on it is still to be undone what the clock of an earlier era did.
+    pub(crate) unsettled: Option<u32>,
     pub(crate) revision: Revision,
     pub(crate) floor: Time,
     /// The latest change among those of bindings that were forgotten.
@@ -120,6 +128,10 @@ impl<K: Key> Store<K> {
         Self {
             settings,
             now: Time::default(),
+            wall: Time::default(),
+            eras: Eras::default(),
+            steps: 0,
+            unsettled: None,
             revision: Revision::default(),
             floor: Time::default(),
             forgotten_up_to: Revision::default(),
@@ -141,17 +153,15 @@ impl<K: Key> Store<K> {
         }
     }
 
-    /// Sets the clock, which never runs backwards: a `wall` that was stepped back is ignored until it has caught up.
-    /// Leases whose time has come expire, and ended bindings older than the history are forgotten. Returns how many
-    /// bindings changed by themselves.
+    /// Sets the clock to what that of the machine says. The store's own never runs back within an [era](Self::era): it
+    /// waits for one that was set back by some seconds, and one that was set back further begins a new era. Leases whose
+    /// time has come expire, and ended bindings older than the history are forgotten. Returns how many bindings changed
+    /// by themselves.
     pub fn advance(&mut self, wall: Time) -> usize {
-        if self.now == Time::default() {
-            // Of what ended before it began to look the store knows nothing, and of this second it sees but a part.
-            self.floor = self.floor.max(wall.plus(1));
-        }
-        self.now = self.now.max(wall);
-        let mut changed = 0;
-        while let Some((due, numbers)) = self.timers.take_due(self.now) {
+        const SETTLED_AT_ONCE: u32 = 1024;
+        self.set_clock(wall);
+        let mut changed = self.settle(SETTLED_AT_ONCE);
+        while let Some((due, numbers)) = self.timers.take_due(self.wall) {
             for number in numbers {
                 changed += usize::from(self.expire(number, due));
             }
@@ -162,6 +172,9 @@ impl<K: Key> Store<K> {
 
     /// When [`advance`](Self::advance) has something to do next.
     pub fn next_deadline(&self) -> Option<Time> {
+        if !self.is_settled() {
+            return Some(self.now);
+        }
         let forget =
             self.ended.front().map(|(_, number)| self.records.get(*number).changed.plus(self.settings.history).plus(1));
         [self.timers.first(), forget].into_iter().flatten().min()
@@ -172,7 +185,7 @@ impl<K: Key> Store<K> {
         self.settings
     }
 
-    /// The store's clock.
+    /// The store's clock, in which changes are ordered and base-times are given.
     pub fn now(&self) -> Time {
         self.now
     }

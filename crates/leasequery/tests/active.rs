@@ -9,6 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use common::{Daemon, LISTEN, Next, PUSH, Peer, REQUESTOR, eventually, leasequery, network, query_all};
+use leasequery_store::durable::Durable;
+use leasequery_store::{Budget, Settings, Time, V4Key};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode};
 use serde_json::{Value, json};
 
@@ -375,4 +377,46 @@ fn without_a_state_directory_data_are_missing_after_a_restart() {
     assert_eq!(status(&mut peer), StatusCode::DATA_MISSING);
     daemon.push_all(&[lease(6, 0)]);
     assert_eq!(binding(&mut peer), (true, address(6)));
+}
+
+/// Killed while the clock is ahead by a year, which is then put right.
+//= rfc7724-7.4.1-03
+#[test]
+fn a_state_of_next_year_is_gone_on_with_today() {
+    let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+    let config = format!("state-dir = \"state\"\n{}", config(""));
+    std::fs::write(directory.path().join("leasequery.toml"), config).expect("written");
+    let start = || Daemon::start_in(Arc::clone(&directory), Command::new(env!("CARGO_BIN_EXE_leasequery")));
+    let mut daemon = start();
+    let lease = |number| {
+        let mut lease = lease(number, 0);
+        lease["expires"] = json!(now() + 86_400).to_string().into();
+        lease
+    };
+    daemon.push_all(&[lease(1), lease(2)]);
+    daemon.signal("TERM");
+    daemon.wait();
+    drop(daemon);
+    let ahead = now() + 365 * 86_400;
+    let state = directory.path().join("state/v4");
+    let (mut durable, mut store) = Durable::<V4Key>::open(&state, Settings::default()).expect("it opens");
+    for second in 0..3 {
+        store.advance(Time(ahead + second));
+    }
+    assert_eq!((store.counts().active, store.counts().bindings), (0, 2), "they ran out");
+    durable.write(durable.collect(&store, &Budget::unlimited()), &[]).expect("it writes");
+    durable.sync().expect("it is synced");
+    drop(durable);
+
+    let daemon = start();
+    let log = daemon.log();
+    let line = log.lines().find(|line| line.contains("the clock was set back from")).unwrap_or_else(|| panic!("{log}"));
+    assert!(line.contains("v4: ") && line.contains(" to 20") && line.contains("a new era"), "{line}");
+    assert_eq!(daemon.addresses(&[]), ["10.0.0.1", "10.0.0.2"]);
+    assert!(daemon.records(&[]).iter().all(|record| record["state"] == "active"), "{:?}", daemon.records(&[]));
+    let mut peer = daemon.connect();
+    peer.send(&active_query(Some(ahead)));
+    assert_eq!(status(&mut peer), StatusCode::DATA_MISSING);
+    daemon.push_all(&[lease(3)]);
+    assert_eq!(binding(&mut peer), (true, address(3)));
 }

@@ -20,7 +20,7 @@ const EPOCH: u32 = 946_684_800;
 const HISTORY: u32 = 20;
 
 fn wire(time: Time) -> u32 {
-    time.0.wrapping_sub(EPOCH)
+    time.0.saturating_sub(EPOCH)
 }
 
 fn address(link: u16, host: u16) -> Ipv6Addr {
@@ -163,7 +163,7 @@ impl Family for V6 {
         let ends = [StatusCode::CATCH_UP_COMPLETE, StatusCode::DATA_MISSING];
         Some(Facts {
             xid: message.transaction_id(),
-            base_time: message.base_time().ok().flatten().map(|seconds| Time(seconds.wrapping_add(EPOCH))),
+            base_time: message.base_time().ok().flatten().map(|seconds| Time(seconds.saturating_add(EPOCH))),
             ends_catch_up: status.is_some_and(|status| ends.contains(&status)),
             may_be_last: last
                 || kind == MessageType::REPLY
@@ -188,7 +188,7 @@ impl Family for V6 {
     fn asks_everything(body: &[u8]) -> bool {
         let Ok(message) = Message::parse(body) else { return false };
         let Ok(Some(query)) = message.query() else { return false };
-        let long_ago = |since: u32| since.wrapping_add(EPOCH) < NOW.0 - 1_000_000;
+        let long_ago = |since: u32| since.saturating_add(EPOCH) < NOW.0 - 1_000_000;
         let time = |code| message.options().u32(code).ok().flatten();
         let inside = query.options.iter().any(|(code, _)| code != OptionCode::REQUEST);
         message.message_type() == MessageType::LEASE_QUERY

@@ -56,6 +56,8 @@ pub struct Active<W> {
     catch_up: CatchUp,
     /// The latest base-time that was said, or the time of the query.
     base_time: Time,
+    /// The era of the store's clock in which it was asked. In another one times mean something else.
+    era: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,10 +70,6 @@ enum CatchUp {
     Over,
 }
 
-/// Seconds by which a query-start-time may be ahead of the clock: times are rounded. One further ahead is from before
-/// the clock was stepped back, and nobody can say what changed since.
-const AHEAD: u32 = 2;
-
 /// How many entries are looked at to find the oldest change that is untold.
 const UNTOLD: usize = 1024;
 
@@ -81,13 +79,11 @@ impl<W> Active<W> {
         let now = store.now();
         let (cursor, catch_up) = match since {
             None => (store.revision(), CatchUp::Over),
-            Some(since) if since < store.history_floor() || since > now.plus(AHEAD) => {
-                (store.revision(), CatchUp::Missing)
-            }
+            Some(since) if !store.reaches(since) => (store.revision(), CatchUp::Missing),
             // What has been forgotten changed before that time.
             Some(since) => (store.revision_at(since).max(store.forgotten_up_to()), CatchUp::Until(store.revision())),
         };
-        Self { wording, cursor, catch_up, base_time: since.map_or(now, |since| since.min(now)) }
+        Self { wording, cursor, catch_up, base_time: since.map_or(now, |since| since.min(now)), era: store.era() }
     }
 
     fn notice<K: Key>(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>)
@@ -102,7 +98,8 @@ impl<W> Active<W> {
     /// The requestor comes back with the highest base-time it saw and expects everything since, so no message may have
     /// a later one.
     fn told_until<K: Key>(&self, store: &Store<K>) -> Time {
-        if self.catch_up == CatchUp::Missing || store.forgotten_up_to() > self.cursor {
+        let lost = store.forgotten_up_to() > self.cursor || store.era() != self.era;
+        if self.catch_up == CatchUp::Missing || lost {
             return self.base_time;
         }
         let budget = Budget::new(UNTOLD);
@@ -126,6 +123,11 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
     }
 
     fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
+        if store.era() != self.era {
+            // What was said before was said by another clock, and base-times never decrease. When the requestor comes
+            // back it will be told that data are missing.
+            return Progress::Failed("the clock was set back, and the history begins anew".to_owned());
+        }
         let lost = store.forgotten_up_to() > self.cursor;
         let missing = match self.catch_up {
             CatchUp::Missing => Some("the history does not reach back to that time"),

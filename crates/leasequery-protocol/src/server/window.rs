@@ -1,4 +1,4 @@
-use leasequery_store::{Binding, Key, Time};
+use leasequery_store::{Binding, Key, Store, Time};
 
 /// The span of time that a query asks for, both ends inclusive (RFC 6926 sections 6.2.5 and 6.2.6, RFC 7653 sections
 /// 6.3.2 and 6.3.3).
@@ -15,6 +15,12 @@ impl Window {
 
     pub(super) fn is_open(self) -> bool {
         self.start.is_none() && self.end.is_none()
+    }
+
+    /// The window for a store. If a wrong clock has shown its start before, nobody knows what changed since, so it has
+    /// none: too much does no harm.
+    pub(super) fn in_store<K: Key>(self, store: &Store<K>) -> Self {
+        Self { start: self.start.filter(|start| !store.is_ambiguous(*start)), ..self }
     }
 
     /// Whether a binding changed in the window: by its own account (RFC 6926 section 8.2), or because the store learned

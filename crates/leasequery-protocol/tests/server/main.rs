@@ -7,6 +7,7 @@ mod base_time;
 mod catch_up;
 mod closing;
 mod dump;
+mod eras;
 mod framing;
 mod hostile;
 mod options;

@@ -183,6 +183,28 @@ fn the_history_reaches_back_to_its_first_whole_second() {
 
 //= alq6-8.3.1-03
 #[test]
+fn times_that_a_wrong_clock_has_shown_are_missing_for_good() {
+    let mut world = five();
+    world.store.advance(NOW.plus(50));
+    world.store.advance(NOW.plus(52));
+    assert_eq!(world.store.era(), 1);
+    for (since, now) in [(100, 52), (100, 100), (13, 100)] {
+        world.store.advance(NOW.plus(now));
+        let mut watch = Watch::new(world);
+        assert_eq!(catch_up(&mut watch, NOW.plus(since)), [MISSING], "{since} at {now}");
+        world = watch.world;
+    }
+    world.store.advance(NOW.plus(200));
+    world.commit(&lease(key(1, 20), &client(20)));
+    let mut watch = Watch::new(world);
+    assert_eq!(catch_up(&mut watch, NOW.plus(200)), [leased(20), COMPLETE]);
+    watch.world.store.advance(NOW.plus(100));
+    watch.world.commit(&lease(key(1, 21), &client(21)));
+    assert_eq!(said(&watch.listen()), [TERMINATED], "and whoever is live has to come back");
+}
+
+//= alq6-8.3.1-03
+#[test]
 fn nobody_can_vouch_for_a_start_time_more_than_two_seconds_ahead() {
     let complete = vec![Said::Nothing, COMPLETE];
     for (ahead, words) in [(1, complete.clone()), (2, complete), (3, vec![MISSING]), (1_000_000, vec![MISSING])] {

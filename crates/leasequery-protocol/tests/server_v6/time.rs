@@ -166,6 +166,23 @@ fn a_span_that_ends_before_it_starts_or_lies_in_the_future_is_empty() {
     }
 }
 
+/// The scale of DHCPv6 goes on until 2136, that of the store until 2106.
+//= alq6-6.3.2-02
+//= alq6-6.3.3-02
+#[test]
+fn a_span_that_reaches_the_next_century_does_not_wrap() {
+    let (world, time) = three();
+    for query in queries() {
+        for seconds in [3_348_282_494_u32, 3_348_282_495, 3_348_282_496, u32::MAX] {
+            let (start, end) = (OptionCode::START_TIME, OptionCode::END_TIME);
+            let octets = seconds.to_be_bytes();
+            let until = query.clone().since(time).outer(end, &octets);
+            assert_eq!(world.keys(&until), [key(1, 2), key(1, 3)], "until {seconds}");
+            assert_eq!(world.keys(&query.clone().outer(start, &octets)), [], "since {seconds}");
+        }
+    }
+}
+
 //= alq6-6.3.2-02
 //= alq6-6.3.3-02
 #[test]

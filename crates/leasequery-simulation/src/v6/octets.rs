@@ -15,7 +15,7 @@ impl Octets for V6 {
             Some(StatusCode::DATA_MISSING) => Some(Word::DataMissing),
             _ => None,
         };
-        let base_time = message.base_time().ok().flatten().map(|seconds| Time(seconds.wrapping_add(EPOCH)));
+        let base_time = message.base_time().ok().flatten().map(|seconds| Time(seconds.saturating_add(EPOCH)));
         Some(Facts { xid: message.transaction_id(), base_time, word })
     }
 
@@ -55,7 +55,7 @@ impl Octets for V6 {
 
     fn put_base_time(frame: &mut [u8], time: Time) {
         if let Some(place) = find(frame, OptionCode::BASE_TIME) {
-            change_time(frame, place.at + 4, |_| Time(time.0.wrapping_sub(EPOCH)));
+            change_time(frame, place.at + 4, |_| Time(time.0.saturating_sub(EPOCH)));
         }
     }
 
@@ -67,7 +67,7 @@ impl Octets for V6 {
 
     fn write_complete(xid: u32, now: Time, out: &mut Vec<u8>) {
         let mut writer = MessageWriter::frame(out, MessageType::LEASE_QUERY_DATA, xid);
-        writer.u32(OptionCode::BASE_TIME, now.0.wrapping_sub(EPOCH));
+        writer.u32(OptionCode::BASE_TIME, now.0.saturating_sub(EPOCH));
         writer.status(StatusCode::CATCH_UP_COMPLETE, "");
         let _ = writer.finish();
     }
@@ -75,7 +75,7 @@ impl Octets for V6 {
     fn change_start(frame: &mut [u8], change: impl FnOnce(Time) -> Time) {
         let asks = frame.get(2) == Some(&MessageType::ACTIVE_LEASE_QUERY.0);
         if let Some(place) = find(frame, OptionCode::START_TIME).filter(|_| asks) {
-            let shifted = |time: Time| Time(change(Time(time.0.wrapping_add(EPOCH))).0.wrapping_sub(EPOCH));
+            let shifted = |time: Time| Time(change(Time(time.0.saturating_add(EPOCH))).0.saturating_sub(EPOCH));
             change_time(frame, place.at + 4, shifted);
         }
     }

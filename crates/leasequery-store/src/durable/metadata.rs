@@ -1,6 +1,6 @@
 //! What belongs to all bindings, as octets.
 
-use crate::{Key, Metadata, Network, Revision, SourceId, SourceMetadata, Time, VpnName};
+use crate::{Eras, Key, Metadata, Network, Revision, SourceId, SourceMetadata, Time, VpnName};
 
 /// The key of the metadata.
 pub(super) const METADATA: &[u8] = b"metadata";
@@ -15,6 +15,8 @@ pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
     out.extend_from_slice(&metadata.revision.0.to_be_bytes());
     out.extend_from_slice(&metadata.history_floor.0.to_be_bytes());
     out.extend_from_slice(&metadata.bindings.to_be_bytes());
+    put_eras(&mut out, &metadata.eras);
+    out.push(u8::from(metadata.settled));
     put_number(&mut out, metadata.vpns.len());
     for vpn in &metadata.vpns {
         match vpn {
@@ -48,6 +50,8 @@ pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
         revision: Revision(u64::from_be_bytes(take(&mut rest)?)),
         history_floor: take_time(&mut rest)?,
         bindings: take_number(&mut rest)?,
+        eras: take_eras(&mut rest)?,
+        settled: take::<1>(&mut rest)? == [1],
         vpns: Vec::new(),
         sources: Vec::new(),
     };
@@ -68,6 +72,37 @@ pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
         metadata.sources.push(SourceMetadata { name, position, whole: whole == 1 });
     }
     rest.is_empty().then_some(metadata)
+}
+
+fn put_eras(out: &mut Vec<u8>, eras: &Eras) {
+    out.extend_from_slice(&eras.number.to_be_bytes());
+    out.extend_from_slice(&eras.began.0.to_be_bytes());
+    out.extend_from_slice(&eras.since.0.to_be_bytes());
+    out.extend_from_slice(&eras.before.0.to_be_bytes());
+    for spans in [&eras.earlier, &eras.ran] {
+        put_number(out, spans.iter().len());
+        for (first, last) in spans.iter() {
+            out.extend_from_slice(&first.0.to_be_bytes());
+            out.extend_from_slice(&last.0.to_be_bytes());
+        }
+    }
+}
+
+fn take_eras(rest: &mut &[u8]) -> Option<Eras> {
+    let mut eras = Eras {
+        number: take_number(rest)?,
+        began: take_time(rest)?,
+        since: take_time(rest)?,
+        before: Revision(u64::from_be_bytes(take(rest)?)),
+        ..Eras::default()
+    };
+    for spans in [&mut eras.earlier, &mut eras.ran] {
+        for _ in 0..take_number(rest)? {
+            let (first, last) = (take_time(rest)?, take_time(rest)?);
+            spans.add(first, last);
+        }
+    }
+    Some(eras)
 }
 
 /// The key of what an owner configured.

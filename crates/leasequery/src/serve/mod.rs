@@ -1,5 +1,6 @@
 //! The daemon: sources, store and listeners in one process.
 
+mod clock;
 mod connection;
 mod datagrams;
 mod describe;

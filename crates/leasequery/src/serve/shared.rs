@@ -6,6 +6,7 @@ use leasequery_store::{Key, Revision, Store};
 use tokio::sync::{Notify, watch};
 
 use super::Control;
+use super::clock::Clock;
 use crate::requestor::wall_clock;
 
 /// The store, shared by sources and connections. It is locked for a bite at a time, and never over an await or a system
@@ -26,7 +27,9 @@ pub struct SharedStore<K: Key> {
 impl<K: Key> SharedStore<K> {
     /// Shares a store, and sets its clock.
     pub fn new(mut store: Store<K>) -> Self {
+        let before = Clock::of(&store);
         store.advance(wall_clock());
+        before.tell(Clock::of(&store), K::TOGETHER);
         Self {
             store: RwLock::new(store),
             unclean: AtomicBool::new(false),
@@ -46,7 +49,7 @@ impl<K: Key> SharedStore<K> {
     /// requestor takes a base-time that lags for a difference between the clocks.
     pub fn read_now<T>(&self, read: impl FnOnce(&Store<K>) -> T) -> T {
         let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        if store.now() >= wall_clock() {
+        if store.wall() == wall_clock() {
             return read(&store);
         }
         drop(store);
@@ -62,11 +65,13 @@ impl<K: Key> SharedStore<K> {
     /// Changes, with the store's clock brought up to date first.
     pub fn write<T>(&self, write: impl FnOnce(&mut Store<K>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let before = store.revision();
+        let (before, clock) = (store.revision(), Clock::of(&store));
         store.advance(wall_clock());
+        let after = Clock::of(&store);
         let result = write(&mut store);
         let changed = store.revision() != before;
         drop(store);
+        clock.tell(after, K::TOGETHER);
         if changed {
             self.committed.notify_one();
         }
@@ -140,7 +145,15 @@ pub(crate) async fn keep_time<K: Key>(shared: Arc<SharedStore<K>>, mut control: 
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     while !control.borrow().shutdown {
         tokio::select! {
-            _ = tick.tick() => if shared.read(Store::now) < wall_clock() { shared.write(|_| ()) },
+            _ = tick.tick() => {
+                let mut due = shared.read(Store::wall) != wall_clock();
+                // After a wrong clock there is much to put right, a bite at a time.
+                while due || !shared.read(Store::is_settled) {
+                    shared.write(|_| ());
+                    due = false;
+                    tokio::task::yield_now().await;
+                }
+            }
             _ = control.changed() => {}
         }
     }

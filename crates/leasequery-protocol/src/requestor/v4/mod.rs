@@ -63,7 +63,7 @@ impl Memory {
         skew: &mut Skew,
         arrival: Time,
     ) -> Result<Time, DecodeError> {
-        let base_time = message.base_time()?.map(Time);
+        let base_time = base_time(message)?;
         match base_time.filter(|_| !self.catching_up) {
             Some(base_time) if waited > 0 => skew.observe_late(base_time, arrival, waited),
             Some(base_time) => skew.observe(base_time, arrival),
@@ -96,6 +96,11 @@ impl Memory {
     }
 }
 
+/// The base-time; the end of the scale means never, which it is not.
+fn base_time(message: &Message<'_>) -> Result<Option<Time>, DecodeError> {
+    Ok(message.base_time()?.map(|seconds| Time(seconds.min(u32::MAX - 1))))
+}
+
 /// What a message says of itself, or its response. No status-code is success (RFC 6926 section 6.2.2).
 fn status(message: &Message<'_>) -> Result<(StatusCode, String), DecodeError> {
     Ok(match message.status()? {
@@ -112,7 +117,7 @@ fn active_status<'a>(
     arrival: Time,
 ) -> Result<Event<Record<'a>>, Fault> {
     let (xid, kind) = (message.xid(), message.message_type());
-    let base_time = message.base_time()?.map(Time);
+    let base_time = base_time(message)?;
     let (code, text) = status(message)?;
     let status = match code {
         code if kind == MessageType::LEASE_QUERY_DONE => ActiveStatus::Ended(code.into()),
@@ -222,7 +227,7 @@ fn read<'a>(
     if kind != MessageType::LEASE_ACTIVE && kind != MessageType::LEASE_UNASSIGNED {
         return Err(Violation::UnexpectedType(kind.into()).into());
     }
-    let base_time = memory.note(&message, waited, skew, arrival)?;
+    let made = memory.note(&message, waited, skew, arrival)?;
     if let Some(status) = message.status()?
         && status.code != StatusCode::SUCCESS
     {
@@ -230,7 +235,7 @@ fn read<'a>(
         return Ok(Event::Failed { xid, about, status: status.code.into(), text: status.text.into_owned() });
     }
     if active && is_empty(&message) {
-        let base_time = message.base_time()?.map(Time);
+        let base_time = base_time(&message)?;
         return Ok(Event::Status { xid, status: ActiveStatus::Alive, base_time, text: String::new() });
     }
     if message.ciaddr().is_unspecified() {
@@ -238,5 +243,5 @@ fn read<'a>(
     }
     memory.check_vpn(message.vpn()?.unwrap_or(Vpn::Default))?;
     let server = memory.server_id.or(peer);
-    Ok(Event::Record { xid, record: Record::new(message, base_time, server, *skew)? })
+    Ok(Event::Record { xid, record: Record::new(message, made, server, *skew)? })
 }

@@ -215,7 +215,7 @@ fn known(message: Message<'_>, peer: Option<Ipv4Addr>, arrival: Time) -> Result<
     let server = message.server_identifier()?.or(peer);
     // Times count from when the message was made, which is now, whether or not it says so.
     let mut skew = Skew::default();
-    let base_time = message.base_time()?.map(Time);
+    let base_time = super::base_time(&message)?;
     if let Some(base_time) = base_time {
         skew.observe(base_time, arrival);
     }

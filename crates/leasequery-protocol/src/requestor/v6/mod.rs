@@ -80,9 +80,9 @@ impl Memory {
     }
 }
 
-/// The base-time by the scale of the store.
+/// The base-time by the scale of the store, which ends in 2106, and the end means never; DHCPv6 counts until 2136.
 fn base_time(message: &Message<'_>) -> Result<Option<Time>, DecodeError> {
-    Ok(message.base_time()?.map(|seconds| Time(seconds.wrapping_add(EPOCH))))
+    Ok(message.base_time()?.map(|seconds| Time(seconds.saturating_add(EPOCH).min(u32::MAX - 1))))
 }
 
 /// What a message says of itself, or its response. No status is success (RFC 8415 section 21.13).

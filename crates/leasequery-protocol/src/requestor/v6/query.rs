@@ -172,10 +172,9 @@ impl Query {
     }
 }
 
-/// A time of the store as DHCPv6 counts it, modulo 2^32, so that what a server said is said back as it was. But the
-/// beginning of time, of which no server has said anything, is not in the next century.
+/// A time of the store as DHCPv6 counts it; what was before 2000 is the beginning.
 fn wire_time(time: Time) -> u32 {
-    if time == Time::default() { 0 } else { time.0.wrapping_sub(EPOCH) }
+    time.0.saturating_sub(EPOCH)
 }
 
 /// What is asked for: the base-time, for it is the resume point, relay data, and what the caller wants. RFC 7653 does not

@@ -60,7 +60,7 @@ impl BulkQuery {
         let primary = primary(message)?;
         let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
         let response = Response::new(message, server_id, policy)?;
-        Ok(Self { primary, vpns, window: window(message)?, after: None, began: store.now(), response })
+        Ok(Self { primary, vpns, window: window(message, store)?, after: None, began: store.now(), response })
     }
 
     /// Whether an entry is one to tell of.
@@ -218,13 +218,13 @@ fn asked_vpns(message: &Message<'_>, policy: &Policy, store: &Store<V4Key>) -> R
     known.map(Some).ok_or_else(|| Refusal::not_allowed("this VPN is not served to this requestor"))
 }
 
-fn window(message: &Message<'_>) -> Result<Window, Refusal> {
+fn window(message: &Message<'_>, store: &Store<V4Key>) -> Result<Window, Refusal> {
     let start = message.query_start_time().map_err(malformed)?.map(Time);
     let end = message.query_end_time().map_err(malformed)?.map(Time);
     match (start, end) {
         (Some(start), Some(end)) if start > end => {
             Err(Refusal::malformed(format!("query-start-time {start} is after query-end-time {end}")))
         }
-        _ => Ok(Window { start, end }),
+        _ => Ok(Window { start, end }.in_store(store)),
     }
 }

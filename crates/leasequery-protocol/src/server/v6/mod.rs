@@ -23,14 +23,14 @@ pub use single::answer;
 /// Seconds from 1970, where the store counts from, to 2000, where DHCPv6 does (RFC 7653 section 2).
 const EPOCH: u32 = 946_684_800;
 
-/// A time of the store as DHCPv6 counts it, modulo 2^32.
+/// A time of the store as DHCPv6 counts it; what was before 2000 is the beginning.
 fn wire_time(time: leasequery_store::Time) -> u32 {
-    time.0.wrapping_sub(EPOCH)
+    time.0.saturating_sub(EPOCH)
 }
 
-/// A time of DHCPv6 as the store counts it.
+/// A time of DHCPv6 as the store counts it; what is after the end of its scale in 2106 is the end.
 fn store_time(seconds: u32) -> leasequery_store::Time {
-    leasequery_store::Time(seconds.wrapping_add(EPOCH))
+    leasequery_store::Time(seconds.saturating_add(EPOCH))
 }
 
 /// A query being answered.

@@ -8,6 +8,8 @@ fn metadata_is_read_as_it_was_written_and_damage_is_noticed() {
     let metadata = Metadata {
         now: Time(7),
         revision: Revision(1 << 40),
+        eras: Eras { number: 2, began: Time(4), since: Time(6), before: Revision(9), ..Eras::default() },
+        settled: true,
         history_floor: Time(5),
         bindings: 3,
         vpns: vec![VpnName::Name((*b"blue").into()), VpnName::Id([1, 2, 3, 4, 5, 6, 7])],

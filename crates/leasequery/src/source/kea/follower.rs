@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_store::{SourceId, VpnIndex};
+use leasequery_store::{SourceId, Store, VpnIndex};
 use tracing::{debug, error, info, warn};
 
 use super::columns::Header;
@@ -50,6 +50,8 @@ pub struct Follower<F: Family> {
     begun: bool,
     /// The files may well be what they were: nothing has been seen that tells otherwise.
     hopeful: bool,
+    /// The era of the store's clock in which the files were read.
+    pub(super) era: u32,
 }
 
 /// Why there is nothing that could be read.
@@ -106,6 +108,7 @@ impl<F: Family> Follower<F> {
         vpn: VpnIndex,
         shared: Arc<SharedStore<F::Key>>,
     ) -> Self {
+        let era = shared.read(Store::era);
         Self {
             names: Names::new(path.clone()),
             path,
@@ -126,6 +129,7 @@ impl<F: Family> Follower<F> {
             closed: false,
             begun: false,
             hopeful: true,
+            era,
         }
     }
 
@@ -171,6 +175,12 @@ impl<F: Family> Follower<F> {
 
     /// Reads what is new, once.
     fn step(&mut self) -> io::Result<()> {
+        let era = self.shared.read(Store::era);
+        if std::mem::replace(&mut self.era, era) != era {
+            // What the wrong clock ended and forgot is still in the files. The store knows no position any more.
+            info!("{}: the clock was set back; reading it all again", self.path.display());
+            return self.begin_again();
+        }
         let Some(current) = &mut self.current else { return self.begin() };
         let Some(stamp) = Stamp::at(&self.names.current)? else {
             // Between renaming the file and making a new one, or for longer.
@@ -459,7 +469,7 @@ impl<F: Family> Follower<F> {
         let rows = self.batch.len() as u64;
         self.shared.write(|store| {
             self.batch.commit(store, self.source, self.vpn, config.as_deref());
-            if let Some(position) = position {
+            if let Some(position) = position.filter(|_| store.era() == self.era) {
                 store.set_position(self.source, position);
             }
         });

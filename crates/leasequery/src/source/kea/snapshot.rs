@@ -82,7 +82,7 @@ impl<F: Family> Follower<F> {
         let whole = current.as_ref().filter(|current| current.line > 0);
         let position = whole.map(|current| Position::of(current, self.past).to_bytes());
         let gone = self.shared.write(|store| {
-            if let Some(position) = position {
+            if let Some(position) = position.filter(|_| store.era() == self.era) {
                 store.set_position(source, position);
             }
             store.end_sweep(source)

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::Write;
 
-use leasequery_store::{Binding, Budget, Entry, Revision, Selector, Settings, State, Store, Time, V4Key, VpnRange};
+use leasequery_store::{
+    BACK, Binding, Budget, Entry, Revision, Selector, Settings, State, Store, Time, V4Key, VpnRange,
+};
 use proptest::prelude::*;
 
 use super::super::v4::Follower;
@@ -177,12 +179,46 @@ fn a_history_is_vouched_for_if_the_file_repeats_what_a_crash_took() {
         if unclean {
             shared.set_unclean();
         }
-        shared.write(|store| store.advance(store.now().plus(100)));
+        shared.write(|store| store.advance(store.now().plus(BACK)));
         let floor = shared.read(Store::history_floor);
         follower(&kea, &shared).step().expect("readable");
         assert_eq!(active(&shared), kea.leases);
         assert_eq!(shared.read(Store::history_floor) == floor, kept, "unclean: {unclean}, cleaned: {cleaned}");
     }
+}
+
+/// A wrong clock ends leases and then forgets them. They are still in the file.
+#[test]
+fn when_the_clock_is_set_back_all_is_read_again() {
+    let mut kea = Kea::new();
+    for address in 1..=3 {
+        kea.lease(address, address);
+    }
+    let shared = shared();
+    let wrong_clock = || {
+        shared.write(|store| {
+            let now = store.now();
+            for days in [2, 4] {
+                store.advance(now.plus(days * 86_400));
+            }
+            assert_eq!(store.counts().bindings, 0, "expired, and forgotten after a day");
+        });
+        // And now it is right again.
+        shared.write(|_| ());
+        assert_eq!(active(&shared), BTreeMap::new());
+    };
+    let mut running = follower(&kea, &shared);
+    settle(&mut running);
+    wrong_clock();
+    settle(&mut running);
+    assert_eq!(active(&shared), kea.leases);
+    let before = revision(&shared);
+    settle(&mut running);
+    assert_eq!(commits(&shared, before), 0, "once is enough");
+    // A run that begins after the clock was set back does not go on where the last one stopped.
+    wrong_clock();
+    settle(&mut follower(&kea, &shared));
+    assert_eq!(active(&shared), kea.leases);
 }
 
 #[test]
