@@ -1,6 +1,8 @@
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use crate::reach::{Reach, Side};
+
 /// A test that says it proves a requirement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Claim {
@@ -12,6 +14,8 @@ pub struct Claim {
     pub file: PathBuf,
     /// The line of the claim, from 1.
     pub line: usize,
+    /// How far the proof reaches.
+    pub reach: Reach,
 }
 
 /// All claims, and marks that claim nothing.
@@ -51,10 +55,19 @@ impl Claims {
                 is_test |= line.contains("test");
             } else {
                 let function = test_name(line).filter(|_| is_test);
-                for (line, id) in marks.drain(..) {
+                for (line, mark) in marks.drain(..) {
+                    let (id, said) = split(&mark);
                     match function {
                         Some(name) => {
-                            self.claims.push(Claim { id, test: name.to_owned(), file: file.to_owned(), line });
+                            let mut reach = Reach::of(file);
+                            if let Some(said) = said {
+                                reach.side = Side::named(said);
+                                if reach.side.is_none() {
+                                    self.problems.push(format!("{}:{line}: {said} is no side", file.display()));
+                                }
+                            }
+                            let (id, test, file) = (id.to_owned(), name.to_owned(), file.to_owned());
+                            self.claims.push(Claim { id, test, file, line, reach });
                         }
                         None => self.problems.push(format!("{}:{line}: {id} stands above no test", file.display())),
                     }
@@ -66,6 +79,12 @@ impl Claims {
             self.problems.push(format!("{}:{line}: {id} stands above no test", file.display()));
         }
     }
+}
+
+/// An ID, and the side that is said behind it.
+fn split(mark: &str) -> (&str, Option<&str>) {
+    let said = mark.strip_suffix(')').and_then(|mark| mark.split_once(" ("));
+    said.map_or((mark, None), |(id, side)| (id, Some(side)))
 }
 
 fn test_name(line: &str) -> Option<&str> {

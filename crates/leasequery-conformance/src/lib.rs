@@ -1,10 +1,12 @@
 //! The conformance ledger: what the RFCs oblige to, and which tests prove it.
 //!
 //! `conformance/*.toml` lists the obligations. A test that proves one says so in a line `//= ID` directly above its
-//! attributes. [`Ledger::read`] reads both, [`Ledger::problems`] says where they disagree, and [`Ledger::render`] makes
+//! attributes. Of an obligation of both sides a test of each is wanted, and of one of a protocol a test that speaks it; which
+//! side a test is of is known from its place, or said behind the ID: `//= ID (server)`. [`Ledger::read`] reads both, [`Ledger::problems`] says where they disagree, and [`Ledger::render`] makes
 //! the table in `conformance/README.md`.
 
 mod claims;
+mod reach;
 mod report;
 
 use std::collections::BTreeMap;
@@ -14,6 +16,7 @@ use std::{fs, io};
 use serde::Deserialize;
 
 pub use claims::{Claim, Claims};
+pub use reach::{Reach, Side};
 
 /// One obligation.
 #[derive(Debug, Clone, Deserialize)]
@@ -35,6 +38,15 @@ pub struct Requirement {
     pub note: Option<String>,
     /// Why it does not concern this program.
     pub not_applicable: Option<String>,
+    /// Why this program does otherwise, where it would be free to do so.
+    pub chosen: Option<String>,
+}
+
+impl Requirement {
+    /// Whether it does not concern this program, or is not what it chose to do.
+    fn is_left_out(&self) -> bool {
+        self.not_applicable.is_some() || self.chosen.is_some()
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,10 +89,45 @@ impl Ledger {
             let place = format!("{}:{}", claim.file.display(), claim.line);
             match known.get(claim.id.as_str()) {
                 None => problems.push(format!("{place}: there is no requirement {}", claim.id)),
-                Some(requirement) if requirement.not_applicable.is_some() => {
-                    problems.push(format!("{place}: {} is marked as not applicable", claim.id));
+                Some(requirement) if requirement.is_left_out() => {
+                    problems.push(format!("{place}: {} is marked as not done", claim.id));
                 }
                 Some(_) => {}
+            }
+        }
+        for (protocol, requirements) in &self.protocols {
+            for requirement in requirements {
+                problems.extend(self.shown_in_part(protocol, requirement));
+            }
+        }
+        problems
+    }
+
+    /// What the tests of a requirement leave open: a side, or the protocol.
+    fn shown_in_part(&self, protocol: &str, requirement: &Requirement) -> Vec<String> {
+        let Requirement { id, role, level, .. } = requirement;
+        let mut problems = Vec::new();
+        if requirement.not_applicable.is_some() && requirement.chosen.is_some() {
+            problems.push(format!("{id} is both not applicable and chosen"));
+        }
+        if requirement.chosen.is_some() && level.starts_with("MUST") {
+            problems.push(format!("{id} is a {level}: there is nothing to choose"));
+        }
+        let claims: Vec<_> = self.claims.claims.iter().filter(|claim| claim.id == *id).collect();
+        if claims.is_empty() || requirement.is_left_out() {
+            return problems;
+        }
+        let sides = match role.as_str() {
+            "both" => &[Side::Server, Side::Requestor][..],
+            "server" => &[Side::Server],
+            _ => &[Side::Requestor],
+        };
+        for side in sides {
+            // Of one side alone any test will do that is not of the other one.
+            let of_side =
+                |claim: &&&Claim| claim.reach.shows(*side) || (sides.len() == 1 && claim.reach.side.is_none());
+            if !claims.iter().filter(of_side).any(|claim| claim.reach.speaks(protocol)) {
+                problems.push(format!("{id}: no test of the {side} that speaks {protocol}"));
             }
         }
         problems

@@ -8,6 +8,7 @@ use crate::claims::{Claim, Claims};
 struct Count {
     proven: usize,
     not_applicable: usize,
+    chosen: usize,
     open: usize,
 }
 
@@ -29,23 +30,30 @@ pub(crate) fn render(protocols: &[(&'static str, Vec<Requirement>)], claims: &Cl
             ("level", group_by(requirements, &proofs, |r| &r.level)),
             ("topic", group_by(requirements, &proofs, |r| &r.topic)),
         ] {
-            let _ = writeln!(out, "| {title} | proven | not applicable | open |\n| --- | ---: | ---: | ---: |");
+            let _ = writeln!(
+                out,
+                "| {title} | proven | not applicable | chosen otherwise | open |\n| --- | ---: | ---: | ---: | ---: |"
+            );
             let mut sum = Count::default();
             for (key, count) in &group {
-                let _ = writeln!(out, "| {key} | {} | {} | {} |", count.proven, count.not_applicable, count.open);
+                let Count { proven, not_applicable, chosen, open } = count;
+                let _ = writeln!(out, "| {key} | {proven} | {not_applicable} | {chosen} | {open} |");
                 sum.proven += count.proven;
                 sum.not_applicable += count.not_applicable;
+                sum.chosen += count.chosen;
                 sum.open += count.open;
             }
-            let _ = writeln!(out, "| **all** | **{}** | **{}** | **{}** |\n", sum.proven, sum.not_applicable, sum.open);
+            let Count { proven, not_applicable, chosen, open } = sum;
+            let _ = writeln!(out, "| **all** | **{proven}** | **{not_applicable}** | **{chosen}** | **{open}** |\n");
         }
         let _ = writeln!(out, "| requirement | level | role | topic | proven by |\n| --- | --- | --- | --- | --- |");
         for requirement in requirements {
             let proofs = proofs(requirement);
-            let state = match &requirement.not_applicable {
-                Some(reason) => format!("not applicable: {reason}"),
-                None if proofs.is_empty() => "open".to_owned(),
-                None => tests(&proofs),
+            let state = match (&requirement.not_applicable, &requirement.chosen) {
+                (Some(reason), _) => format!("not applicable: {reason}"),
+                (None, Some(reason)) => format!("chosen otherwise: {reason}"),
+                (None, None) if proofs.is_empty() => "open".to_owned(),
+                (None, None) => tests(&proofs),
             };
             let Requirement { id, level, role, topic, text, .. } = requirement;
             let _ = writeln!(out, "| **{id}** {} | {level} | {role} | {topic} | {state} |", text.replace('|', "\\|"));
@@ -69,10 +77,11 @@ fn group_by<'a>(
     let mut groups: BTreeMap<&str, Count> = BTreeMap::new();
     for requirement in requirements {
         let count = groups.entry(key(requirement)).or_default();
-        match (&requirement.not_applicable, proofs(requirement).is_empty()) {
-            (Some(_), _) => count.not_applicable += 1,
-            (None, true) => count.open += 1,
-            (None, false) => count.proven += 1,
+        match (&requirement.not_applicable, &requirement.chosen, proofs(requirement).is_empty()) {
+            (Some(_), ..) => count.not_applicable += 1,
+            (None, Some(_), _) => count.chosen += 1,
+            (None, None, true) => count.open += 1,
+            (None, None, false) => count.proven += 1,
         }
     }
     groups

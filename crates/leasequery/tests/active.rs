@@ -87,6 +87,7 @@ fn binding(peer: &mut Peer) -> (bool, Ipv4Addr) {
 //= rfc7724-3-01
 //= rfc7724-7.3-01
 //= rfc7724-8.1-02
+//= rfc7724-8.2-18
 #[test]
 fn changes_are_pushed_as_they_come_and_in_their_order() {
     let daemon = Daemon::start(&config(""));
@@ -239,6 +240,7 @@ fn narrow(daemon: &Daemon) -> Peer {
 }
 
 //= rfc7724-6-03
+//= rfc7724-8.2-17
 #[test]
 fn a_reader_that_stops_is_told_of_the_present_when_it_reads_again() {
     const ADDRESSES: u32 = 20;

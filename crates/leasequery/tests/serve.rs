@@ -342,6 +342,7 @@ fn closing_does_not_reset_what_is_still_arriving() {
 //= rfc6926-8.5-05
 //= rfc6926-8.5-06
 //= rfc6926-8.5-07
+//= rfc6926-8.2-02
 #[test]
 fn sigterm_ends_queries_with_query_terminated_and_the_daemon_with_0() {
     let mut daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{HUGE}"));

@@ -51,6 +51,7 @@ fn connections_beyond_the_limit_are_accepted_and_closed() {
 
 //= rfc7653-limits-01
 //= alq6-6.4-01
+//= rfc5460-5.6-07
 #[test]
 fn active_and_bulk_connections_share_one_listener_and_one_limit() {
     let daemon = Daemon::start(&format!("{}[limits]\nconnections = 2\n", active(LISTEN_V6)));

@@ -213,7 +213,7 @@ fn nobody_there_ends_with_3_and_is_looked_for_at_port_547_unless_another_is_give
 //= rfc5460-5.6-01
 //= rfc5460-5.6-02
 //= rfc5460-5.6-03
-//= rfc5460-5.6-08
+//= rfc5460-5.6-08 (both)
 #[test]
 fn the_server_listens_on_port_547_unless_another_is_given_and_warns_of_short_timeouts() {
     let directory = tempfile::tempdir().expect("a directory");

@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::time::{Duration, Instant};
 
 use common::*;
 use leasequery_wire::v4::StatusCode;
@@ -129,6 +130,22 @@ fn a_server_without_active_leasequery_is_polled() {
     watch.expect(&["10.0.0.2 active"]);
     daemon.push_all(&[lease(2, "released")]);
     watch.expect(&["10.0.0.2 released"]);
+}
+
+//= rfc7724-5.3-05
+//= rfc5460-5.6-07
+#[test]
+fn a_server_that_says_nothing_is_left_after_the_time_that_is_said() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").expect("a listener");
+    let address = server.local_addr().expect("an address").to_string();
+    let start = Instant::now();
+    let watch = Watch::start(&address, &["--no-initial", "--active-receive-timeout", "400ms"]);
+    let (mut stream, _) = server.accept().expect("a connection");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a timeout");
+    let mut query = Vec::new();
+    stream.read_to_end(&mut query).expect("its end");
+    assert!(start.elapsed() >= Duration::from_millis(400) && !query.is_empty(), "{:?}", start.elapsed());
+    drop(watch);
 }
 
 #[test]

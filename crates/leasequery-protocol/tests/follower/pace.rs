@@ -61,6 +61,7 @@ fn a_server_that_is_away_is_reported_once() {
 //= rfc7724-5.3-01
 //= rfc7724-5.3-02
 //= rfc7724-5.3-06
+//= rfc7724-5.3-04
 #[test]
 fn the_parameters_are_those_of_the_rfc_unless_said() {
     let settings = Settings::default();

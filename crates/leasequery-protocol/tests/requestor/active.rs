@@ -158,6 +158,7 @@ fn a_status_that_ends_the_response_is_the_last_message() {
 }
 
 //= rfc7724-7.1-03
+//= rfc7724-4-03
 #[test]
 fn a_final_message_means_the_end_whatever_it_says() {
     for code in [0, 1, 2, 3, 4, 5, 8, 99] {
@@ -186,6 +187,7 @@ fn a_status_about_one_binding_does_not_end_the_response() {
     requestor.record(&active(XID, 3));
 }
 
+//= rfc7724-7.4-04
 #[test]
 fn a_message_about_nothing_is_a_keep_alive_and_one_about_somebody_without_an_address_is_none() {
     for kind in [MessageType::LEASE_ACTIVE, MessageType::LEASE_UNASSIGNED] {
@@ -299,6 +301,52 @@ fn base_times_tell_of_the_clock_from_the_end_of_catching_up_on_and_at_once_witho
     let mut requestor = following(None);
     assert_eq!(began(&mut requestor, START.plus(30)), START.minus(5));
     assert_eq!(requestor.connection.skew().seconds(), 30);
+}
+
+/// A reply about an address with all that is told in replies.
+fn full(kind: MessageType, xid: u32) -> Vec<u8> {
+    message(kind, xid, address(7), |writer| {
+        writer.u32(OptionCode::BASE_TIME, START.0);
+        writer.option(OptionCode::DHCP_STATE, &[if kind == MessageType::LEASE_ACTIVE { 2 } else { 4 }]);
+        writer.u32(OptionCode::START_TIME_OF_STATE, 600);
+        writer.u32(OptionCode::CLIENT_LAST_TRANSACTION_TIME, 90);
+        writer.u32(OptionCode::LEASE_TIME, 3600);
+        writer.u32(OptionCode::RENEWAL_TIME, 1800);
+        writer.u32(OptionCode::REBINDING_TIME, 3150);
+        writer.option(OptionCode::CLIENT_IDENTIFIER, &[0, 0xca, 0xfe]);
+        writer.option(OptionCode::RELAY_AGENT_INFORMATION, &[2, 3, b'r', b'e', b'm', 12, 1, 9]);
+        writer.option(OptionCode::DATA_SOURCE, &[1]);
+        writer.option(OptionCode::HOST_NAME, b"host");
+    })
+}
+
+//= rfc7724-3-05
+//= rfc7724-5.2-01
+#[test]
+fn a_reply_means_the_same_in_an_active_response_as_in_a_bulk_response() {
+    for kind in [MessageType::LEASE_ACTIVE, MessageType::LEASE_UNASSIGNED] {
+        let bulk = Requestor::asking().record(&full(kind, XID));
+        let active = following(None).record(&full(kind, XID));
+        assert_eq!(active, bulk);
+        assert_eq!((active.remote_id.as_deref(), active.remote), (Some(&b"rem"[..]), true));
+        assert_eq!(active.options, [(12, b"host".to_vec())]);
+    }
+}
+
+//= rfc7724-7.5-01
+#[test]
+fn the_server_may_close_at_any_octet() {
+    let frames = [status_at(StatusCode::CATCH_UP_COMPLETE, START), active(XID, 1), active(XID, 2)].concat();
+    let whole = following(Some(START)).events(&frames).len();
+    for cut in 0..=frames.len() {
+        let mut requestor = following(Some(START));
+        let events = requestor.events(&frames[..cut]);
+        assert!(events.len() <= whole && (cut < frames.len() || events.len() == whole));
+        // Whatever came before stays told, nothing is made of half a message, and it is no orderly end in any case.
+        requestor.connection.handle_eof();
+        let (more, failure) = requestor.drain();
+        assert!(more.is_empty() && failure.is_some(), "{cut}: {more:?}");
+    }
 }
 
 //= rfc7724-7.4-05

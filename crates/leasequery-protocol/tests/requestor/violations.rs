@@ -14,6 +14,7 @@ fn unknown(kind: MessageType, xid: u32) -> Fault {
 }
 
 //= rfc6926-7.3-04
+//= rfc2131-4.1-03
 #[test]
 fn a_message_that_matches_no_query_ends_the_connection_and_all_its_queries() {
     for foreign in [active(XID + 7, 2), done(XID + 7)] {

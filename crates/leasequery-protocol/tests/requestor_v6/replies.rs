@@ -37,6 +37,19 @@ fn the_resume_point_is_the_base_time_of_the_first_message() {
     assert_eq!(done.resume_point, None, "what was sent first may have changed until then");
 }
 
+//= rfc5007-4.1.2.1-04
+#[test]
+fn an_option_of_queries_is_no_part_of_a_reply() {
+    let inside = [&[1][..], &ip(0).octets(), &opt(6, &[0, 23])].concat();
+    let row = Requestor::asking().row(&reply(XID, &[opt(44, &inside), lease(1)].concat()));
+    assert_eq!(row, Requestor::asking().row(&reply(XID, &lease(1))));
+    // A reply that has nothing else tells of nobody.
+    assert_eq!(
+        Requestor::asking().events(&reply(XID, &opt(44, &inside))),
+        Requestor::asking().events(&reply(XID, &[]))
+    );
+}
+
 //= rfc5460-6.3-05
 //= rfc5460-6.3.1-01
 #[test]

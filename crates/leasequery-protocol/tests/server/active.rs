@@ -38,6 +38,7 @@ fn without_a_query_start_time_only_what_changes_after_the_query_is_told() {
 //= rfc7724-3-01
 //= rfc7724-7.3-01
 //= rfc7724-8.2-16
+//= rfc7724-8.2-18
 #[test]
 fn each_change_of_a_binding_is_told_in_the_next_turn() {
     let mut watch = Watch::begun(World::new());

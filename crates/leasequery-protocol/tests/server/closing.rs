@@ -26,6 +26,7 @@ fn the_requestors_end_is_answered_with_ours() {
 }
 
 //= rfc6926-8.5-08
+//= rfc6926-8.2-02
 #[test]
 fn what_was_asked_before_the_requestor_closed_its_side_is_still_answered() {
     let world = world();
@@ -56,6 +57,7 @@ fn half_a_query_before_the_end_is_dropped() {
 //= rfc6926-8.5-05
 //= rfc6926-8.5-06
 //= rfc6926-8.2-03
+//= rfc6926-8.2-02
 #[test]
 fn terminating_tells_each_query_in_progress_why_and_closes() {
     let world = world();

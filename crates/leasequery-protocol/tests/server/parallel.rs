@@ -41,6 +41,7 @@ fn queries_one_after_the_other_are_answered() {
 //= rfc6926-7.7-02
 //= rfc6926-7.7-03
 //= rfc6926-8.4-02
+//= rfc6926-8.2-02
 #[test]
 fn queries_beyond_the_limit_are_not_looked_at_until_one_is_done() {
     let world = world();

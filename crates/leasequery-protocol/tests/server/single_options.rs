@@ -84,6 +84,16 @@ fn a_lease_is_told_with_what_was_asked_for() {
     assert_eq!(world.single(&asked(&[91])).codes(), [54, 91], "nothing that was not asked for");
 }
 
+//= rfc4388-6.4.2-10
+#[test]
+fn what_is_withheld_and_what_nobody_knows_is_left_out_though_it_was_asked_for() {
+    let world = world();
+    let asked = asked(&[12, 60, 43, 224]);
+    assert_eq!(world.single(&asked).codes(), [54, 12, 60]);
+    let policy = Policy { withhold: vec![12], ..Policy::default() };
+    assert_eq!(world.single_as(&asked, &policy).codes(), [54, 60]);
+}
+
 //= rfc4388-6.2-03
 #[test]
 fn without_a_list_what_is_known_of_the_usual_is_told() {

@@ -39,6 +39,7 @@ fn every_state_has_its_number_and_only_active_is_told_as_a_lease() {
 }
 
 //= rfc6926-6.2.7-03
+//= rfc6926-8.3-04
 #[test]
 fn a_never_leased_address_is_available() {
     let mut world = World::new();
@@ -46,6 +47,17 @@ fn a_never_leased_address_is_available() {
     let replies = world.ask(&Query::all());
     assert_eq!(bindings(&replies)[0].option(OptionCode::DHCP_STATE), Some(vec![1]));
     assert_eq!(bindings(&replies)[0].codes(), [54, 152, 153, 156]);
+}
+
+//= rfc6926-6.2.7-05
+#[test]
+fn an_address_is_free_for_this_server_or_as_its_source_says_for_another_one() {
+    let mut world = World::new();
+    world.configure(key(1), key(2));
+    world.commit(&Update::new(key(2), State::Remote));
+    let replies = world.ask(&Query::all().list(&[156]));
+    let states: Vec<_> = bindings(&replies).iter().map(|reply| reply.option(OptionCode::DHCP_STATE)).collect();
+    assert_eq!(states, [Some(vec![1]), Some(vec![7])]);
 }
 
 //= rfc6926-8.3-01

@@ -36,6 +36,7 @@ fn relative_times_count_from_the_moment_when_the_message_is_made() {
 }
 
 //= rfc6926-6.2.3-02
+//= rfc6926-8.3-04
 #[test]
 fn a_dump_that_goes_on_carries_the_time_of_each_message() {
     let mut world = World::new();

@@ -69,6 +69,9 @@ pub(super) struct Watch {
     /// How long to wait for data of a bulk query
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::bulk::parse_seconds)]
     timeout: f64,
+    /// How long to wait for a message of a server that tells of changes
+    #[arg(long, value_name = "DURATION", default_value = "120s", value_parser = parse_duration)]
+    active_receive_timeout: Duration,
     #[command(flatten)]
     tls: Tls,
 }
@@ -104,7 +107,10 @@ impl Watch {
                 // Without a copy there is nothing that could be there no longer.
                 kept: false,
                 sweep: if self.no_initial { None } else { follower::Settings::default().sweep },
-                timeouts: Timeouts { data: Duration::from_secs_f64(self.timeout), ..Timeouts::default() },
+                timeouts: Timeouts {
+                    data: Duration::from_secs_f64(self.timeout),
+                    active_receive: self.active_receive_timeout,
+                },
             },
             duration: self.duration,
             state: self.state,

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::SignedDuration;
+use leasequery_protocol::requestor::Timeouts;
 use leasequery_store::VpnName;
 use toml::Spanned;
 
@@ -39,6 +40,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         Source::Leasequery { tls: Some(tls), .. } => crate::tls::exposure(&tls.key),
         _ => None,
     }));
+    warnings.extend(sources.iter().filter_map(short_patience));
     let (networks, links) = network::networks(&raw.network)?;
     if listeners.is_empty() {
         warnings.push("there is no [[listen]]: nobody can ask".to_owned());
@@ -59,6 +61,19 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         networks,
         links,
         warnings,
+    })
+}
+
+/// A warning if a source waits for less than the default.
+fn short_patience(source: &Source) -> Option<String> {
+    let Source::Leasequery { active_receive_timeout, .. } = source else { return None };
+    let recommended = Timeouts::default().active_receive;
+    (*active_receive_timeout < recommended).then(|| {
+        format!(
+            "active-receive-timeout of source {} is {active_receive_timeout:?}: less than {recommended:?} is not \
+             recommended (RFC 7724 section 5.3)",
+            source.name()
+        )
     })
 }
 

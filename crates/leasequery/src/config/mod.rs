@@ -215,6 +215,8 @@ pub enum Source {
         poll: Duration,
         /// How often it is asked for everything, to find what is no longer there.
         sweep: Duration,
+        /// `ACTIVE_LQ_RCV_TIMEOUT`: after how long without a message a connection with an active query is given up.
+        active_receive_timeout: Duration,
     },
     /// A Unix socket that takes records.
     Push {

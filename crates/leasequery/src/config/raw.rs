@@ -102,6 +102,7 @@ pub(super) struct Source {
     pub(super) options: Option<Spanned<Vec<Spanned<i64>>>>,
     pub(super) poll: Option<Spanned<String>>,
     pub(super) sweep: Option<Spanned<String>>,
+    pub(super) active_receive_timeout: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]

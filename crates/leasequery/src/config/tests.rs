@@ -64,6 +64,7 @@ server = "dhcp.example.net"
 tls = "off"
 options = [12]
 poll = "90s"
+active-receive-timeout = "150s"
 
 [[network]]
 protocol = "v4"
@@ -145,6 +146,7 @@ fn loads_every_key_of_a_full_configuration() {
         options: vec![12],
         poll: Duration::from_secs(90),
         sweep: Duration::from_hours(1),
+        active_receive_timeout: Duration::from_secs(150),
     };
     assert_eq!(config.sources, [kea, Source::Push { path: "/run/push.sock".into() }, upstream]);
 
@@ -162,11 +164,12 @@ fn loads_every_key_of_a_full_configuration() {
 }
 
 //= rfc6926-6.3-01
-//= rfc6926-6.3-06
+//= rfc6926-6.3-06 (server)
 //= rfc6926-6.3-07
 //= rfc6926-8.1-02
 //= rfc5460-7.1-02
 //= rfc5460-7.1-03
+//= rfc6926-6.3-03 (server)
 #[test]
 fn has_the_defaults_of_the_rfc() {
     let config = parse(&LISTEN.replace("127.0.0.1:0", "127.0.0.1"));
@@ -179,8 +182,9 @@ fn has_the_defaults_of_the_rfc() {
     assert_eq!(config.state_dir, None);
 }
 
-//= rfc6926-6.3-09
-//= alq6-6.4-06
+//= rfc6926-6.3-09 (both)
+//= alq6-6.4-06 (both)
+/// Of a source, too: how long it waits for data of a bulk query is the same limit.
 #[test]
 fn warns_of_a_timeout_below_the_default_and_takes_it() {
     let config =
@@ -188,6 +192,26 @@ fn warns_of_a_timeout_below_the_default_and_takes_it() {
     assert_eq!(config.limits.data_timeout, Duration::from_millis(500));
     let [warning] = config.warnings.as_slice() else { panic!("one warning: {:?}", config.warnings) };
     assert!(warning.contains("data-timeout") && warning.contains("300"), "{warning}");
+}
+
+//= rfc7724-5.3-06 (requestor)
+//= alq6-6.4-06 (requestor)
+#[test]
+fn warns_of_less_patience_with_a_server_than_the_default_and_takes_it() {
+    let source = |more: &str| {
+        let source = "[[source]]\ntype = \"leasequery\"\nprotocol = \"v6\"\nserver = \"a\"\ntls = \"off\"\n";
+        parse(&format!("{LISTEN}{REQUESTOR}{source}{more}"))
+    };
+    let patience = |config: &Config| match &config.sources[..] {
+        [Source::Leasequery { active_receive_timeout, .. }] => *active_receive_timeout,
+        others => panic!("{others:?}"),
+    };
+    let config = source("");
+    assert_eq!((patience(&config), config.warnings.len()), (Duration::from_mins(2), 0));
+    let config = source("active-receive-timeout = \"119s\"\n");
+    assert_eq!(patience(&config), Duration::from_secs(119));
+    let [warning] = config.warnings.as_slice() else { panic!("one warning: {:?}", config.warnings) };
+    assert!(warning.contains("active-receive-timeout") && warning.contains("120s"), "{warning}");
 }
 
 #[test]
@@ -224,7 +248,7 @@ fn longest_prefix_decides_where_requestors_overlap() {
 //= rfc7653-tls-20
 //= rfc7653-tls-21
 //= rfc7653-tls-22
-//= rfc6926-9-05
+//= rfc6926-9-05 (both)
 #[test]
 fn refuses_what_is_not_protected_and_says_where() {
     let listen = |lines: &str| format!("[[listen]]\nprotocol = \"v4\"\n{lines}");

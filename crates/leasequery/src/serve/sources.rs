@@ -39,14 +39,14 @@ impl Surroundings<'_> {
                 let sources = source::push::Sources { v4: number(&stores.v4, &name)?, v6: number(&stores.v6, &name)? };
                 tasks.spawn(socket.run(sources, stores, control));
             }
-            Source::Leasequery { protocol, server, tls, link, vpn, options, poll, sweep } => {
+            Source::Leasequery { protocol, server, tls, link, vpn, options, poll, sweep, active_receive_timeout } => {
                 let settings = follower::Settings {
                     retry: self.limits.active_idle_timeout,
                     poll: *poll,
                     sweep: Some(*sweep),
                     initial: true,
                     kept: true,
-                    timeouts: Timeouts { data: self.limits.data_timeout, ..Timeouts::default() },
+                    timeouts: Timeouts { data: self.limits.data_timeout, active_receive: *active_receive_timeout },
                 };
                 let server = Upstream { address: server.clone(), tls: tls.clone() };
                 match protocol {

@@ -152,12 +152,17 @@ fn new_certificates_are_taken_and_broken_ones_are_not() {
     assert!(ask("new.example.net").status.success());
 }
 
-//= rfc7724-8.1-22
-//= rfc7653-tls-34
+//= rfc7724-8.1-22 (requestor)
+//= rfc7653-tls-34 (requestor)
 #[test]
 fn both_sides_have_to_show_certificates() {
     let world = world("", "");
     let ca = world.me.ca.to_str().expect("UTF-8");
-    let output = world.daemon.bulk(&["--tls", "--ca", ca]);
-    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    for command in ["bulk", "watch"] {
+        for (server, flag) in [(world.daemon.address().to_string(), "--v4"), (world.v6(), "--v6")] {
+            let mut asking = leasequery();
+            let output = asking.args([command, &server, flag, "--tls", "--ca", ca]).output().expect("it runs");
+            assert_eq!(output.status.code(), Some(2), "{output:?}");
+        }
+    }
 }

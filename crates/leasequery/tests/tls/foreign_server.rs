@@ -118,10 +118,12 @@ fn openssl_is_not_asked_if_its_certificate_is_not_good() {
 fn a_server_that_does_not_ask_who_asks_is_not_asked() {
     let pki = Pki::new();
     let (server, me) = (pki.files("server", &[SERVER]), pki.files("me", &[ME]));
-    for version in VERSIONS {
-        let Some((output, saw)) = ask("v4", &server, None, version, &me) else { return };
-        assert_fails(&output, "the server does not ask for our certificate, and both sides have to show one");
-        assert_eq!(saw["query"], Value::Null, "{saw}");
+    for protocol in ["v4", "v6"] {
+        for version in VERSIONS {
+            let Some((output, saw)) = ask(protocol, &server, None, version, &me) else { return };
+            assert_fails(&output, "the server does not ask for our certificate, and both sides have to show one");
+            assert_eq!(saw["query"], Value::Null, "{saw}");
+        }
     }
 }
 

@@ -188,6 +188,7 @@ fn it_cannot_negotiate_again() {
     assert!(world.daemon.is_running());
 }
 
+//= rfc7653-tls-34
 #[test]
 fn it_is_refused_without_a_good_certificate() {
     let world = world("", "");

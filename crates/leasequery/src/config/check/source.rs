@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
+use leasequery_protocol::requestor::Timeouts;
 use toml::Spanned;
 
 use super::{option_code, period, vpn};
@@ -38,6 +39,9 @@ pub(super) fn sources(raw: &[raw::Source], directory: &Path) -> Result<Vec<Sourc
         .collect()
 }
 
+/// The keys of a source that is another server.
+const OF_SERVERS: &[&str] = &["server", "tls", "options", "poll", "sweep", "active-receive-timeout"];
+
 /// Refuses keys that this kind of source does not have.
 fn has_none(raw: &raw::Source, names: &[&str], why: &str) -> Result<(), Problem> {
     let spans = [
@@ -51,6 +55,7 @@ fn has_none(raw: &raw::Source, names: &[&str], why: &str) -> Result<(), Problem>
         ("options", raw.options.as_ref().map(Spanned::span)),
         ("poll", raw.poll.as_ref().map(Spanned::span)),
         ("sweep", raw.sweep.as_ref().map(Spanned::span)),
+        ("active-receive-timeout", raw.active_receive_timeout.as_ref().map(Spanned::span)),
     ];
     let found = spans.into_iter().find_map(|(name, span)| Some((name, span.filter(|_| names.contains(&name))?)));
     found.map_or(Ok(()), |(name, span)| Err(Problem::new(span, format!("{why} {name}"))))
@@ -81,7 +86,7 @@ fn only_of(protocol: Protocol, raw: &raw::Source) -> Result<(), Problem> {
 
 fn kea_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
     let path = needed(raw, "path", raw.path.as_ref())?;
-    has_none(raw, &["server", "tls", "options", "poll", "sweep"], "only a source of type \"leasequery\" has a key")?;
+    has_none(raw, OF_SERVERS, "only a source of type \"leasequery\" has a key")?;
     has_none(raw, &["link"], "only a source of type \"leasequery\" has a key")?;
     let protocol = protocol(raw)?;
     only_of(protocol, raw)?;
@@ -92,7 +97,7 @@ fn kea_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usiz
 
 fn push_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
     let path = needed(raw, "path", raw.path.as_ref())?;
-    has_none(raw, &["server", "tls", "options", "poll", "sweep"], "only a source of type \"leasequery\" has a key")?;
+    has_none(raw, OF_SERVERS, "only a source of type \"leasequery\" has a key")?;
     has_none(raw, &["protocol", "kea-config", "vpn", "link"], "a push source's records say it, so it has no key")?;
     Ok((Source::Push { path: directory.join(path.get_ref()) }, path.span()))
 }
@@ -125,6 +130,11 @@ fn leasequery_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Ran
             .collect::<Result<_, _>>()?,
         poll: period("poll", raw.poll.as_ref(), Duration::from_mins(1))?,
         sweep: period("sweep", raw.sweep.as_ref(), Duration::from_hours(1))?,
+        active_receive_timeout: period(
+            "active-receive-timeout",
+            raw.active_receive_timeout.as_ref(),
+            Timeouts::default().active_receive,
+        )?,
     };
     Ok((source, server.span()))
 }
