@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use leasequery_protocol::follower::{Follower, LINKS, Link, Position};
 use leasequery_store::durable::{Durable, Memory};
-use leasequery_store::{Budget, Settings, SourceId, Store};
+use leasequery_store::{Budget, Settings, SourceId, Store, SweepEnd};
 
 use crate::Mutation;
 use crate::clock::Clock;
@@ -147,7 +147,8 @@ impl<F: Family> Node<F> {
                 let names: Vec<_> = self.upstreams.iter().map(|upstream| format!("upstream {upstream}")).collect();
                 let departed = store.sources().filter(|(_, name)| names.iter().all(|configured| configured != name));
                 for source in departed.map(|(source, _)| source).collect::<Vec<_>>() {
-                    store.end_source(source);
+                    let mut end = SweepEnd::default();
+                    while !store.end_source(source, &mut end, &Budget::new(random.usize(1..20))) {}
                 }
             }
         }

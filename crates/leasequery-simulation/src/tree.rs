@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use leasequery_protocol::follower::LINKS;
+use leasequery_store::{Budget, SweepEnd};
 
 use crate::Mutation;
 use crate::copy::{Connecting, Ear};
@@ -162,7 +163,8 @@ impl<F: Family> Tree<F> {
                     row.commit(LOCAL, &mut process.store);
                 }
                 if known.is_none() {
-                    process.store.end_sweep(LOCAL);
+                    let mut end = SweepEnd::default();
+                    while !process.store.end_sweep(LOCAL, &mut end, &Budget::new(64)) {}
                 }
                 process.unclean = false;
                 process.set_file_position(*generation, rows.len() as u64);

@@ -2,7 +2,7 @@ use std::net::Ipv6Addr;
 
 use crate::attributes::{Attributes, Identity, find, link_address, options};
 use crate::records::Record;
-use crate::{Key, Revision, SourceId, Time};
+use crate::{Key, Revision, Time};
 
 /// What state an address is in (RFC 6926 section 6.2.7, whose numbers these are).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -201,12 +201,6 @@ impl<'s, K: Key> Binding<'s, K> {
     #[inline]
     pub fn revision(&self) -> Revision {
         self.record.revision
-    }
-
-    /// The source that told of the last change.
-    #[inline]
-    pub fn source(&self) -> SourceId {
-        self.record.source
     }
 
     /// Hardware address of the client, the last one if the lease is over.

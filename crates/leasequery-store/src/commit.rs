@@ -122,14 +122,16 @@ impl<K: Key> Store<K> {
 
     /// Adds the first binding of an address.
     pub(crate) fn add(&mut self, source: SourceId, update: &Update<'_, K>) -> Outcome {
-        let draft = self.draft(source, update, None);
+        let draft = self.draft(update, None);
         let Some(packed) = self.records.arena.insert(&self.scratch) else { return Outcome::Refused };
         let revision = Revision(self.revision.0 + 1);
-        let record = Record { packed, revision, changed: self.now, ..draft.record };
+        let witnesses = self.alone(source);
+        let record = Record { packed, revision, changed: self.now, witnesses, ..draft.record };
         let Some(number) = self.records.insert(record) else {
             self.records.arena.remove(packed);
             return Outcome::Refused;
         };
+        self.lists.hold_again(witnesses);
         self.map.insert(update.key, number);
         self.enter_indexes(number, &INDEXED);
         self.active += usize::from(record.state == State::Active);
@@ -138,8 +140,8 @@ impl<K: Key> Store<K> {
     }
 
     /// Brings a stored binding up to date.
-    pub(crate) fn change(&mut self, number: u32, source: SourceId, update: &Update<'_, K>) -> Outcome {
-        let draft = self.draft(source, update, Some(number));
+    pub(crate) fn change(&mut self, number: u32, update: &Update<'_, K>) -> Outcome {
+        let draft = self.draft(update, Some(number));
         let old = *self.records.get(number);
         let same_attributes = self.records.packed(number) == self.scratch.as_slice();
         let new = Record {
@@ -147,10 +149,10 @@ impl<K: Key> Store<K> {
             revision: old.revision,
             changed: old.changed,
             timer: old.timer,
+            witnesses: old.witnesses,
             ..draft.record
         };
-        if same_attributes && new == (Record { source, epoch: new.epoch, ..old }) {
-            *self.records.get_mut(number) = new;
+        if same_attributes && new == old {
             return Outcome::Unchanged;
         }
         if !same_attributes || old.hardware != new.hardware || old.flags != new.flags {
@@ -183,6 +185,8 @@ impl<K: Key> Store<K> {
         record.timer = Time::default();
         match (record.ends(), record.state.successor()) {
             (Some(ends), Some(state)) if ends <= now => {
+                // It has run out for all who said the same.
+                self.dismiss_witnesses(number);
                 self.end(number, state, ends);
                 true
             }
@@ -210,6 +214,7 @@ impl<K: Key> Store<K> {
                 self.forgotten_up_to = self.forgotten_up_to.max(revision);
                 self.leave_indexes(number, &INDEXED);
                 self.map.remove(record.key);
+                self.lists.release(record.witnesses);
                 self.records.remove(number);
                 if self.settings.durable {
                     self.forgotten.push(record.key);
@@ -233,23 +238,27 @@ impl<K: Key> Store<K> {
         self.sources.get(usize::from(source.0)).map(|source| source.epoch)
     }
 
+    /// The state that an update means by now: a lease that has run out is over.
+    pub(crate) fn meant_by(&self, update: &Update<'_, K>) -> State {
+        let over = |expires: Time| self.settings.expire && expires <= self.wall && expires != Time::INFINITE;
+        match update.state {
+            State::Active if update.expires.is_some_and(over) => State::Expired,
+            state => state,
+        }
+    }
+
     /// The record that an update asks for, with its attributes packed into the scratch.
-    fn draft(&mut self, source: SourceId, update: &Update<'_, K>, stored: Option<u32>) -> Draft<K> {
+    fn draft(&mut self, update: &Update<'_, K>, stored: Option<u32>) -> Draft<K> {
         let old = stored.map(|number| (self.records.get(number), self.records.attributes(number)));
         let same_client = old.as_ref().is_some_and(|(record, attributes)| {
             record.hardware(attributes) == update.hardware && record.client_id(attributes) == update.client_id
         });
 
-        let mut state = update.state;
-        let mut start = update.start_of_state;
-        if let (State::Active, Some(expires)) = (state, update.expires)
-            && self.settings.expire
-            && expires <= self.wall
-            && expires != Time::INFINITE
-        {
-            state = State::Expired;
-            start = Start::Entered(expires);
-        }
+        let state = self.meant_by(update);
+        let start = match update.expires {
+            Some(expires) if state != update.state => Start::Entered(expires),
+            _ => update.start_of_state,
+        };
         let entered = match &old {
             Some((record, _)) if record.state == state && same_client => Some(record.start),
             _ => None,
@@ -322,8 +331,7 @@ impl<K: Key> Store<K> {
             hardware,
             flags,
             state,
-            source,
-            epoch: self.sources.get(usize::from(source.0)).map_or(0, |source| source.epoch),
+            witnesses: crate::witness::NOBODY,
         };
         Draft { record, same_client }
     }

@@ -142,7 +142,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
         for binding in changes.by_ref() {
             let (mut key, mut value) = (Vec::with_capacity(8), Vec::with_capacity(160));
             binding.key().write(&mut key);
-            binding.to_bytes(&mut value);
+            store.write_binding(&binding, &mut value);
             bindings.push(Write { table: Table::Bindings, key, value: Some(value) });
         }
         let (revision, complete) = (changes.cursor(), changes.is_over());

@@ -8,6 +8,7 @@ use crate::recency::Recency;
 use crate::records::Record;
 use crate::store::Source;
 use crate::vpn::Vpns;
+use crate::witness::{Says, Witness, Witnesses};
 use crate::{Binding, Eras, Key, KeyMap, Network, Revision, Settings, SourceId, State, Store, Time, VpnName};
 
 /// Octets of a record that cannot be what was written.
@@ -56,14 +57,18 @@ pub struct Image<K: Key> {
 }
 
 /// First octet of a record, to tell layouts apart.
-const LAYOUT: u8 = 1;
+const LAYOUT: u8 = 3;
 
-impl<K: Key> Binding<'_, K> {
-    /// Appends the binding without its key.
-    pub fn to_bytes(&self, out: &mut Vec<u8>) {
-        let record = self.record();
-        out.push(LAYOUT);
-        out.extend_from_slice(&[record.state as u8, record.flags, record.source.0]);
+impl<K: Key> Store<K> {
+    /// Appends a binding without its key.
+    pub fn write_binding(&self, binding: &Binding<'_, K>, out: &mut Vec<u8>) {
+        let record = binding.record();
+        let witnesses = self.witnesses_of(record);
+        out.extend_from_slice(&[LAYOUT, record.state as u8, record.flags]);
+        out.push(u8::try_from(witnesses.iter().count()).unwrap_or_default());
+        for witness in witnesses.iter() {
+            out.extend_from_slice(&[witness.says as u8, witness.source.0]);
+        }
         out.extend_from_slice(&record.revision.0.to_be_bytes());
         for time in
             [record.changed, record.start, record.last_transaction, record.expires, record.renews, record.rebinds]
@@ -71,13 +76,25 @@ impl<K: Key> Binding<'_, K> {
             out.extend_from_slice(&time.0.to_be_bytes());
         }
         out.extend_from_slice(record.hardware.as_ref());
-        out.extend_from_slice(self.packed());
+        out.extend_from_slice(binding.packed());
     }
 }
 
-/// Reads what [`Binding::to_bytes`] wrote; the packed attributes are behind it.
-fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, &[u8])> {
-    let (&[layout, state, flags, source], rest) = bytes.split_first_chunk::<4>()?;
+/// Reads what [`Store::write_binding`] wrote; the packed attributes are behind it.
+fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, Witnesses, &[u8])> {
+    let (&[layout, state, flags, count], rest) = bytes.split_first_chunk::<4>()?;
+    let (witnesses, rest) = rest.split_at_checked(2 * usize::from(count))?;
+    let mut list = Witnesses::NOBODY;
+    for [says, source] in witnesses.as_chunks::<2>().0 {
+        let says = Says::from_number(*says)?;
+        // Others have not been heard since.
+        let epoch = if says == Says::Own { 0 } else { u8::MAX };
+        list.add(Witness { says, source: SourceId(*source), epoch });
+    }
+    // The first one is the owner, and no other.
+    if list.iter().enumerate().any(|(nth, witness)| (witness.says == Says::Own) != (nth == 0)) {
+        return None;
+    }
     let (revision, rest) = rest.split_first_chunk::<8>()?;
     let (times, rest) = rest.split_first_chunk::<24>()?;
     let mut hardware = K::Inline::default();
@@ -101,10 +118,9 @@ fn record_from<K: Key>(key: K, bytes: &[u8]) -> Option<(Record<K>, &[u8])> {
         hardware,
         flags,
         state,
-        source: SourceId(source),
-        epoch: 0,
+        witnesses: crate::witness::NOBODY,
     };
-    is_sound(packed).then_some((record, packed))
+    is_sound(packed).then_some((record, list, packed))
 }
 
 impl<K: Key> Image<K> {
@@ -119,13 +135,9 @@ impl<K: Key> Image<K> {
         store.unsettled = (!metadata.settled).then_some(0);
         store.floor = metadata.history_floor;
         store.vpns = Vpns(metadata.vpns);
-        let sources = metadata.sources.into_iter().map(|SourceMetadata { name, position, whole }| Source {
-            name,
-            position,
-            epoch: 0,
-            coverage: Coverage::restored(whole),
-        });
-        store.sources = sources.collect();
+        for SourceMetadata { name, position, whole } in metadata.sources {
+            store.add_source(name, position, Coverage::restored(whole));
+        }
         // A number that was damaged must not ask for more memory than there is.
         let bindings = usize::try_from(metadata.bindings).unwrap_or_default().min(1 << 26);
         store.indexes.reserve_hardware(bindings);
@@ -141,12 +153,14 @@ impl<K: Key> Image<K> {
     pub fn add(&mut self, key: K, bytes: &[u8]) -> Result<(), CorruptRecord> {
         let store = &mut self.store;
         let corrupt = CorruptRecord(bytes.len());
-        let (record, packed) = record_from(key, bytes).ok_or(corrupt)?;
-        if store.map.find(key).is_some() {
+        let (record, list, packed) = record_from(key, bytes).ok_or(corrupt)?;
+        let unknown = |source: SourceId| usize::from(source.0) >= store.sources.len();
+        if store.map.find(key).is_some() || list.iter().any(|witness| unknown(witness.source)) {
             return Err(corrupt);
         }
         let packed = store.records.arena.insert(packed).ok_or(corrupt)?;
-        let number = store.records.insert(Record { packed, ..record }).ok_or(corrupt)?;
+        let witnesses = store.keep_list(&list);
+        let number = store.records.insert(Record { packed, witnesses, ..record }).ok_or(corrupt)?;
         store.map.insert(key, number);
         store.enter_all_indexes(number);
         store.active += usize::from(record.state == State::Active);

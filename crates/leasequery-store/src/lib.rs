@@ -11,6 +11,7 @@
 
 mod arena;
 mod attributes;
+mod better;
 mod binding;
 mod budget;
 mod commit;
@@ -29,7 +30,9 @@ mod siblings;
 mod store;
 mod time;
 mod timers;
+mod vouch;
 mod vpn;
+mod witness;
 
 pub use binding::{Binding, Hardware, Start, State, Update};
 pub use budget::Budget;
@@ -43,4 +46,5 @@ pub use recency::Revision;
 pub use scan::{Changes, Entry, Scan, Selector, VpnRange};
 pub use store::{Counts, Outcome, Settings, SourceId, Store};
 pub use time::Time;
+pub use vouch::SweepEnd;
 pub use vpn::{VpnIndex, VpnName};

@@ -2,7 +2,7 @@
 
 use crate::arena::{Arena, Piece};
 use crate::attributes::{Attributes, unpack};
-use crate::{Binding, Hardware, Key, Revision, SourceId, State, Time};
+use crate::{Binding, Hardware, Key, Revision, State, Time};
 
 /// The fixed part of a binding; one cache line.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -25,9 +25,8 @@ pub(crate) struct Record<K: Key> {
     pub(crate) hardware: K::Inline,
     pub(crate) flags: u8,
     pub(crate) state: State,
-    pub(crate) source: SourceId,
-    /// The sweep of its source in which it was last seen.
-    pub(crate) epoch: u8,
+    /// The list of those who say something of it.
+    pub(crate) witnesses: u16,
 }
 
 impl<K: Key> Record<K> {
@@ -91,6 +90,10 @@ impl<K: Key> Record<K> {
             self.start = self.start.min(now);
             self.last_transaction = self.last_transaction.min(now);
         }
+    }
+
+    pub(crate) fn is_free(&self) -> bool {
+        self.revision == Revision::default()
     }
 
     /// When the state ends by itself, if ever.
@@ -200,9 +203,9 @@ impl<K: Key> Records<K> {
         u32::try_from(full + self.chunks.last().map_or(0, Vec::len)).unwrap_or(u32::MAX)
     }
 
-    /// The numbers of all records in use.
-    pub(crate) fn numbers(&self) -> impl Iterator<Item = u32> + '_ {
-        (0_u32..).zip(self.chunks.iter().flatten()).filter(|(_, r)| r.revision != Revision::default()).map(|(n, _)| n)
+    /// The record with a number, in use or not; `None` behind the last one.
+    pub(crate) fn at(&self, number: u32) -> Option<&Record<K>> {
+        self.chunks.get(number as usize / CHUNK)?.get(number as usize % CHUNK)
     }
 }
 

@@ -12,18 +12,19 @@ use crate::records::Records;
 use crate::scan::{Changes, List};
 use crate::siblings::Siblings;
 use crate::timers::Timers;
+use crate::vouch::Asked;
 use crate::vpn::Vpns;
+use crate::witness::{Lists, Witnesses};
 use crate::{
-    Binding, Budget, Key, KeyMap, Network, Revision, Scan, Selector, State, Time, Update, VpnIndex, VpnName, VpnRange,
+    Binding, Budget, Key, KeyMap, Network, Revision, Scan, Selector, Time, Update, VpnIndex, VpnName, VpnRange,
 };
 
 /// Number of a source in this store.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct SourceId(pub u8);
 
 impl SourceId {
-    /// Nobody: whoever told of such a binding does so no longer, so there is no word that another source would have to
-    /// be better than.
+    /// No source has this number.
     pub const NOBODY: Self = Self(u8::MAX);
 }
 
@@ -51,7 +52,7 @@ impl Default for Settings {
 /// What became of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
-    /// The store knew all of it already.
+    /// The store knew all of it already, or better.
     Unchanged,
     /// It is the latest change now.
     Committed(Revision),
@@ -72,6 +73,10 @@ pub struct Counts {
     pub log: usize,
     /// Octets taken for the variable parts.
     pub arena: usize,
+    /// Different lists of sources that say something of a binding.
+    pub lists: usize,
+    /// Words of sources that were not remembered beside better ones, because there were too many such lists.
+    pub dropped_witnesses: u64,
 }
 
 /// The bindings of one protocol.
@@ -105,6 +110,9 @@ pub struct Store<K: Key> {
     pub(crate) sources: Vec<Source>,
     /// How many of them are awaited.
     pub(crate) unknown_sources: usize,
+    pub(crate) lists: Lists,
+    /// How often a source has had to be asked again.
+    pub(crate) asks: u64,
     /// Keys of bindings that were forgotten, for the durable copy.
     pub(crate) forgotten: Vec<K>,
     pub(crate) active: usize,
@@ -120,6 +128,9 @@ pub(crate) struct Source {
     /// Counts its sweeps.
     pub(crate) epoch: u8,
     pub(crate) coverage: Coverage,
+    /// The number of the list of nobody but it, in the sweep of now.
+    pub(crate) alone: u16,
+    pub(crate) asked: Asked,
 }
 
 impl<K: Key> Store<K> {
@@ -147,6 +158,8 @@ impl<K: Key> Store<K> {
             vpns: Vpns::default(),
             sources: Vec::new(),
             unknown_sources: 0,
+            lists: Lists::new(),
+            asks: 0,
             forgotten: Vec::new(),
             active: 0,
             scratch: Vec::new(),
@@ -212,26 +225,14 @@ impl<K: Key> Store<K> {
         self.floor = self.floor.max(self.now.plus(1));
     }
 
-    /// Takes what a source says about an address.
+    /// Takes what a source says about an address. Where another source said better (RFC 6926 section 7.6) that stays, and
+    /// nothing changes.
     pub fn commit(&mut self, source: SourceId, update: &Update<'_, K>) -> Outcome {
         match self.map.find(update.key) {
-            Some(number) => self.change(number, source, update),
+            Some(number) => self.hear(number, source, update),
             None if update.if_known => Outcome::Unchanged,
             None => self.add(source, update),
         }
-    }
-
-    /// Ends the lease of an address without other news of it, so that its last client stays known. Nothing happens if
-    /// there is none.
-    pub fn end_lease(&mut self, source: SourceId, key: K, state: State) -> Outcome {
-        let Some(number) = self.map.find(key) else { return Outcome::Unchanged };
-        let record = self.records.get_mut(number);
-        record.source = source;
-        if record.state == state || record.state.is_ended() {
-            return Outcome::Unchanged;
-        }
-        self.end(number, state, self.now);
-        Outcome::Committed(self.revision)
     }
 
     /// Takes many updates, in order; the same as one [`commit`](Self::commit) after the other, but several times as
@@ -253,35 +254,6 @@ impl<K: Key> Store<K> {
         (committed, refused)
     }
 
-    /// Begins to take the whole state of a source: what it does not tell of until [`end_sweep`](Self::end_sweep) is gone.
-    pub fn begin_sweep(&mut self, source: SourceId) {
-        if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
-            source.epoch = source.epoch.wrapping_add(1);
-        }
-    }
-
-    /// Makes the bindings of the source that have not been told of since [`begin_sweep`](Self::begin_sweep)
-    /// [nobody](SourceId::NOBODY)'s, and those of them available that are not over anyway. Returns how many the latter
-    /// were.
-    pub fn end_sweep(&mut self, source: SourceId) -> usize {
-        let Some(epoch) = self.epoch(source) else { return 0 };
-        let gone = |number: &u32| {
-            let record = self.records.get(*number);
-            record.source == source && record.epoch != epoch
-        };
-        let numbers: Vec<u32> = self.records.numbers().filter(gone).collect();
-        let mut ended = 0;
-        for number in numbers {
-            let record = self.records.get_mut(number);
-            record.source = SourceId::NOBODY;
-            if !record.state.is_ended() {
-                self.end(number, State::Available, self.now);
-                ended += 1;
-            }
-        }
-        ended
-    }
-
     /// Remembers how far a source has been read. It becomes durable together with the commits before it.
     pub fn set_position(&mut self, source: SourceId, position: Vec<u8>) {
         if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
@@ -297,34 +269,28 @@ impl<K: Key> Store<K> {
     /// The number of the source with this name, a new one if it has none; `None` when all 255 are taken.
     pub fn source(&mut self, name: &str) -> Option<SourceId> {
         let position = self.sources.iter().position(|source| source.name == name);
-        let position = position.unwrap_or_else(|| {
-            self.sources.push(Source {
-                name: name.to_owned(),
-                position: None,
-                epoch: 0,
-                coverage: Coverage::default(),
-            });
-            self.sources.len() - 1
-        });
-        u8::try_from(position).ok().map(SourceId).filter(|source| *source != SourceId::NOBODY)
+        match position {
+            Some(position) => u8::try_from(position).ok().map(SourceId),
+            None => self.add_source(name.to_owned(), None, Coverage::default()),
+        }
+    }
+
+    /// Adds a source that is not there yet.
+    pub(crate) fn add_source(
+        &mut self,
+        name: String,
+        position: Option<Vec<u8>>,
+        coverage: Coverage,
+    ) -> Option<SourceId> {
+        let id = u8::try_from(self.sources.len()).ok().map(SourceId).filter(|id| *id != SourceId::NOBODY)?;
+        let alone = self.lists.hold(&Witnesses::alone(id, 0))?;
+        self.sources.push(Source { name, position, epoch: 0, coverage, alone, asked: Asked::No });
+        Some(id)
     }
 
     /// The sources that the store knows, with their names. It forgets none of them.
     pub fn sources(&self) -> impl Iterator<Item = (SourceId, &str)> {
         (0..u8::MAX).map(SourceId).zip(self.sources.iter().map(|source| source.name.as_str()))
-    }
-
-    /// Ends whatever a source told of that will tell no more: its bindings become available, and its networks are gone.
-    /// Its position too: should it ever come back, it has to be read as a whole. Returns how many bindings that ended.
-    pub fn end_source(&mut self, source: SourceId) -> usize {
-        self.begin_sweep(source);
-        let ended = self.end_sweep(source);
-        self.networks.replace(Some(source), &[]);
-        if let Some(source) = self.sources.get_mut(usize::from(source.0)) {
-            source.position = None;
-        }
-        self.forget_coverage(source);
-        ended
     }
 
     /// The number of a VPN, a new one if it has none; `None` when all are taken.
@@ -429,6 +395,8 @@ impl<K: Key> Store<K> {
             configured: self.networks.len(),
             log: self.recency.len(),
             arena: self.records.arena.capacity(),
+            lists: self.lists.len(),
+            dropped_witnesses: self.lists.dropped,
         }
     }
 }

@@ -79,6 +79,7 @@ pub async fn follow<P: Followed + 'static>(
     let mut sockets = [Socket::None, Socket::None];
     let mut input = vec![0; INPUT];
     let mut stop = std::pin::pin!(stop);
+    let mut asked = shared.asked();
     loop {
         while let Some(link) = follower.poll_connect(start.elapsed()) {
             sockets[place(link)] = Socket::Connecting(tokio::spawn(connect::<P>(server.clone())));
@@ -115,6 +116,7 @@ pub async fn follow<P: Followed + 'static>(
             connected = ready(bulk, follower.poll_transmit(Link::Bulk).is_empty()) => {
                 finish_connecting(Link::Bulk, connected, bulk, follower, start, shared);
             }
+            Ok(()) = asked.changed() => {}
             () = tokio::time::sleep(due) => {}
         }
     }

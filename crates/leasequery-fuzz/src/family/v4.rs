@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, Primary, Query, V4, VpnChoice, Wanted};
 use leasequery_protocol::server::{Policy, v4};
-use leasequery_store::{Budget, Entry, Hardware, Network, Selector, Settings, State, Store, Time, Update, V4Key};
+use leasequery_store::{Budget, Entry, Hardware, Network, Selector, Settings, State, Store, SweepEnd, Time};
+use leasequery_store::{Update, V4Key};
 use leasequery_store::{VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::{
     BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode,
@@ -86,7 +87,8 @@ impl Family for V4 {
             _ => {
                 store.begin_sweep(source);
                 lease(store, key(number), number, 0);
-                store.end_sweep(source);
+                let mut end = SweepEnd::default();
+                while !store.end_sweep(source, &mut end, &Budget::new(64)) {}
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use leasequery_protocol::requestor::v6::{ActiveQuery, BulkQuery, Primary, Query, Selector, V6, Wanted};
 use leasequery_protocol::server::{Policy, v6};
-use leasequery_store::{Budget, Entry, Link, Settings, State, Store, Time, Update, V6Key, VpnRange};
+use leasequery_store::{Budget, Entry, Link, Settings, State, Store, SweepEnd, Time, Update, V6Key, VpnRange};
 use leasequery_wire::v6::{Lease, Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
 
 use super::{Facts, Family, NOW};
@@ -108,7 +108,8 @@ impl Family for V6 {
             _ => {
                 store.begin_sweep(source);
                 lease(store, key(number), number, 0);
-                store.end_sweep(source);
+                let mut end = SweepEnd::default();
+                while !store.end_sweep(source, &mut end, &Budget::new(64)) {}
             }
         }
     }

@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use leasequery_store::{Budget, Store, Time};
+use leasequery_store::{Budget, Store, SweepEnd, Time};
 
 use super::ranges::Ranges;
 use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
@@ -50,6 +50,8 @@ pub(super) struct Bulk<P: Followed> {
     whole: bool,
     /// The store's clock when it was asked.
     asked: Time,
+    /// Everything has been told, and what was not is being looked for.
+    ending: Option<(Done, SweepEnd)>,
 }
 
 /// What came of looking for a message.
@@ -94,6 +96,7 @@ impl<P: Followed> Follower<P> {
         }
         if job.is_sweep() {
             store.begin_sweep(self.source);
+            self.ask_at = now + self.settings.retry;
         }
         self.bulk.state = State::Open(Bulk {
             connection,
@@ -102,6 +105,7 @@ impl<P: Followed> Follower<P> {
             configured: Ranges::new(),
             whole: true,
             asked: store.now(),
+            ending: None,
         });
     }
 
@@ -122,14 +126,30 @@ impl<P: Followed> Follower<P> {
             return false;
         }
         for _ in 0..budget {
+            if let Some((done, end)) = &mut bulk.ending {
+                let before = store.revision();
+                let over = store.end_sweep(self.source, end, &Budget::new(LOOKS));
+                for binding in store.changes(before, &Budget::new(LOOKS)).filter(|binding| binding.state().is_ended()) {
+                    observer.gone(&binding, store);
+                }
+                if over {
+                    let done = done.clone();
+                    self.end_job(now, bulk, &done, store);
+                    return false;
+                }
+                continue;
+            }
             match self.take_bulk_message(&mut bulk, now, store, observer) {
                 Step::Taken => {}
                 Step::Waiting => {
                     self.bulk.state = State::Open(bulk);
                     return false;
                 }
+                Step::Done(done) if done.status.is_success() && bulk.job.is_sweep() && bulk.whole => {
+                    bulk.ending = Some((done, SweepEnd::default()));
+                }
                 Step::Done(done) => {
-                    self.end_job(now, bulk, &done, store, observer);
+                    self.end_job(now, bulk, &done, store);
                     return false;
                 }
                 Step::Failed(failure) => {
@@ -180,14 +200,7 @@ impl<P: Followed> Follower<P> {
         Step::Taken
     }
 
-    fn end_job(
-        &mut self,
-        now: Duration,
-        bulk: Bulk<P>,
-        done: &Done,
-        store: &mut Store<P::Key>,
-        observer: &mut impl Observer<P>,
-    ) {
+    fn end_job(&mut self, now: Duration, bulk: Bulk<P>, done: &Done, store: &mut Store<P::Key>) {
         match done.status {
             status if status.is_success() => {}
             status if status.is_refusal() && self.all_vpns && P::wants_all_vpns(&self.wanted) => {
@@ -209,13 +222,7 @@ impl<P: Followed> Follower<P> {
         self.skew = connection.skew();
         self.bulk.pace.clear(now);
         let mut networks: Vec<_> = configured.into_networks(store.now()).collect();
-        if job.is_sweep() && whole {
-            let before = store.revision();
-            store.end_sweep(self.source);
-            for binding in store.changes(before, &Budget::unlimited()) {
-                observer.gone(&binding, store);
-            }
-        } else {
+        if !(job.is_sweep() && whole) {
             networks.extend_from_slice(store.networks_of(Some(self.source)));
         }
         store.set_networks(Some(self.source), &networks);
@@ -304,6 +311,8 @@ impl<P: Followed> Follower<P> {
     }
 }
 
+/// Records looked at in place of a message, to find what was not told of.
+const LOOKS: usize = 64;
 /// Seconds for which the resume point goes back where the server gave no base-time, so that it has to be made of our own
 /// clock.
 const STALE: u32 = 2;

@@ -119,6 +119,10 @@ pub struct Follower<P: Followed> {
     /// When everything is asked for the next time, if it is, and what was known of the server's clock at the last time.
     sweep_at: Option<Duration>,
     swept_with: i64,
+    /// The store has bindings that another source had, of which this one has to say what it knows. It is asked at once, and
+    /// after that no more often than it is connected to.
+    asked: bool,
+    ask_at: Duration,
     active: Half<Session<P>>,
     bulk: Half<Bulk<P>>,
     /// Whether the server knows what it means to ask for all VPNs.
@@ -234,6 +238,8 @@ impl<P: Followed> Follower<P> {
                 None => settings.sweep,
             },
             swept_with: position.map_or(0, |position| position.skew),
+            asked: false,
+            ask_at: Duration::ZERO,
             active: Half::new(settings.retry),
             bulk: Half::new(settings.retry),
             all_vpns: true,
@@ -360,6 +366,7 @@ impl<P: Followed> Follower<P> {
             self.sweep_by(now);
             self.swept_with = self.skew.seconds();
         }
+        self.asked = store.is_asked(self.source);
         self.save(store);
         more
     }
@@ -409,10 +416,12 @@ impl<P: Followed> Follower<P> {
         if !self.bulk.is_down() {
             return None;
         }
+        let asked = self.asked.then_some(self.ask_at);
+        let sweep_at = self.sweep_at.into_iter().chain(asked).min();
         let (due, job) = if !self.begun {
             (Duration::ZERO, Job::Initial)
         } else if let Some(polling) = &self.polling {
-            match self.sweep_at {
+            match sweep_at {
                 // What changed has to be told as a change first.
                 Some(sweep) if polling.confirmed && sweep < polling.next => (sweep, Job::Sweep),
                 _ => (polling.next, Job::Poll),
@@ -424,7 +433,7 @@ impl<P: Followed> Follower<P> {
             let ends_untold = !P::TELLS_ENDS && self.settings.initial && self.settings.sweep.is_none();
             (Duration::ZERO, if ends_untold { Job::Sweep } else { gap.job() })
         } else {
-            (self.sweep_at?, Job::Sweep)
+            (sweep_at?, Job::Sweep)
         };
         Some((due.max(self.bulk.pace.next()), job))
     }

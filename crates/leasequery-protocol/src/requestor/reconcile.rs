@@ -1,15 +1,13 @@
-//! What a server says, beside what was known and what other servers say.
+//! What a server says, beside what was known. The store judges whether somebody else said better.
 
-use leasequery_store::{Binding, Key, Outcome, SourceId, Start, State, Store, Time, Update};
+use leasequery_store::{Binding, Key, Outcome, SourceId, Start, Store, Time, Update};
 
 use crate::follower::{Change, Origin, Told};
 
 /// Seconds by which times may differ that are the same: each was cut to whole seconds by two clocks.
 const ROUNDING: u32 = 1;
-/// Seconds by which one time has to be later than another for its record to be the better one.
-const LATER: u32 = 2;
 
-/// Takes what a source says into the store, if nobody else said better. `None` if the store cannot take it.
+/// Takes what a source says into the store. `None` if the store cannot take it.
 pub(super) fn take<K: Key>(
     mut update: Update<'_, K>,
     origin: Origin,
@@ -18,10 +16,6 @@ pub(super) fn take<K: Key>(
 ) -> Option<Told<K>> {
     let key = update.key;
     let old = store.lookup(key);
-    let others = old.filter(|old| old.source() != source && old.source() != SourceId::NOBODY);
-    if others.is_some_and(|old| !is_better(&update, source, &old)) {
-        return Some(Told { key, change: Change::None, free_since: None });
-    }
     if old.is_none() && origin == Origin::Sweep && is_forgotten(&update, store) {
         return Some(Told { key, change: Change::None, free_since: None });
     }
@@ -43,32 +37,6 @@ pub(super) fn take<K: Key>(
 /// would come and go here each time, as a change.
 fn is_forgotten<K: Key>(update: &Update<'_, K>, store: &Store<K>) -> bool {
     update.state.is_ended() && matches!(update.start_of_state, Start::Given(time) if time < store.history_floor())
-}
-
-/// Whether a record is better than what another source said (RFC 6926 section 7.6).
-fn is_better<K: Key>(update: &Update<'_, K>, source: SourceId, old: &Binding<'_, K>) -> bool {
-    let start = match update.start_of_state {
-        Start::Given(time) => Some(time),
-        Start::Entered(_) | Start::Seen => None,
-    };
-    let (new_time, old_time) = match (update.last_transaction, old.last_transaction()) {
-        (None, None) => (start, old.start_of_state()),
-        (new, old_time) => (new.or(start), old_time.unwrap_or(old.start_of_state())),
-    };
-    if let Some(new_time) = new_time.filter(|time| time.0.abs_diff(old_time.0) > LATER) {
-        return new_time > old_time;
-    }
-    let local = (!update.remote_there, !old.is_remote_there());
-    if local.0 != local.1 {
-        return local.0;
-    }
-    // That leaves it open. A lease is more than no lease; and whoever is listed first has the last word, so that the
-    // outcome does not depend on who spoke last.
-    let active = (update.state == State::Active, old.state() == State::Active);
-    if active.0 != active.1 {
-        return active.0;
-    }
-    source.0 < old.source().0
 }
 
 /// Whether everything but the times is as it was.

@@ -122,8 +122,8 @@ fn an_address_and_a_prefix_are_two_things_whatever_their_values() {
     let shorter = opt(26, &[&[0, 0, 0, 1, 0, 0, 0, 9, 64][..], &prefix_ip(1).octets()].concat());
     say(&mut store, FIRST, &client_data(&[opt(1, &[0, 2, 1]), ia_prefix(1, 1, 9, &[]), clt(100)]));
     say(&mut store, SECOND, &client_data(&[opt(1, &[0, 2, 2]), shorter, clt(5)]));
-    assert_eq!(store.lookup(prefix(1)).unwrap().source(), FIRST);
-    assert_eq!(store.lookup(V6Key::prefix(prefix_ip(1), 64)).unwrap().source(), SECOND);
+    assert_eq!(store.owner(&store.lookup(prefix(1)).unwrap()), Some(FIRST));
+    assert_eq!(store.owner(&store.lookup(V6Key::prefix(prefix_ip(1), 64)).unwrap()), Some(SECOND));
 }
 
 //= rfc5007-4.3.4-02
@@ -132,8 +132,10 @@ fn what_does_not_overlap_is_merged() {
     let mut store = store();
     say(&mut store, FIRST, &client_data(&[opt(1, &CLIENT), ia_address(1, 1, 60, &[]), clt(9)]));
     say(&mut store, SECOND, &client_data(&[opt(1, &CLIENT), ia_prefix(2, 1, 60, &[]), clt(900)]));
-    let all: Vec<_> =
-        store.of_client(&CLIENT, None, &Budget::unlimited()).map(|binding| (binding.key(), binding.source())).collect();
+    let all: Vec<_> = store
+        .of_client(&CLIENT, None, &Budget::unlimited())
+        .map(|binding| (binding.key(), store.owner(&binding).unwrap()))
+        .collect();
     assert_eq!(all, [(address(1), FIRST), (prefix(2), SECOND)]);
 }
 

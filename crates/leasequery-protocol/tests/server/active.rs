@@ -1,7 +1,7 @@
 //! Active queries (RFC 7724 section 8.2): what is told, and in which messages.
 
 use leasequery_protocol::server::{CloseReason, Policy};
-use leasequery_store::{State, Update, V4Key, VpnName};
+use leasequery_store::{Budget, State, SweepEnd, Update, V4Key, VpnName};
 use leasequery_wire::v4::{MessageType, OptionCode, StatusCode};
 
 use crate::support::*;
@@ -80,7 +80,7 @@ fn what_a_source_no_longer_has_is_told() {
     assert_eq!(said(&watch.listen()), [Leased(1)]);
     let source = watch.world.source;
     watch.world.store.begin_sweep(source);
-    watch.world.store.end_sweep(source);
+    assert!(watch.world.store.end_sweep(source, &mut SweepEnd::default(), &Budget::new(64)));
     assert_eq!(said(&watch.listen()), [Free(1)]);
 }
 

@@ -3,7 +3,7 @@
 use std::net::Ipv6Addr;
 
 use leasequery_protocol::server::{Allow, CloseReason, Limits, Policy, Turn};
-use leasequery_store::{Link, State, Time, Update, V6Key};
+use leasequery_store::{Budget, Link, State, Time, Update, V6Key};
 use leasequery_wire::v6::{MessageType, OptionCode, QueryType, StatusCode};
 
 use crate::support::*;
@@ -147,7 +147,7 @@ fn what_a_source_no_longer_has_is_told() {
     assert_eq!(said(&watch.listen()), [there(key(1, 1))]);
     let source = watch.world.source;
     watch.world.store.begin_sweep(source);
-    watch.world.store.end_sweep(source);
+    assert!(watch.world.store.end_sweep(source, &mut leasequery_store::SweepEnd::default(), &Budget::new(64)));
     assert_eq!(said(&watch.listen()), [over(key(1, 1))]);
 }
 

@@ -89,7 +89,7 @@ fn nothing_is_expected_of_a_source_that_has_gone() {
     store.set_whole(ids[0]);
     store.await_source(ids[0], "it is away");
     assert!(store.was_whole(ids[0]));
-    store.end_source(ids[0]);
+    assert!(store.end_source(ids[0], &mut crate::SweepEnd::default(), &Budget::new(64)));
     assert!(store.is_known() && !store.was_whole(ids[0]));
 }
 

@@ -91,9 +91,9 @@ fn bindings_of_an_incomplete_batch_have_the_names_they_refer_to() {
     let (_, restored) = open(directory.path());
     let names: Vec<_> = restored
         .changes(Revision::default(), &Budget::unlimited())
-        .map(|binding| (restored.vpn_name(binding.key().vpn).cloned(), binding.source()))
+        .map(|binding| (restored.vpn_name(binding.key().vpn).cloned(), restored.owner(&binding)))
         .collect();
-    assert_eq!(names, vec![(store.vpn_name(vpn).cloned(), source); 2]);
+    assert_eq!(names, vec![(store.vpn_name(vpn).cloned(), Some(source)); 2]);
     assert_eq!(restored.sources().collect::<Vec<_>>(), [(source, "kea")]);
 }
 

@@ -22,6 +22,8 @@ pub struct SharedStore<K: Key> {
     committed: Notify,
     /// Beats for those who tell of every change.
     pulse: watch::Sender<()>,
+    /// Beats when a source has to be asked again.
+    asked: watch::Sender<()>,
 }
 
 impl<K: Key> SharedStore<K> {
@@ -36,6 +38,7 @@ impl<K: Key> SharedStore<K> {
             durable: watch::Sender::new(None),
             committed: Notify::new(),
             pulse: watch::Sender::new(()),
+            asked: watch::Sender::new(()),
         }
     }
 
@@ -65,15 +68,18 @@ impl<K: Key> SharedStore<K> {
     /// Changes, with the store's clock brought up to date first.
     pub fn write<T>(&self, write: impl FnOnce(&mut Store<K>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let (before, clock) = (store.revision(), Clock::of(&store));
+        let (before, asks, clock) = (store.revision(), store.asks(), Clock::of(&store));
         store.advance(wall_clock());
         let after = Clock::of(&store);
         let result = write(&mut store);
-        let changed = store.revision() != before;
+        let (changed, asked) = (store.revision() != before, store.asks() != asks);
         drop(store);
         clock.tell(after, K::TOGETHER);
         if changed {
             self.committed.notify_one();
+        }
+        if asked {
+            self.asked.send_replace(());
         }
         result
     }
@@ -87,6 +93,11 @@ impl<K: Key> SharedStore<K> {
     /// Beats whenever something has been committed, soon after it.
     pub fn changes(&self) -> watch::Receiver<()> {
         self.pulse.subscribe()
+    }
+
+    /// Beats when a source has to be asked again ([`Store::is_asked`]).
+    pub fn asked(&self) -> watch::Receiver<()> {
+        self.asked.subscribe()
     }
 
     /// Says that the last run ended without writing everything.

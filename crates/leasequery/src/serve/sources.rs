@@ -3,7 +3,7 @@ use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
-use leasequery_store::{Key, SourceId, VpnIndex, VpnName};
+use leasequery_store::{Budget, Key, SourceId, SweepEnd, VpnIndex, VpnName};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::info;
@@ -100,7 +100,7 @@ fn number<K: Key>(shared: &SharedStore<K>, name: &str) -> anyhow::Result<SourceI
     shared.write(|store| store.source(name)).context("more than 255 sources")
 }
 
-/// Ends what sources told of that are no longer configured, for nobody else would ever end it.
+/// Ends what sources told of that are no longer configured, and nobody else vouches for: nobody would ever end it.
 pub(super) fn end_departed(config: &Config, stores: &Stores) {
     let configured: Vec<_> = config.sources.iter().map(|source| (source.protocol(), source.name())).collect();
     let of = |wanted: Protocol| -> Vec<&str> {
@@ -111,15 +111,19 @@ pub(super) fn end_departed(config: &Config, stores: &Stores) {
     end_others(&of(Protocol::V6), &stores.v6);
 }
 
+/// Bindings looked at while the store is locked.
+const LOOKS: usize = 4096;
+
 fn end_others<K: Key>(configured: &[&str], shared: &SharedStore<K>) {
     let departed = shared.read(|store| {
         let departed = store.sources().filter(|(_, name)| !configured.contains(name));
         departed.map(|(id, name)| (id, name.to_owned())).collect::<Vec<_>>()
     });
     for (id, name) in departed {
-        let ended = shared.write(|store| store.end_source(id));
-        if ended > 0 {
-            info!("{name} is no longer configured: {ended} of its bindings ended");
+        let mut end = SweepEnd::default();
+        while !shared.write(|store| store.end_source(id, &mut end, &Budget::new(LOOKS))) {}
+        if end.ended() > 0 {
+            info!("{name} is no longer configured: {} of its bindings ended", end.ended());
         }
     }
 }

@@ -7,7 +7,7 @@ use super::Record;
 use crate::follower::{Change, Origin, Told};
 use crate::requestor::reconcile;
 
-/// Takes a record into the store as what its source says, if nobody else said better. In an answer to a bulk query a
+/// Takes a record into the store as what its source says. In an answer to a bulk query a
 /// record without a client is an address that is merely configured. `None` if the store cannot take it.
 pub(super) fn commit(
     record: &Record<'_>,
@@ -23,7 +23,11 @@ pub(super) fn commit(
     let state = State::from_number(record.state().0).unwrap_or(State::Available);
     let bare = record.hardware().is_none() && record.client_id().is_none() && state.is_ended();
     if origin.is_bulk() && bare {
-        let change = end(key, source, store);
+        // That is no word about a lease, but says that there is none.
+        let change = match store.withdraw(source, key) {
+            Outcome::Committed(_) => Change::Lease,
+            Outcome::Unchanged | Outcome::Refused => Change::None,
+        };
         return Some(Told { key, change, free_since: Some(record.times().start_of_state.unwrap_or(store.now())) });
     }
     let relay = record.relay_agent_information();
@@ -57,18 +61,6 @@ pub(super) fn vpn_name(vpn: Vpn<'_>) -> Option<VpnName> {
         Vpn::Name(name) => Some(VpnName::Name(name.into())),
         Vpn::Id(id) => Some(VpnName::Id(id)),
         Vpn::Default | Vpn::All => None,
-    }
-}
-
-/// Ends the lease of an address that its own source calls free, which is no word against what others say; nor is any more
-/// what it said of an earlier end.
-fn end(key: V4Key, source: SourceId, store: &mut Store<V4Key>) -> Change {
-    if store.lookup(key).is_none_or(|old| old.source() != source) {
-        return Change::None;
-    }
-    match store.end_lease(SourceId::NOBODY, key, State::Available) {
-        Outcome::Committed(_) => Change::Lease,
-        Outcome::Unchanged | Outcome::Refused => Change::None,
     }
 }
 

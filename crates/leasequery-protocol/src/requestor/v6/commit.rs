@@ -7,7 +7,7 @@ use super::Record;
 use crate::follower::{Origin, Told};
 use crate::requestor::reconcile;
 
-/// Takes a record into the store as what its source says, if nobody else said better. `None` if the store cannot take it.
+/// Takes a record into the store as what its source says. `None` if the store cannot take it.
 pub(super) fn commit(
     record: &Record<'_>,
     origin: Origin,

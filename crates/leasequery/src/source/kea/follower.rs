@@ -52,6 +52,8 @@ pub struct Follower<F: Family> {
     hopeful: bool,
     /// The era of the store's clock in which the files were read.
     pub(super) era: u32,
+    /// Until when it is not read again because another source lost what both had.
+    read_again_at: Option<Instant>,
 }
 
 /// Why there is nothing that could be read.
@@ -96,6 +98,8 @@ pub(super) const BATCH: usize = 256;
 /// How long nobody looks if nothing is heard. It also bounds the delay where the system tells of nothing, as on a
 /// network file system.
 const PERIOD: Duration = Duration::from_millis(50);
+/// How long to be content with having read all of it, whatever another source loses meanwhile.
+const BETWEEN: Duration = Duration::from_mins(1);
 /// How long there may be nothing to read before that is worth a word, and how long nobody looks after an error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -130,6 +134,7 @@ impl<F: Family> Follower<F> {
             begun: false,
             hopeful: true,
             era,
+            read_again_at: None,
         }
     }
 
@@ -204,7 +209,23 @@ impl<F: Family> Follower<F> {
             return self.begin_again();
         }
         self.read_on()?;
-        self.take_rested()
+        self.take_rested()?;
+        self.say_again()
+    }
+
+    /// Reads all of it again if it has got leases that another source had.
+    fn say_again(&mut self) -> io::Result<()> {
+        if self.current.is_none()
+            || self.read_again_at.is_some_and(|at| Instant::now() < at)
+            || !self.shared.read(|store| store.is_asked(self.source))
+        {
+            return Ok(());
+        }
+        info!("{}: has leases that another source no longer has; reading it all again", self.path.display());
+        self.read_again_at = Some(Instant::now() + BETWEEN);
+        // There is nothing to go on from.
+        self.shared.write(|store| store.set_position(self.source, Vec::new()));
+        self.begin_again()
     }
 
     fn begin(&mut self) -> io::Result<()> {

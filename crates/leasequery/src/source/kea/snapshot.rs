@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::time::Instant;
 
+use leasequery_store::{Budget, SweepEnd};
 use tracing::{info, warn};
 
 use super::columns::Header;
@@ -40,6 +41,8 @@ pub(super) struct Start<F: Family> {
     pub(super) print: Print,
 }
 
+/// Bindings looked at while the store is locked, to find what is no longer there.
+const LOOKS: usize = 4096;
 /// Broken lines of one file that are told by their numbers.
 const TOLD: usize = 10;
 
@@ -79,14 +82,17 @@ impl<F: Family> Follower<F> {
             self.load_finished(&mut pass, file, header, *begin)?;
         }
         self.put(None);
+        let mut end = SweepEnd::default();
+        while !self.shared.write(|store| store.end_sweep(source, &mut end, &Budget::new(LOOKS))) {}
         let whole = current.as_ref().filter(|current| current.line > 0);
-        let position = whole.map(|current| Position::of(current, self.past).to_bytes());
-        let gone = self.shared.write(|store| {
-            if let Some(position) = position.filter(|_| store.era() == self.era) {
-                store.set_position(source, position);
-            }
-            store.end_sweep(source)
-        });
+        if let Some(position) = whole.map(|current| Position::of(current, self.past).to_bytes()) {
+            self.shared.write(|store| {
+                if store.era() == self.era {
+                    store.set_position(source, position);
+                }
+            });
+        }
+        let gone = end.ended();
         info!("{}: read {} rows in {:.2} s", self.path.display(), pass.rows, start.elapsed().as_secs_f64());
         if gone > 0 {
             info!("{}: {gone} leases are no longer there", self.path.display());

@@ -1,4 +1,4 @@
-use leasequery_store::{Settings, V4Key};
+use leasequery_store::{Budget, Settings, SweepEnd, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode};
 
 use leasequery_store::Time;
@@ -408,11 +408,9 @@ fn what_nobody_says_any_more_is_worse_than_anything() {
     let vanished: [fn(&mut Store<V4Key>); 3] = [
         |store| {
             store.begin_sweep(FIRST);
-            store.end_sweep(FIRST);
+            assert!(store.end_sweep(FIRST, &mut SweepEnd::default(), &Budget::new(64)));
         },
-        |store| {
-            store.end_source(FIRST);
-        },
+        |store| assert!(store.end_source(FIRST, &mut SweepEnd::default(), &Budget::new(64))),
         |store| {
             let free = Said {
                 active: false,
@@ -442,7 +440,7 @@ fn what_nobody_says_any_more_is_worse_than_anything() {
 fn what_a_source_ended_before_it_was_given_up_is_nobodys_word_either() {
     let mut store = store();
     say(&mut store, FIRST, Said { client: 1, heard: Some(10), active: false, ..LEASE });
-    store.end_source(FIRST);
+    assert!(store.end_source(FIRST, &mut SweepEnd::default(), &Budget::new(64)));
     say(&mut store, SECOND, Said { client: 2, heard: Some(50), ..LEASE });
     assert_eq!((believed(&store), store.lookup(KEY).unwrap().state()), (2, State::Active));
 }

@@ -1,6 +1,6 @@
 //! What becomes of rows in the store.
 
-use leasequery_store::{Settings, SourceId};
+use leasequery_store::{Budget, Settings, SourceId, SweepEnd};
 use serde_json::json;
 
 use super::super::*;
@@ -146,7 +146,9 @@ fn a_declined_address_keeps_its_last_client() {
         // Reading all files does not take it for gone.
         kea.store.begin_sweep(SOURCE);
         assert_eq!(kea.row(&declined), 0);
-        assert_eq!(kea.store.end_sweep(SOURCE), 0);
+        let mut end = SweepEnd::default();
+        while !kea.store.end_sweep(SOURCE, &mut end, &Budget::new(64)) {}
+        assert_eq!(end.ended(), 0);
         kea.store.advance(Time(NOW + 110));
         assert_eq!(kea.found(), Some((State::Available, NOW + 110, vec![0, 1, 2])));
         // Neither is it declined again if it is read again.
