@@ -13,6 +13,7 @@ pub mod follower;
 pub mod framing;
 mod input;
 pub mod kea_config;
+pub mod kea_files;
 pub mod kea_leases;
 mod mutation;
 pub mod push;
@@ -39,7 +40,7 @@ pub struct Target {
 }
 
 /// All of them.
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "wire_v4", run: wire_v4::run, seeds: wire_v4::seeds, longest: 1 << 16 },
     Target { name: "wire_v6", run: wire_v6::run, seeds: wire_v6::seeds, longest: 1 << 16 },
     Target { name: "framing", run: framing::run, seeds: framing::seeds, longest: 1 << 16 },
@@ -49,6 +50,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "datagrams", run: datagrams::run, seeds: datagrams::seeds, longest: 1 << 13 },
     Target { name: "kea_leases", run: kea_leases::run, seeds: kea_leases::seeds, longest: 1 << 14 },
     Target { name: "kea_config", run: kea_config::run, seeds: kea_config::seeds, longest: 1 << 13 },
+    Target { name: "kea_files", run: kea_files::run, seeds: kea_files::seeds, longest: 1 << 8 },
     Target { name: "push", run: push::run, seeds: push::seeds, longest: 1 << 13 },
     Target { name: "tls", run: tls::run, seeds: tls::seeds, longest: 1 << 10 },
     Target { name: "config", run: config::run, seeds: config::seeds, longest: 1 << 13 },

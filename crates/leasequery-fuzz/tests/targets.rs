@@ -17,8 +17,8 @@ fn run(name: &str) {
         attempt(target, input);
     }
     let mut mutator = Mutator::new(1, target.longest);
-    // A handshake costs more than anything else.
-    let mutations = if name == "tls" { MUTATIONS / 20 } else { MUTATIONS };
+    // A handshake costs more than anything else, and files are on a disk.
+    let mutations = if matches!(name, "tls" | "kea_files") { MUTATIONS / 20 } else { MUTATIONS };
     for _ in 0..mutations {
         attempt(target, &mutator.next(&inputs));
     }
@@ -55,4 +55,4 @@ macro_rules! tests {
     };
 }
 
-tests!(wire_v4 wire_v6 framing server requestor follower datagrams kea_leases kea_config push tls config);
+tests!(wire_v4 wire_v6 framing server requestor follower datagrams kea_leases kea_config kea_files push tls config);

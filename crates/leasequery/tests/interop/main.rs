@@ -6,6 +6,7 @@
 
 mod chain;
 mod daemon;
+mod dialect;
 mod dissector;
 mod family;
 mod kea;
@@ -74,6 +75,22 @@ const TESTS: &[Test] = &[
         name: "a_dhcpv6_chain_in_trouble_ends_with_keas_leases",
         needs: KEA_V6,
         run: Run::For(Family::V6, chain::trouble),
+    },
+    Test {
+        name: "configurations_mean_what_they_mean_to_kea",
+        needs: &["kea-dhcp4"],
+        run: Run::For(Family::V4, dialect::configurations),
+    },
+    Test {
+        name: "dhcpv6_configurations_mean_what_they_mean_to_kea",
+        needs: &["kea-dhcp6"],
+        run: Run::For(Family::V6, dialect::configurations),
+    },
+    Test { name: "rows_are_taken_as_kea_takes_them", needs: &["kea-dhcp4"], run: Run::For(Family::V4, dialect::rows) },
+    Test {
+        name: "dhcpv6_rows_are_taken_as_kea_takes_them",
+        needs: &["kea-dhcp6"],
+        run: Run::For(Family::V6, dialect::rows),
     },
     Test { name: "missing_extended_info_is_told", needs: KEA, run: Run::Once(live::no_extended_info) },
     Test {

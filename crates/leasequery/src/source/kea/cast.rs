@@ -18,6 +18,12 @@ pub(super) fn u16(column: &'static str, text: &[u8]) -> Result<u16, RowError> {
     Ok(if negative { value.wrapping_neg() } else { value })
 }
 
+/// Whether it is a number of 32 bits with a sign.
+pub(super) fn is_i32(text: &[u8]) -> bool {
+    let (negative, magnitude) = parts(text);
+    magnitude.is_some_and(|magnitude| magnitude <= (1 << 31) - u64::from(!negative))
+}
+
 /// A time, which Kea reads as a number of 64 bits without a sign and takes for one with a sign.
 #[inline]
 pub(super) fn time(column: &'static str, text: &[u8]) -> Result<i64, RowError> {

@@ -174,3 +174,6 @@ pub(super) fn objects(list: Option<&Value>) -> impl Iterator<Item = &Map<String,
 pub(super) fn find<'a>(scopes: &Scopes<'a>, name: &str) -> Option<&'a Value> {
     scopes.iter().find_map(|scope| scope.get(name))
 }
+
+#[cfg(test)]
+mod tests;

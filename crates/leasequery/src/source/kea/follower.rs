@@ -152,8 +152,7 @@ impl<F: Family> Follower<F> {
         let mut watch = Watch::new(&self.path);
         let mut pause = PERIOD;
         while !stop() {
-            self.closed = watch.take_closed();
-            let problem = match self.step() {
+            let problem = match self.look(watch.take_closed()) {
                 Ok(()) => {
                     pause = PERIOD;
                     let lasting = self.absent.filter(|(what, since)| since.elapsed() >= what.patience());
@@ -161,8 +160,6 @@ impl<F: Family> Follower<F> {
                 }
                 Err(problem) => {
                     // All of it is looked at again, and less and less often.
-                    (self.current, self.hopeful) = (None, true);
-                    self.batch.clear();
                     pause = (pause * 2).min(PATIENCE);
                     Some(problem.to_string())
                 }
@@ -178,12 +175,30 @@ impl<F: Family> Follower<F> {
         }
     }
 
-    /// Reads what is new, once.
+    /// Waits for nothing: what has been the same at two looks is at rest.
+    #[must_use]
+    pub fn hasty(self) -> Self {
+        Self { settled: Duration::ZERO, rest: Rest::new(Duration::ZERO), ..self }
+    }
+
+    /// Reads what is new, once. `closed` says that somebody who wrote into the file has closed it.
+    pub fn look(&mut self, closed: bool) -> io::Result<()> {
+        self.closed = closed;
+        let result = self.step();
+        if result.is_err() {
+            (self.current, self.hopeful) = (None, true);
+            self.batch.clear();
+        }
+        result
+    }
+
     fn step(&mut self) -> io::Result<()> {
         let era = self.shared.read(Store::era);
         if std::mem::replace(&mut self.era, era) != era {
             // What the wrong clock ended and forgot is still in the files. The store knows no position any more.
             info!("{}: the clock was set back; reading it all again", self.path.display());
+            // Nobody has touched the files, so they need not come to rest.
+            self.known = None;
             return self.begin_again();
         }
         let Some(current) = &mut self.current else { return self.begin() };
@@ -342,6 +357,13 @@ impl<F: Family> Follower<F> {
         }
         if past.follows(&self.past) {
             (self.past, self.odd) = (past, None);
+            // Who comes back has to know it too: what was merged is told from what somebody has replaced by that.
+            if let Some(current) = self.current.take() {
+                if current.line > 0 {
+                    self.put(Some(&current));
+                }
+                self.current = Some(current);
+            }
             return Ok(false);
         }
         let current = self.current.as_ref().map(|current| current.identity);
@@ -361,6 +383,12 @@ impl<F: Family> Follower<F> {
 
     /// The name means another file.
     fn change_over(&mut self) -> io::Result<()> {
+        let Some(current) = &mut self.current else { return Ok(()) };
+        let stamp = Stamp::of(&current.file.metadata()?);
+        if current.is_rewritten(stamp, self.closed, self.settled)? {
+            warn!("{}: was written over before it was moved away; reading all again", self.path.display());
+            return self.begin_again();
+        }
         // Kea closed the old file before it renamed it, so what is there now is all there will be.
         self.read_on()?;
         let Some(current) = &self.current else { return Ok(()) };

@@ -237,8 +237,9 @@ impl<F: Family> Current<F> {
         let odd = doubt.odd.is_some_and(|since| since.elapsed() >= settled);
         doubt.suspect |= closed || odd || now.modified < before.modified;
         let elapsed = doubt.compared.elapsed();
-        if (doubt.suspect && elapsed >= doubt.took * 10) || (doubt.changed && elapsed >= COMPARED.max(doubt.took * 100))
-        {
+        // Who waits for nothing does not wait here either.
+        let busy = if settled.is_zero() { Duration::ZERO } else { doubt.took * 10 };
+        if (doubt.suspect && elapsed >= busy) || (doubt.changed && elapsed >= COMPARED.max(doubt.took * 100)) {
             return self.is_other();
         }
         Ok(grown && !self.has_last()?)

@@ -42,6 +42,15 @@ fn numbers_are_what_kea_makes_of_them() {
 }
 
 #[test]
+fn signs_count_where_kea_has_them() {
+    for (text, sound) in
+        [("2147483647", true), ("-2147483648", true), ("2147483648", false), ("-2147483649", false), ("", false)]
+    {
+        assert_eq!(is_i32(text.as_bytes()), sound, "{text}");
+    }
+}
+
+#[test]
 fn times_have_64_bits() {
     let cases = [
         ("6091054095", Some(6_091_054_095)),

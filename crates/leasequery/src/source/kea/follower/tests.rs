@@ -42,8 +42,7 @@ fn shared() -> Arc<SharedStore<V4Key>> {
 }
 
 fn follower(kea: &Kea, shared: &Arc<SharedStore<V4Key>>) -> Follower {
-    let follower = Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared));
-    Follower { settled: Duration::ZERO, rest: Rest::new(Duration::ZERO), ..follower }
+    Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared)).hasty()
 }
 
 /// Looks often enough that everything is at rest.

@@ -93,7 +93,8 @@ fn range(text: &str) -> Option<(Ipv4Addr, Ipv4Addr)> {
     }
     let (address, length) = network(&text)?;
     let net = Ipv4Net::new(address.parse().ok()?, length).ok()?;
-    Some((net.network(), net.broadcast()))
+    // Kea begins at the address that stands there, also if it is not the first one of the prefix.
+    Some((net.addr(), net.broadcast()))
 }
 
 #[cfg(test)]

@@ -133,13 +133,15 @@ impl Family for V6 {
         bytes: &mut Vec<u8>,
     ) -> Result<Own, RowError> {
         let text = fields.get(columns.prefix_len);
-        let length = cast::u32("prefix_len", text)?;
+        if !cast::is_i32(text) {
+            return Err(wrong("prefix_len", text));
+        }
         let kind = fields.get(columns.lease_type);
         let prefix_length = match cast::u32("lease_type", kind)? {
             // Temporary addresses are no different here, and of an address the length is nobody's concern.
             0 | 1 => None,
-            2 => match u8::try_from(length) {
-                Ok(length @ 0..=128) => Some(length),
+            2 => match cast::u16("prefix_len", text).map(u8::try_from) {
+                Ok(Ok(length @ 0..=128)) => Some(length),
                 _ => return Err(wrong("prefix_len", text)),
             },
             _ => return Err(wrong("lease_type", kind)),

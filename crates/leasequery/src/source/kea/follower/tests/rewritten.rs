@@ -129,6 +129,42 @@ fn a_file_before_the_current_one_that_is_replaced_is_noticed() {
 }
 
 #[test]
+fn what_a_cleanup_has_made_is_known_before_the_next_row_comes() {
+    for restarted in [false, true] {
+        let (mut kea, shared, mut following) = followed();
+        kea.rotate();
+        settle(&mut following);
+        kea.clean_up(3);
+        settle(&mut following);
+        fs::write(kea.path(".2"), HEADER.to_owned() + &kea.row(1, 9)).expect("room");
+        if restarted {
+            following = follower(&kea, &shared);
+        }
+        settle(&mut following);
+        assert_eq!(active(&shared), BTreeMap::from([(1, 9)]), "restarted: {restarted}");
+    }
+}
+
+#[test]
+fn a_file_that_is_written_over_and_then_rotated_away_is_read_again() {
+    for restarted in [false, true] {
+        for number in [3, 5, 8] {
+            let (mut kea, shared, mut following) = followed();
+            let (text, mut leases) = others(&kea, number);
+            fs::write(kea.path(""), text).expect("room");
+            kea.rotate();
+            kea.lease(9, 9);
+            leases.insert(9, 9);
+            if restarted {
+                following = follower(&kea, &shared);
+            }
+            settle(&mut following);
+            assert_eq!(active(&shared), leases, "{number}, restarted: {restarted}");
+        }
+    }
+}
+
+#[test]
 fn what_kea_does_is_no_reason_to_read_again() {
     let (mut kea, shared, mut follower) = followed();
     for round in 0..30_u8 {

@@ -31,8 +31,7 @@ fn shared() -> Arc<SharedStore<V6Key>> {
 }
 
 fn follower(kea: &Kea, shared: &Arc<SharedStore<V6Key>>) -> Follower {
-    let follower = Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared));
-    Follower { settled: Duration::ZERO, rest: Rest::new(Duration::ZERO), ..follower }
+    Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared)).hasty()
 }
 
 /// Addresses and clients of the active leases.

@@ -79,7 +79,7 @@ fn numbers_that_are_none_are_what_kea_makes_of_them() {
         "subnet4": [ { "id": 1, "pools": [ { "pool": "10.0.0.5 / 030" }, { "pool": "10.0.0.9/+32" } ] } ],
     }));
     assert_eq!(config.timers(1, 800), (None, Some(700)), "it is set, and beyond the lease");
-    assert_eq!(config.ranges(), [span("10.0.0.4", "10.0.0.7"), span("10.0.0.9", "10.0.0.9")]);
+    assert_eq!(config.ranges(), [span("10.0.0.5", "10.0.0.7"), span("10.0.0.9", "10.0.0.9")]);
     assert!(config.warnings().is_empty());
 }
 
