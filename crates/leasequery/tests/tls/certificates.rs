@@ -1,8 +1,6 @@
 //! Which certificates are good enough.
 
-use std::process::Stdio;
-
-use crate::common::{Daemon, eventually, leasequery, stderr};
+use crate::common::{Daemon, Watch, eventually, leasequery, stderr};
 use crate::pki::{Authority, Files, Pki};
 use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, world};
 
@@ -112,22 +110,15 @@ fn certificate_names_decide_who_may_ask() {
     eventually_logged(&world.daemon, "none of its certificate-names");
 
     // The same is asked of connections that are there, when it changes.
-    let before = world.daemon.log().matches("secured by").count();
-    let watch = leasequery()
-        .args(["watch", &world.daemon.address().to_string()])
-        .args(world.me.options())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    eventually("a connection", || world.daemon.log().matches("secured by").count() > before);
+    let options = world.me.options();
+    let arguments: Vec<_> = options.iter().map(String::as_str).collect();
+    let watch = Watch::start(&world.daemon.address().to_string(), &arguments);
+    watch.until("catch-up-complete");
     world.daemon.configure(&config(&world.server, "", "certificate-names = [\"bng-2.example.net\"]"));
     world.daemon.signal("HUP");
     let log = || world.daemon.log();
     eventually("the end of the connection", || log().contains("its certificate is no longer permitted"));
-    let mut watch = watch;
-    let _ = watch.kill();
-    let _ = watch.wait();
+    drop(watch);
     assert!(world.bulk(&stranger, &[]).status.success());
     assert!(world.daemon.is_running());
 }
