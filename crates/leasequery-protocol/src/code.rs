@@ -72,6 +72,12 @@ impl StatusCode {
         self == v4::StatusCode::SUCCESS || self == v6::StatusCode::SUCCESS
     }
 
+    /// Whether the server says that it ends the response of its own accord (QueryTerminated): it is about to end or to
+    /// begin anew, and has not failed.
+    pub fn is_goodbye(self) -> bool {
+        self == v4::StatusCode::QUERY_TERMINATED || self == v6::StatusCode::QUERY_TERMINATED
+    }
+
     /// Whether the server does not answer such queries, or not to this requestor: to ask again is of no use.
     pub fn is_refusal(self) -> bool {
         match self {

@@ -5,6 +5,7 @@ use leasequery_store::{Budget, Store, SweepEnd, Time};
 
 use super::ranges::Ranges;
 use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
+use crate::code::StatusCode;
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
 use crate::requestor::{Connection, Done, Failure};
@@ -48,6 +49,8 @@ pub(super) struct Bulk<P: Followed> {
     configured: Ranges<P::Key>,
     /// Whether it has told of everything that it was asked for.
     whole: bool,
+    /// Whether all that it told of is in the copy.
+    taken: bool,
     /// The store's clock when it was asked.
     asked: Time,
     /// Everything has been told, and what was not is being looked for.
@@ -104,6 +107,7 @@ impl<P: Followed> Follower<P> {
             heard: HashSet::new(),
             configured: Ranges::new(),
             whole: true,
+            taken: true,
             asked: store.now(),
             ending: None,
         });
@@ -185,14 +189,18 @@ impl<P: Followed> Follower<P> {
                         configure::<P>(&mut bulk.configured, told.key, told.free_since);
                         observer.record(&record, told, bulk.job.origin());
                     }
-                    None => self.events.push_back(Event::Warning("a binding was refused by the store".to_owned())),
+                    None => {
+                        bulk.taken = false;
+                        // What is known of it is not as it is there, but that is no end of it.
+                        bulk.whole &= P::key(&record, store).is_none_or(|key| store.lookup(key).is_none());
+                        self.miss(|| P::refused(&record));
+                    }
                 }
             }
             Ok(Some(Message::Failed { about, status, text, .. })) => {
                 // It may well be there.
-                bulk.whole = false;
-                let text = format!("the server cannot tell of {about}: {status}: {text}");
-                self.events.push_back(Event::Warning(text));
+                (bulk.whole, bulk.taken) = (false, false);
+                self.miss(|| format!("the server cannot tell of {about}: {status}: {text}"));
             }
             Ok(Some(Message::Status { .. } | Message::Discarded { .. })) => {}
             Ok(Some(Message::Done { done, .. })) => return Step::Done(done),
@@ -209,17 +217,24 @@ impl<P: Followed> Follower<P> {
                 self.bulk.pace.clear(now);
                 return;
             }
+            status if status.is_goodbye() => {
+                // It will be back in a moment, and is asked again then.
+                self.bulk.pace.part(now, &mut self.random);
+                return self.fail_job(now, bulk.job, &reason(status, &done.text));
+            }
             status => {
                 // Whoever refuses both does not refuse because of the VPNs, and to ask for less from now on would lose
                 // what is in the others.
                 self.all_vpns = true;
-                let reason = format!("{status}: {}", done.text);
+                let reason = reason(status, &done.text);
                 self.events.push_back(Event::Refused(reason.clone()));
                 return self.fail_job(now, bulk.job, &reason);
             }
         }
-        let Bulk { connection, job, configured, whole, asked, .. } = bulk;
+        let Bulk { connection, job, configured, whole, taken, asked, .. } = bulk;
+        self.sum_up();
         self.skew = connection.skew();
+        self.bulk.pace.answered(&mut self.random);
         self.bulk.pace.clear(now);
         let mut networks: Vec<_> = configured.into_networks(store.now()).collect();
         if !(job.is_sweep() && whole) {
@@ -260,6 +275,7 @@ impl<P: Followed> Follower<P> {
             }
         }
         if job.is_sweep() {
+            self.sweeps_help = taken;
             self.sweep_at = self.settings.sweep.map(|sweep| now + sweep);
             self.swept_with = self.skew.seconds();
         }
@@ -290,6 +306,7 @@ impl<P: Followed> Follower<P> {
     }
 
     fn fail_job(&mut self, now: Duration, job: Job, reason: &str) {
+        self.sum_up();
         match &mut self.polling {
             Some(polling) if polling.confirmed => {
                 // A sweep that fails again and again does not put off the polls.
@@ -313,6 +330,11 @@ impl<P: Followed> Follower<P> {
 
 /// Records looked at in place of a message, to find what was not told of.
 const LOOKS: usize = 64;
+/// Why a response ended, as its last words say.
+pub(super) fn reason(status: StatusCode, text: &str) -> String {
+    if text.is_empty() { status.to_string() } else { format!("{status}: {text}") }
+}
+
 /// Seconds for which the resume point goes back where the server gave no base-time, so that it has to be made of our own
 /// clock.
 const STALE: u32 = 2;

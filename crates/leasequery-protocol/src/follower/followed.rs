@@ -39,6 +39,9 @@ pub trait Followed: Protocol {
         store: &mut Store<Self::Key>,
     ) -> Option<Told<Self::Key>>;
 
+    /// That the store cannot take a record, for people.
+    fn refused(record: &Self::Record<'_>) -> String;
+
     /// The base-time that came with a record, by the server's clock.
     fn base_time(record: &Self::Record<'_>) -> Option<Time>;
 

@@ -14,6 +14,7 @@ mod pace;
 mod position;
 mod ranges;
 mod session;
+mod untaken;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -27,6 +28,7 @@ use crate::requestor::{Connection, Timeouts};
 use bulk::{Bulk, Job};
 use pace::Pace;
 use session::Session;
+use untaken::Untaken;
 
 pub use followed::{Change, Event, Followed, Observer, Origin, Span, Told};
 pub use position::Position;
@@ -123,6 +125,10 @@ pub struct Follower<P: Followed> {
     /// after that no more often than it is connected to.
     asked: bool,
     ask_at: Duration,
+    /// What could not be taken, and whether to ask for everything is of any use then: not if it could not be taken the
+    /// last time either.
+    untaken: Untaken,
+    sweeps_help: bool,
     active: Half<Session<P>>,
     bulk: Half<Bulk<P>>,
     /// Whether the server knows what it means to ask for all VPNs.
@@ -240,6 +246,8 @@ impl<P: Followed> Follower<P> {
             swept_with: position.map_or(0, |position| position.skew),
             asked: false,
             ask_at: Duration::ZERO,
+            untaken: Untaken::default(),
+            sweeps_help: true,
             active: Half::new(settings.retry),
             bulk: Half::new(settings.retry),
             all_vpns: true,
@@ -436,6 +444,24 @@ impl<P: Followed> Follower<P> {
             (sweep_at?, Job::Sweep)
         };
         Some((due.max(self.bulk.pace.next()), job))
+    }
+
+    /// A binding is not in the copy as the server has it, and the server will not tell of it again by itself.
+    fn miss(&mut self, problem: impl FnOnce() -> String) {
+        let problem = self.untaken.note(problem);
+        self.events.extend(problem.map(Event::Warning));
+    }
+
+    /// Tells how many more there were.
+    fn sum_up(&mut self) {
+        let sum = self.untaken.sum();
+        self.events.extend(sum.map(Event::Warning));
+    }
+
+    /// Everything is asked for some time soon, but not by all requestors at once.
+    fn sweep_soon(&mut self, now: Duration) {
+        let spread = self.settings.retry.mul_f64(5.0 * self.random.f64());
+        self.sweep_by(now + spread);
     }
 
     /// If everything is to be asked for, it is at this time, or before it.

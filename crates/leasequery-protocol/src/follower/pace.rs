@@ -4,16 +4,26 @@ use fastrand::Rng;
 
 /// When the next attempt to connect may be made: the first at once, others no closer together than a distance, measured
 /// from start to start (RFC 7724 section 7.1).
+///
+/// That is about failures. A server that said goodbye will most likely be back in a moment, so whoever was told comes back
+/// at once, and then after twice as long each time, until it is answered or the distance is reached.
 #[derive(Debug)]
 pub(super) struct Pace {
     distance: Duration,
     attempted: Option<Duration>,
     next: Duration,
+    /// The server is expected back, and has not answered since it said goodbye.
+    expected: bool,
+    /// How long to wait for it the next time.
+    patience: Duration,
 }
+
+/// How long a server that said goodbye is given at first.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Pace {
     pub(super) fn new(distance: Duration) -> Self {
-        Self { distance, attempted: None, next: Duration::ZERO }
+        Self { distance, attempted: None, next: Duration::ZERO, expected: false, patience: SOON }
     }
 
     pub(super) fn next(&self) -> Duration {
@@ -22,8 +32,21 @@ impl Pace {
 
     pub(super) fn attempt(&mut self, now: Duration, random: &mut Rng) {
         self.attempted = Some(now);
-        // Requestors that lost their server together do not come back together for ever.
-        self.next = now + self.distance + self.distance.mul_f64(random.f64() / 10.0);
+        if self.is_expected() {
+            self.next = now + self.wait(random);
+            self.patience *= 2;
+        } else {
+            self.next = now + self.far(random);
+        }
+    }
+
+    /// The server has answered.
+    pub(super) fn answered(&mut self, random: &mut Rng) {
+        if std::mem::take(&mut self.expected)
+            && let Some(attempted) = self.attempted
+        {
+            self.next = attempted + self.far(random);
+        }
     }
 
     /// What there was has ended. A server that ended it may need a moment before it can begin anew.
@@ -32,8 +55,37 @@ impl Pace {
         self.next = self.next.max(now + moment.mul_f64(0.5 + random.f64() / 2.0));
     }
 
+    /// The server has said goodbye. One that says little else is left alone for longer each time.
+    pub(super) fn part(&mut self, now: Duration, random: &mut Rng) {
+        if self.attempted.is_some_and(|attempted| now.saturating_sub(attempted) >= self.distance) {
+            self.patience = SOON;
+        }
+        self.expected = true;
+        if self.is_expected() {
+            self.next = now + self.wait(random);
+            self.patience *= 2;
+        } else {
+            self.rest(now, random);
+        }
+    }
+
     /// The next attempt is not a repetition of the last one.
     pub(super) fn clear(&mut self, now: Duration) {
         self.next = now;
+    }
+
+    /// Whether the server may be back any moment.
+    pub(super) fn is_expected(&self) -> bool {
+        self.expected && self.patience < self.distance
+    }
+
+    /// How long it is waited for: not by all who were told at the same time.
+    fn wait(&self, random: &mut Rng) -> Duration {
+        self.patience.mul_f64(0.25 + 0.75 * random.f64())
+    }
+
+    /// Requestors that lost their server together do not come back together for ever.
+    fn far(&self, random: &mut Rng) -> Duration {
+        self.distance + self.distance.mul_f64(random.f64() / 10.0)
     }
 }

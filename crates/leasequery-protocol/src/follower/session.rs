@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use leasequery_store::{Store, Time};
 
+use super::bulk::reason;
 use super::{Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, State};
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
@@ -29,6 +30,8 @@ impl<P: Followed> Session<P> {
 enum Ending {
     /// The server cannot, or will not, answer active queries.
     Unsupported(String),
+    /// The server said goodbye.
+    Parted(String),
     /// The connection, or the server, failed.
     Broken(String),
 }
@@ -84,12 +87,12 @@ impl<P: Followed> Follower<P> {
                         }
                         observer.record(&record, told, origin);
                     }
-                    None => self.events.push_back(Event::Warning("a binding was refused by the store".to_owned())),
+                    None => self.miss_live(now, || P::refused(&record)),
                 }
                 P::base_time(&record)
             }
             Ok(Some(Message::Failed { about, status, text, .. })) => {
-                self.events.push_back(Event::Warning(format!("the server cannot tell of {about}: {status}: {text}")));
+                self.miss_live(now, || format!("the server cannot tell of {about}: {status}: {text}"));
                 None
             }
             Ok(Some(Message::Status { status, base_time, text, .. })) => {
@@ -130,9 +133,12 @@ impl<P: Followed> Follower<P> {
                         if let Some(base_time) = base_time.filter(|_| !session.catching_up) {
                             self.told_until(base_time);
                         }
-                        let reason = if text.is_empty() { code.to_string() } else { format!("{code}: {text}") };
-                        let ending = if code.is_refusal() { Ending::Unsupported } else { Ending::Broken };
-                        return Err(ending(reason));
+                        let reason = reason(code, &text);
+                        return Err(match code {
+                            code if code.is_refusal() => Ending::Unsupported(reason),
+                            code if code.is_goodbye() => Ending::Parted(reason),
+                            _ => Ending::Broken(reason),
+                        });
                     }
                 }
                 base_time
@@ -147,6 +153,7 @@ impl<P: Followed> Follower<P> {
                 self.sweep_by(now);
             }
             self.unanswered = Some(0);
+            self.active.pace.answered(&mut self.random);
         }
         if !session.catching_up {
             self.skew = session.connection.skew();
@@ -157,6 +164,15 @@ impl<P: Followed> Follower<P> {
         // What happened comes before what follows from it.
         self.report(observer);
         Ok(true)
+    }
+
+    /// What has been told of a change is lost, and the resume point moves past it. Asking for everything finds it, unless
+    /// it could not be taken then either.
+    fn miss_live(&mut self, now: Duration, problem: impl FnOnce() -> String) {
+        self.miss(problem);
+        if self.sweeps_help {
+            self.sweep_soon(now);
+        }
     }
 
     /// Everything up to a time has been told, but for the gap.
@@ -179,14 +195,17 @@ impl<P: Followed> Follower<P> {
 
     fn end_session(&mut self, now: Duration, ending: Ending) {
         self.told = None;
+        self.sum_up();
         // The old resume point still holds, and what is missing will be said anew.
         self.gap = None;
-        self.active.pace.rest(now, &mut self.random);
         match ending {
-            Ending::Broken(reason) => {
-                // Whoever lost a server sweeps some time later: not all of them at once.
-                let spread = self.settings.retry.mul_f64(5.0 * self.random.f64());
-                self.sweep_by(now + spread);
+            Ending::Parted(_) => self.active.pace.part(now, &mut self.random),
+            Ending::Broken(_) | Ending::Unsupported(_) => self.active.pace.rest(now, &mut self.random),
+        }
+        match ending {
+            Ending::Parted(reason) | Ending::Broken(reason) => {
+                // Whoever lost a server sweeps some time later.
+                self.sweep_soon(now);
                 self.disconnected(&reason);
             }
             Ending::Unsupported(reason) => match &mut self.polling {
@@ -208,6 +227,10 @@ impl<P: Followed> Follower<P> {
             failure => failure.to_string(),
         };
         if answered || !matches!(failure, Failure::Closed | Failure::Unanswered | Failure::NoData(_)) {
+            return Ending::Broken(reason);
+        }
+        if self.active.pace.is_expected() {
+            // It has said goodbye, and takes connections that it can no longer answer.
             return Ending::Broken(reason);
         }
         match &mut self.unanswered {

@@ -274,3 +274,28 @@ fn filling_a_gap_leaves_configured_what_was() {
         assert!(scene.store.is_configured(leasequery_store::V4Key::new(address(number))), "{number}");
     }
 }
+
+#[test]
+fn what_could_not_be_taken_is_found_by_asking_for_everything() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    scene.seen();
+    let time = scene.time();
+    for number in 2..5 {
+        scene.say(Link::Active, &failure(active.xid, number));
+    }
+    scene.say(Link::Active, &status(active.xid, StatusCode::CONNECTION_ACTIVE, Some(time)));
+    assert_eq!(scene.seen(), ["Warning"], "it is said once");
+    let sweep = scene.until_sweep(&active);
+    assert!(scene.now <= seconds(360), "{:?}", scene.now);
+    scene.say(Link::Bulk, &[lease(sweep.xid, 1, time), lease(sweep.xid, 2, time), failure(sweep.xid, 3)].concat());
+    scene.say(Link::Bulk, &done(sweep.xid, Some(scene.time()), None));
+    assert_eq!(scene.seen(), ["Sweep 1 None", "Sweep 2 Lease", "Warning"], "and how many there were in sum");
+    assert_eq!(scene.leased(), [1, 2]);
+
+    // It was of no use to ask for everything, so that is not repeated before its time.
+    let swept = scene.now;
+    scene.say(Link::Active, &failure(active.xid, 3));
+    scene.until_sweep(&active);
+    assert!(scene.now.saturating_sub(swept) >= seconds(3500), "{:?}", scene.now);
+}

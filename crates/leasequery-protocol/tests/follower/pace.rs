@@ -128,3 +128,64 @@ fn a_sweep_that_fails_is_tried_again_some_minutes_later() {
         assert!((seconds(300)..=seconds(310)).contains(&wait), "{wait:?}");
     }
 }
+
+#[test]
+fn a_server_that_said_goodbye_is_come_back_to_at_once() {
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    scene.wait(5);
+    scene.say(Link::Active, &status(active.xid, StatusCode::QUERY_TERMINATED, Some(scene.time())));
+    let parted = scene.now;
+    let mut attempts = Vec::new();
+    // It takes a while until it is back: nobody listens, or somebody does who cannot answer any more.
+    for number in 0..20 {
+        assert_eq!(scene.next_connection(), Link::Active);
+        attempts.push(scene.now.saturating_sub(parted));
+        if number % 2 == 0 || number > 6 {
+            scene.refuse(Link::Active);
+        } else {
+            scene.accept(Link::Active);
+            scene.close(Link::Active);
+        }
+    }
+    assert!(attempts[0] <= seconds(1) && attempts[3] <= seconds(15), "{attempts:?}");
+    let distances: Vec<_> = attempts.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    assert!(distances[10..].iter().all(|distance| *distance >= seconds(60)), "and then as ever: {distances:?}");
+}
+
+#[test]
+fn not_all_requestors_come_back_at_the_same_time() {
+    let first = |seed| {
+        let mut scene = Scene::seeded(None, settings(), seed);
+        let active = scene.begin(&[1]);
+        scene.say(Link::Active, &status(active.xid, StatusCode::QUERY_TERMINATED, Some(scene.time())));
+        assert_eq!(scene.next_connection(), Link::Active);
+        scene.now
+    };
+    let waits: Vec<_> = (0..20).map(first).collect();
+    let (least, most) = (waits.iter().min().unwrap(), waits.iter().max().unwrap());
+    assert!(most.saturating_sub(*least) >= Duration::from_millis(300), "{waits:?}");
+}
+
+#[test]
+fn a_server_that_says_nothing_but_goodbye_is_not_asked_for_ever() {
+    let mut scene = Scene::new();
+    let mut active = scene.begin(&[1]);
+    for _ in 0..20 {
+        scene.say(Link::Active, &status(active.xid, StatusCode::QUERY_TERMINATED, Some(scene.time())));
+        assert_eq!(scene.next_connection(), Link::Active);
+        active = scene.accept(Link::Active);
+        scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(scene.time())));
+    }
+    assert!(scene.now >= seconds(600), "{:?}", scene.now);
+}
+
+#[test]
+fn an_answer_that_ends_with_goodbye_is_asked_for_again_at_once() {
+    let mut scene = Scene::new();
+    let bulk = scene.answer(Link::Bulk);
+    scene.say(Link::Bulk, &done(bulk.xid, Some(NOW), Some(StatusCode::QUERY_TERMINATED)));
+    assert_eq!(scene.seen(), ["Connected", "Disconnected"], "that is no refusal");
+    assert_eq!(scene.next_connection(), Link::Bulk);
+    assert!(scene.now <= seconds(1));
+}

@@ -117,7 +117,9 @@ fn a_bulk_query_that_fails_is_asked_again_at_a_distance() {
             assert!(!scene.follower.is_open(Link::Bulk));
         }
         assert_eq!(attempts[0], Duration::ZERO);
-        for pair in attempts.windows(2) {
+        // One that says goodbye is expected back soon, but not again and again.
+        let farewells = if way == 2 { 6 } else { 0 };
+        for pair in attempts[farewells..].windows(2) {
             assert!(pair[1] >= pair[0] + seconds(60), "{way}: {attempts:?}");
         }
     }
@@ -154,7 +156,9 @@ fn an_active_query_is_asked_again_at_a_distance() {
             }
             assert!(!scene.follower.is_open(link));
         }
-        for pair in attempts.windows(2) {
+        // One that says goodbye is expected back soon, but not again and again.
+        let farewells = if way == 1 || way == 3 { 6 } else { 0 };
+        for pair in attempts[farewells..].windows(2) {
             assert!(pair[1] >= pair[0] + seconds(60), "{way}: {attempts:?}");
         }
     }

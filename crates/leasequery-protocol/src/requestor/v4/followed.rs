@@ -52,6 +52,10 @@ impl Followed for V4 {
         commit(record, origin, source, store)
     }
 
+    fn refused(record: &Record<'_>) -> String {
+        format!("what the server says about {} could not be taken", record.address())
+    }
+
     fn base_time(record: &Record<'_>) -> Option<Time> {
         record.has_base_time().then(|| record.base_time())
     }

@@ -46,6 +46,10 @@ impl Followed for V6 {
         commit(record, origin, source, store)
     }
 
+    fn refused(record: &Record<'_>) -> String {
+        format!("what the server says about {} could not be taken", record.key())
+    }
+
     /// With the last lease that a message tells of: the others have been told of by then.
     fn base_time(record: &Record<'_>) -> Option<Time> {
         (record.is_last() && record.has_base_time()).then(|| record.base_time())
