@@ -38,8 +38,13 @@ pub trait Wording<K: Key> {
     /// Appends a notice. `text` is for people, and may be empty.
     fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>);
 
-    /// See [`Query::set_policy`].
-    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str>;
+    /// See [`Query::set_policy`]. Says whether the requestor may be told more than before.
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<bool, &'static str>;
+
+    /// Whether the requestor may be told so much more since this time that everything is news to it.
+    fn is_news_since(&self, _since: Time) -> bool {
+        false
+    }
 
     /// How many bindings have been told of.
     fn replies(&self) -> u64;
@@ -54,10 +59,23 @@ pub struct Active<W> {
     /// Everything up to here has been told.
     cursor: Revision,
     catch_up: CatchUp,
+    again: Again,
     /// The latest base-time that was said, or the time of the query.
     base_time: Time,
     /// The era of the store's clock in which it was asked. In another one times mean something else.
     era: u32,
+}
+
+/// Whether what was told is told again, because the requestor may be told more of it. Until that is done no message has a
+/// later base-time than when it began: whoever comes back with that is told everything then ([`Policy::widened`]).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Again {
+    /// It is not.
+    No,
+    /// It is yet to begin.
+    Wanted,
+    /// What changed up to here, and had been told, is told with this base-time.
+    Until(Revision, Time),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,15 +93,20 @@ const UNTOLD: usize = 1024;
 
 impl<W> Active<W> {
     /// Begins with what changes from now on, or with what changed at `since` or later.
-    pub fn new<K: Key>(wording: W, since: Option<Time>, store: &Store<K>) -> Self {
+    pub fn new<K: Key>(wording: W, since: Option<Time>, store: &Store<K>) -> Self
+    where
+        W: Wording<K>,
+    {
         let now = store.now();
         let (cursor, catch_up) = match since {
             None => (store.revision(), CatchUp::Over),
             Some(since) if !store.reaches(since) => (store.revision(), CatchUp::Missing),
+            Some(since) if wording.is_news_since(since) => (store.forgotten_up_to(), CatchUp::Until(store.revision())),
             // What has been forgotten changed before that time.
             Some(since) => (store.revision_at(since).max(store.forgotten_up_to()), CatchUp::Until(store.revision())),
         };
-        Self { wording, cursor, catch_up, base_time: since.map_or(now, |since| since.min(now)), era: store.era() }
+        let base_time = since.map_or(now, |since| since.min(now));
+        Self { wording, cursor, catch_up, again: Again::No, base_time, era: store.era() }
     }
 
     fn notice<K: Key>(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>)
@@ -98,6 +121,9 @@ impl<W> Active<W> {
     /// The requestor comes back with the highest base-time it saw and expects everything since, so no message may have
     /// a later one.
     fn told_until<K: Key>(&self, store: &Store<K>) -> Time {
+        if let Again::Until(_, time) = self.again {
+            return time;
+        }
         let lost = store.forgotten_up_to() > self.cursor || store.era() != self.era;
         if self.catch_up == CatchUp::Missing || lost {
             return self.base_time;
@@ -128,6 +154,20 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             // back it will be told that data are missing.
             return Progress::Failed("the clock was set back, and the history begins anew".to_owned());
         }
+        if self.again == Again::Wanted {
+            // What cannot be caught up with is asked for in bulk.
+            self.again = match self.catch_up {
+                CatchUp::Missing => Again::No,
+                _ => Again::Until(self.cursor, self.told_until(store)),
+            };
+            if self.again != Again::No {
+                self.cursor = Revision::default();
+            }
+        }
+        if let Again::Until(until, _) = self.again {
+            // What ended and was forgotten it had been told, as far as it might be told.
+            self.cursor = self.cursor.max(store.forgotten_up_to().min(until));
+        }
         let lost = store.forgotten_up_to() > self.cursor;
         let missing = match self.catch_up {
             CatchUp::Missing => Some("the history does not reach back to that time"),
@@ -148,10 +188,18 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
 
         let mut changes = store.changes(self.cursor, budget);
         while let Some(binding) = changes.next() {
-            let base_time = if binding.revision() == store.revision() { store.now() } else { binding.changed() };
+            if matches!(self.again, Again::Until(until, _) if binding.revision() > until) {
+                self.again = Again::No;
+            }
+            let changed = match self.again {
+                Again::Until(_, time) => time,
+                Again::No | Again::Wanted => binding.changed(),
+            };
+            let latest = binding.revision() == store.revision() && self.again == Again::No;
+            let base_time = if latest { store.now() } else { changed };
             if matches!(self.catch_up, CatchUp::Until(until) if binding.revision() > until) {
                 self.catch_up = CatchUp::Over;
-                self.notice(Notice::CatchUpComplete, binding.changed(), "", out);
+                self.notice(Notice::CatchUpComplete, changed, "", out);
             }
             if out.len() >= room {
                 return Progress::More;
@@ -167,6 +215,7 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             return Progress::More;
         }
         self.cursor = store.revision();
+        self.again = Again::No;
         if matches!(self.catch_up, CatchUp::Until(_)) {
             self.catch_up = CatchUp::Over;
             self.notice(Notice::CatchUpComplete, store.now(), "", out);
@@ -186,11 +235,20 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
     }
 
     fn told_up_to(&self) -> Option<Revision> {
-        Some(self.cursor)
+        match self.again {
+            Again::Until(until, _) => Some(until.max(self.cursor)),
+            Again::No | Again::Wanted => Some(self.cursor),
+        }
     }
 
     fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
-        self.wording.set_policy(policy)
+        if self.wording.set_policy(policy)? {
+            match self.again {
+                Again::Until(..) => self.cursor = Revision::default(),
+                Again::No | Again::Wanted => self.again = Again::Wanted,
+            }
+        }
+        Ok(())
     }
 
     fn replies(&self) -> u64 {

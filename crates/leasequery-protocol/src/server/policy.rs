@@ -1,6 +1,6 @@
 use std::net::IpAddr;
 
-use leasequery_store::VpnName;
+use leasequery_store::{Time, VpnName};
 
 /// Which kinds of query a requestor may send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,6 +23,9 @@ impl Default for Allow {
 /// Why a response ends that must not go on.
 pub(super) const NO_LONGER: &str = "no longer permitted";
 
+/// Seconds after which every connection knows what is permitted anew, and whoever is served by it is told.
+const MOMENT: u32 = 10;
+
 /// What one requestor may ask for and be told.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Policy {
@@ -37,9 +40,41 @@ pub struct Policy {
     pub relays: Option<Vec<(IpAddr, u8)>>,
     /// The VPNs it may see besides the default one; `None` is all (RFC 6607 section 9).
     pub vpns: Option<Vec<VpnName>>,
+    /// When it was last permitted more than before: to whoever was told up to then, all that is there may be news.
+    pub widened: Option<Time>,
 }
 
 impl Policy {
+    /// Whether it may be told anything that `other` forbids.
+    pub fn is_wider_than(&self, other: &Self) -> bool {
+        fn beyond<T: PartialEq>(new: Option<&Vec<T>>, old: Option<&Vec<T>>) -> bool {
+            match (new, old) {
+                (_, None) => false,
+                (None, Some(_)) => true,
+                (Some(new), Some(old)) => new.iter().any(|permitted| !old.contains(permitted)),
+            }
+        }
+        other.withhold.iter().any(|code| !self.withhold.contains(code))
+            || beyond(self.relays.as_ref(), other.relays.as_ref())
+            || beyond(self.vpns.as_ref(), other.vpns.as_ref())
+    }
+
+    /// Whether it may see every VPN that `other` may.
+    pub fn permits_vpns_of(&self, other: &Self) -> bool {
+        match (&self.vpns, &other.vpns) {
+            (None, _) => true,
+            (Some(_), None) => false,
+            (Some(new), Some(old)) => old.iter().all(|vpn| new.contains(vpn)),
+        }
+    }
+
+    /// Whether everything may have changed for this requestor since a time, and until another one.
+    pub(super) fn is_news_in(&self, since: Option<Time>, until: Option<Time>) -> bool {
+        self.widened.is_some_and(|widened| {
+            since.is_none_or(|since| since <= widened.plus(MOMENT)) && until.is_none_or(|until| until >= widened)
+        })
+    }
+
     /// Whether it may be told of a binding that was made through relays with these addresses.
     pub fn permits_relays(&self, mut addresses: impl Iterator<Item = IpAddr>) -> bool {
         self.relays.as_ref().is_none_or(|networks| {

@@ -1,5 +1,7 @@
 use leasequery_store::{Binding, Key, Store, Time};
 
+use super::Policy;
+
 /// The span of time that a query asks for, both ends inclusive (RFC 6926 sections 6.2.5 and 6.2.6, RFC 7653 sections
 /// 6.3.2 and 6.3.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,6 +13,11 @@ pub(super) struct Window {
 impl Window {
     fn contains(self, time: Time) -> bool {
         self.start.is_none_or(|start| start <= time) && self.end.is_none_or(|end| time <= end)
+    }
+
+    /// The same for a requestor to which everything may have changed in it.
+    pub(super) fn for_policy(self, policy: &Policy) -> Self {
+        if policy.is_news_in(self.start, self.end) { Self { start: None, end: None } } else { self }
     }
 
     pub(super) fn is_open(self) -> bool {

@@ -3,7 +3,7 @@
 use std::net::Ipv4Addr;
 
 use leasequery_protocol::server::{Allow, CloseReason, Limits, Policy};
-use leasequery_store::{Update, VpnName};
+use leasequery_store::{Update, V4Key, VpnName};
 use leasequery_wire::v4::{MessageType, OptionCode, StatusCode};
 
 use crate::support::*;
@@ -207,4 +207,60 @@ fn a_requestor_that_may_no_longer_send_bulk_queries_keeps_its_active_one() {
     assert_eq!(watch.set_policy(Policy { allow, ..permitted() }), []);
     watch.world.commit(&lease(key(1)));
     assert_eq!(said(&watch.listen()), [Leased(1)]);
+}
+
+/// What is told again, and then: nothing that changed before is left out, and no base-time promises what is untold.
+#[test]
+fn what_is_newly_permitted_is_told_at_once() {
+    let narrow = [
+        Policy { withhold: vec![12], ..permitted() },
+        Policy { vpns: Some(Vec::new()), ..permitted() },
+        Policy { relays: Some(vec![(address(9).into(), 32)]), ..permitted() },
+    ];
+    for policy in narrow {
+        let mut world = World::new();
+        let vpn = world.vpn("red");
+        let in_red = V4Key { vpn, address: address(2) };
+        world.commit(&Update { options: &[(12, b"host")], ..lease(key(1)) });
+        world.commit(&lease(in_red));
+        let mut watch = Watch::with(world, policy, Limits::default());
+        watch.ask(&active().list(&[12, 152]));
+        watch.later(10);
+        assert_eq!(watch.set_policy(permitted()), [], "the session goes on");
+        watch.world.commit(&lease(key(3)));
+        let replies = watch.listen();
+        let told: Vec<_> = replies.iter().map(Reply::address).collect();
+        assert_eq!(told, [address(1), address(2), address(3)]);
+        assert_eq!(replies[0].option(OptionCode(12)).as_deref(), Some(&b"host"[..]));
+        assert!(replies.iter().all(|reply| base_time(reply) == Some(NOW.plus(10))));
+        assert_eq!(
+            watch.set_policy(Policy { widened: Some(NOW), ..permitted() }),
+            [],
+            "it is not told again without need"
+        );
+        assert_eq!(watch.listen(), []);
+    }
+}
+
+#[test]
+fn whoever_comes_back_from_before_more_was_permitted_is_told_everything() {
+    let told = |since: u32, until: Option<u32>, kind: MessageType| {
+        let mut world = World::new();
+        world.commit(&lease(key(1)));
+        world.store.advance(NOW.plus(200));
+        let policy = Policy { widened: Some(NOW.plus(100)), ..permitted() };
+        let mut watch = Watch::with(world, policy, Limits::default());
+        let mut query = Query::of_kind(kind).since(NOW.plus(since));
+        if let Some(until) = until {
+            query = query.until(NOW.plus(until));
+        }
+        watch.ask(&query).iter().filter(|reply| reply.kind() == MessageType::LEASE_ACTIVE).count()
+    };
+    for kind in [MessageType::ACTIVE_LEASE_QUERY, MessageType::BULK_LEASE_QUERY] {
+        assert_eq!(told(90, None, kind), 1);
+        assert_eq!(told(105, None, kind), 1, "that may have been said before the change reached the session");
+        assert_eq!(told(150, None, kind), 0, "it has been told since");
+    }
+    assert_eq!(told(90, Some(110), MessageType::BULK_LEASE_QUERY), 1);
+    assert_eq!(told(50, Some(90), MessageType::BULK_LEASE_QUERY), 0);
 }

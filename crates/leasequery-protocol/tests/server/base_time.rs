@@ -56,8 +56,8 @@ impl Wording<V4Key> for Recorder {
         self.say(base_time, What::Notice(notice), out);
     }
 
-    fn set_policy(&mut self, _: &Arc<Policy>) -> Result<(), &'static str> {
-        Ok(())
+    fn set_policy(&mut self, _: &Arc<Policy>) -> Result<bool, &'static str> {
+        Ok(false)
     }
 
     fn replies(&self) -> u64 {

@@ -13,6 +13,7 @@ mod shared;
 mod sources;
 mod state;
 mod turns;
+mod widened;
 mod wire;
 
 use std::fmt::Write as _;
@@ -185,7 +186,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
                 _ = interrupt.recv() => break "SIGINT",
                 _ = reload.recv() => {
                     manager::tell(Stage::Reloading);
-                    let outcome = reconfigure(file, &control_sender, &configured);
+                    let outcome = reconfigure(file, &control_sender, &configured, &stores);
                     manager::tell(Stage::Ready(&outcome));
                 }
             }
@@ -214,12 +215,13 @@ async fn until_history<K: Key>(shared: &SharedStore<K>) {
 }
 
 /// Takes requestors, certificates and networks from the files anew. A bad file changes nothing. Says what came of it.
-fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Configured) -> String {
+fn reconfigure(file: &Path, control: &watch::Sender<Control>, configured: &Configured, stores: &Stores) -> String {
     match Config::load(file) {
         Ok(config) => {
+            let now = stores.v4.read_now(Store::now).max(stores.v6.read_now(Store::now));
             // Nobody who may not ask any more is told of what is new.
             control.send_modify(|control| {
-                control.requestors = Arc::clone(&config.requestors);
+                control.requestors = Arc::new(widened::compare(&control.requestors, &config.requestors, now));
                 if config.tls.is_some() {
                     control.tls.clone_from(&config.tls);
                 }

@@ -60,7 +60,8 @@ impl BulkQuery {
         let primary = primary(message)?;
         let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
         let response = Response::new(message, server_id, policy)?;
-        Ok(Self { primary, vpns, window: window(message, store)?, after: None, began: store.now(), response })
+        let window = window(message, store)?.for_policy(policy);
+        Ok(Self { primary, vpns, window, after: None, began: store.now(), response })
     }
 
     /// Whether an entry is one to tell of.

@@ -10,6 +10,9 @@ use super::{Policy, Refusal, ReplyPlan, finish, malformed};
 use crate::server::policy::NO_LONGER;
 use crate::server::{Notice, Wording};
 
+/// Why a response cannot go on.
+const OTHER_VPNS: &str = "other VPNs are permitted now";
+
 /// How the messages of one response are made, and how many bindings they have told of.
 #[derive(Debug)]
 pub struct Response {
@@ -43,11 +46,15 @@ impl Response {
     /// began.
     pub(super) fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
         if policy.vpns != self.policy.vpns {
-            return Err("other VPNs are permitted now");
+            return Err(OTHER_VPNS);
         }
+        self.replace_policy(policy);
+        Ok(())
+    }
+
+    fn replace_policy(&mut self, policy: &Arc<Policy>) {
         self.plan = ReplyPlan::new(self.list.as_deref(), &policy.withhold);
         self.policy = Arc::clone(policy);
-        Ok(())
     }
 
     /// Whether a message has been made.
@@ -160,8 +167,21 @@ impl Wording<V4Key> for ActiveResponse {
         self.response.about(MessageType::LEASE_QUERY_STATUS, Some(base_time), Some((code, text)), out);
     }
 
-    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
-        if policy.allow.active { self.response.set_policy(policy) } else { Err(NO_LONGER) }
+    /// What may be seen no more is in the requestor's copy, and no message takes it back; its query ends.
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<bool, &'static str> {
+        if !policy.allow.active {
+            return Err(NO_LONGER);
+        }
+        if !policy.permits_vpns_of(&self.response.policy) {
+            return Err(OTHER_VPNS);
+        }
+        let wider = policy.is_wider_than(&self.response.policy);
+        self.response.replace_policy(policy);
+        Ok(wider)
+    }
+
+    fn is_news_since(&self, since: Time) -> bool {
+        self.response.policy.is_news_in(Some(since), None)
     }
 
     fn replies(&self) -> u64 {

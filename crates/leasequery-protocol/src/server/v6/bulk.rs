@@ -55,7 +55,7 @@ impl BulkQuery {
         Ok(Self {
             legs: selection.legs(store),
             selection,
-            told: Told { window: window.in_store(store), policy: Arc::clone(policy) },
+            told: Told { window: window.in_store(store).for_policy(policy), policy: Arc::clone(policy) },
             leg: 0,
             after: None,
             asked: store.now(),

@@ -224,10 +224,19 @@ impl Wording<V6Key> for ActiveResponse {
         self.response.begun = true;
     }
 
-    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
+    fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<bool, &'static str> {
+        let wider = policy.is_wider_than(&self.policy);
         self.policy = Arc::clone(policy);
         self.response.set_policy(policy);
-        if policy.allow.active { Ok(()) } else { Err(NO_LONGER) }
+        if wider {
+            // It was told of these without what is new.
+            self.ahead.clear();
+        }
+        if policy.allow.active { Ok(wider) } else { Err(NO_LONGER) }
+    }
+
+    fn is_news_since(&self, since: Time) -> bool {
+        self.policy.is_news_in(Some(since), None)
     }
 
     fn replies(&self) -> u64 {

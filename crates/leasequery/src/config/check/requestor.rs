@@ -92,5 +92,6 @@ fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
         withhold: withhold.collect::<Result<_, _>>()?,
         relays: None,
         vpns,
+        widened: None,
     })
 }
