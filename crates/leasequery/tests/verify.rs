@@ -88,7 +88,46 @@ fn a_side_that_cannot_be_asked_is_named() {
     assert!(stderr(&output).contains("127.0.0.1:1"), "{}", stderr(&output));
     let refusing = Daemon::start(&format!("{LISTEN}{REQUESTOR}allow = [\"udp\"]\n"));
     let output = verify(&at_a, &refusing.address().to_string(), &[]);
-    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(output.status.code(), Some(3));
     assert!(stderr(&output).contains("NotAllowed"), "{}", stderr(&output));
     assert_eq!(verify("no server:x", &at_a, &[]).status.code(), Some(2));
+}
+
+#[test]
+fn options_are_compared_if_they_are_asked_for() {
+    let (a, b) = (daemon(), daemon());
+    let (at_a, at_b) = (a.address().to_string(), b.address().to_string());
+    let named = |name: &str| {
+        let mut lease = lease(1, "active");
+        lease["options"] = json!({"12": name});
+        lease
+    };
+    a.push_all(&[named("6161")]);
+    b.push_all(&[named("6262")]);
+    let output = verify(&at_a, &at_b, &["--settle", "0s"]);
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), ""));
+    assert!(stderr(&output).contains("equal: 9 addresses, 1 leased"), "never silent: {}", stderr(&output));
+    let output = verify(&at_a, &at_b, &["--settle", "0s", "--options", "12", "--format", "table"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stdout(&output).starts_with("10.0.0.1  options: "), "{}", stdout(&output));
+
+    // What was printed with options is what the server that printed it says.
+    let printed = leasequery().args(["bulk", &at_a, "--options", "12", "--format", "json"]).output().expect("it runs");
+    let file = a.path("printed");
+    std::fs::write(&file, &printed.stdout).expect("it is written");
+    let name = file.to_str().expect("UTF-8");
+    for more in [&[][..], &["--options", "12"], &["--options", "12,15"]] {
+        let output = verify(name, &at_a, more);
+        assert_eq!(output.status.code(), Some(0), "{more:?}: {output:?}");
+    }
+    assert_eq!(verify(name, &at_b, &["--settle", "0s", "--options", "12"]).status.code(), Some(1));
+}
+
+#[test]
+fn an_address_that_one_side_has_not_configured_is_a_difference() {
+    let b = Daemon::start(&format!("{LISTEN}{REQUESTOR}{PUSH}{}", network("10.0.0.1-10.0.0.8")));
+    let output =
+        verify(&daemon().address().to_string(), &b.address().to_string(), &["--settle", "0s", "--format", "table"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(stdout(&output), "10.0.0.9  available only in A\n");
 }

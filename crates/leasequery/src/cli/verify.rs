@@ -4,15 +4,18 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::selectors::v4_options;
 use super::server::Server;
 use super::tls::Tls;
-use super::{Ending, parse_duration};
+use super::{Ending, complain, parse_duration};
+use crate::config::Protocol;
 use crate::output::Format;
-use crate::verify::{Side, SideError, verify};
+use crate::verify::{Asked, Side, SideError, verify};
 
 /// Proves a copy: asks two servers (a DHCP server and a mirror of it, or two failover partners) for everything and lists
-/// every difference. Times are the same within 2 seconds; a lease that is over, an address that is merely configured and
-/// one that is not known are the same; who says it is of no account.
+/// every difference. Times are the same within 2 seconds; a lease that is over may have been forgotten by one of them; who
+/// says it is of no account. An address that only one of them has configured is a difference, unless a file does not tell
+/// which are.
 #[derive(Debug, Args)]
 pub(super) struct Verify {
     /// HOST[:PORT], an IPv6 address in brackets, or a file of records as `bulk` and `watch` print them
@@ -28,6 +31,9 @@ pub(super) struct Verify {
     /// What differs no longer after this time is not reported
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     settle: Duration,
+    /// Compare these DHCP options, too
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    options: Vec<u16>,
     /// How to print: the default is table on a terminal and json elsewhere
     #[arg(long, value_enum)]
     format: Option<Format>,
@@ -61,26 +67,29 @@ impl Verify {
             return Err(Ending::Usage(text.to_owned()));
         }
         let b = Side::Server { name: self.b.at(protocol), protocol, addresses, tls: self.tls.client(&self.b)? };
-        let verdict =
-            verify(&a, &b, self.settle, Duration::from_secs_f64(self.timeout)).map_err(|error| match error {
-                SideError::Refused(text) => Ending::Status(text),
-                SideError::Peer(text) => Ending::Peer(text),
-                SideError::File(text) => Ending::Usage(text),
-            })?;
+        if matches!(protocol, Protocol::V4) {
+            v4_options(&self.options)?;
+        }
+        let timeout = Duration::from_secs_f64(self.timeout);
+        let asked = Asked { options: self.options, settle: self.settle, timeout };
+        let verdict = verify(&a, &b, &asked).map_err(|error| match error {
+            SideError::Refused(text) | SideError::Peer(text) => Ending::Peer(text),
+            SideError::File(text) => Ending::Usage(text),
+        })?;
         for difference in &verdict.differences {
             match format {
                 Format::Json => difference.write_json(&mut out)?,
                 Format::Table | Format::Csv => difference.write_line(&mut out)?,
             }
         }
-        let (addresses, leased) = (verdict.addresses, verdict.leased);
-        if verdict.differences.is_empty() {
-            if matches!(format, Format::Table) {
-                writeln!(out, "equal: {addresses} addresses, {leased} leased")?;
-            }
-            return Ok(());
-        }
         out.flush()?;
-        Err(Ending::Status(format!("{} of {addresses} addresses differ", verdict.differences.len())))
+        let (addresses, leased) = (verdict.addresses, verdict.leased);
+        match (verdict.differences.len(), format) {
+            (0, Format::Table) => writeln!(out, "equal: {addresses} addresses, {leased} leased")?,
+            // Standard output is for programs.
+            (0, _) => complain(format_args!("equal: {addresses} addresses, {leased} leased")),
+            (differ, _) => return Err(Ending::Status(format!("{differ} of {addresses} addresses differ"))),
+        }
+        Ok(())
     }
 }

@@ -25,7 +25,7 @@ pub(super) struct Lease {
     pub(super) relay_peer: Option<IpAddr>,
     pub(super) relay_message: Option<String>,
     #[serde(default)]
-    pub(super) options: BTreeMap<String, String>,
+    options: BTreeMap<String, String>,
     #[serde(default, deserialize_with = "time")]
     pub(super) start_time_of_state: Option<Time>,
     #[serde(default, deserialize_with = "time")]
@@ -42,6 +42,10 @@ pub(super) struct Lease {
     #[serde(skip)]
     pub(super) record: Box<str>,
 }
+
+/// All states that there are.
+const STATES: [&str; 8] =
+    ["available", "active", "expired", "released", "abandoned", "reset", "remote", "transitioning"];
 
 /// A VPN and an address or prefix; no VPN is the default one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,7 +66,40 @@ impl fmt::Display for Key {
 }
 
 /// What one side says, by address.
-pub(super) type Leases = BTreeMap<Key, Lease>;
+#[derive(Debug, Default)]
+pub(super) struct Leases {
+    by_key: BTreeMap<Key, Lease>,
+    /// Whether it says which addresses are configured; a file that tells of changes alone does not.
+    pub(super) configured: bool,
+}
+
+impl Leases {
+    /// Nothing, yet.
+    pub(super) fn new(configured: bool) -> Self {
+        Self { by_key: BTreeMap::new(), configured }
+    }
+
+    /// Adds a lease. What was said before about the address holds no longer.
+    pub(super) fn add(&mut self, lease: Lease) {
+        self.configured |= lease.is_merely_configured();
+        self.by_key.insert(lease.key(), lease);
+    }
+
+    pub(super) fn get(&self, key: &Key) -> Option<&Lease> {
+        self.by_key.get(key)
+    }
+
+    /// All of them.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&Key, &Lease)> {
+        self.by_key.iter()
+    }
+
+    /// The addresses that either side knows.
+    pub(super) fn keys_of_both<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = &'a Key> {
+        let others = other.by_key.keys().filter(|key| !self.by_key.contains_key(*key));
+        self.by_key.keys().chain(others)
+    }
+}
 
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
@@ -80,6 +117,9 @@ impl Lease {
         if lease.address.is_none() && lease.prefix.is_none() {
             return Err("neither address nor prefix".to_owned());
         }
+        if !STATES.contains(&lease.state.as_str()) {
+            return Err(format!("\"{}\" is no state; {} are", lease.state, STATES.join(", ")));
+        }
         // Ethernet, unless it is said.
         lease.htype = lease.htype.or(lease.mac.as_ref().map(|_| 1));
         lease.record = line.trim_end().into();
@@ -94,6 +134,21 @@ impl Lease {
             // Such a line has not been read.
             (None, None) => Key { vpn, address: Ipv4Addr::UNSPECIFIED.into(), length: None },
         }
+    }
+
+    /// The value of an option, in hex.
+    pub(super) fn option(&self, code: u16) -> Option<&String> {
+        self.options.get(&code.to_string())
+    }
+
+    /// Whether it says of whom the address is, or was.
+    pub(super) fn has_client(&self) -> bool {
+        self.mac.is_some() || self.client_id.is_some() || self.duid.is_some()
+    }
+
+    /// Whether all that is said is that the address is configured, which only DHCPv4 does.
+    pub(super) fn is_merely_configured(&self) -> bool {
+        matches!(self.address, Some(IpAddr::V4(_))) && self.state == "available" && !self.has_client()
     }
 
     /// Whether nobody holds the address any more, or ever did.

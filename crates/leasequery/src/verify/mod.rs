@@ -3,7 +3,6 @@
 mod compare;
 mod lease;
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use crate::config::Protocol;
 use crate::family::Family;
 use crate::requestor::{FetchError, Sink, Target, fetch};
 use crate::tls::Client;
-use compare::differences;
+use compare::{Rules, differences};
 use lease::{Key, Lease, Leases};
 
 /// Where one side's records come from.
@@ -70,49 +69,64 @@ pub struct Verdict {
     pub leased: usize,
 }
 
+/// What both sides are asked for, and how long they are waited for.
+#[derive(Debug)]
+pub struct Asked {
+    /// Codes of options that are compared, too.
+    pub options: Vec<u16>,
+    /// What differs no longer after this time is no difference.
+    pub settle: Duration,
+    /// How long to wait for data.
+    pub timeout: Duration,
+}
+
 /// How long to wait before both are asked again.
 const ROUND: Duration = Duration::from_millis(500);
 
-/// Compares two sides. What differs is reported if it still does after `settle`, and never agreed in between: a copy of
+/// Compares two sides. What differs is reported if it still does after a while, and never agreed in between: a copy of
 /// something that changes all the time is always a moment behind.
-pub fn verify(a: &Side, b: &Side, settle: Duration, timeout: Duration) -> Result<Verdict, SideError> {
+pub fn verify(a: &Side, b: &Side, asked: &Asked) -> Result<Verdict, SideError> {
+    let Asked { options, settle, .. } = asked;
     let start = Instant::now();
-    let (mut new_a, mut new_b) = (a.read(timeout)?, b.read(timeout)?);
-    let mut keys: Vec<Key> =
-        new_a.keys().chain(new_b.keys().filter(|key| !new_a.contains_key(*key))).cloned().collect();
-    keys.retain(|key| !differences(new_a.get(key), new_b.get(key)).is_empty());
+    let compare = |a: &Leases, b: &Leases, key: &Key| {
+        let rules = Rules { options, configured: a.configured && b.configured };
+        differences(a.get(key), b.get(key), rules)
+    };
+    let (mut new_a, mut new_b) = (a.read(asked)?, b.read(asked)?);
+    let mut keys: Vec<Key> = new_a.keys_of_both(&new_b).cloned().collect();
+    keys.retain(|key| !compare(&new_a, &new_b, key).is_empty());
     loop {
-        if keys.is_empty() || start.elapsed() >= settle {
+        if keys.is_empty() || start.elapsed() >= *settle {
             keys.sort();
             let difference = |key: Key| Difference {
-                fields: differences(new_a.get(&key), new_b.get(&key)),
+                fields: compare(&new_a, &new_b, &key),
                 a: new_a.get(&key).cloned(),
                 b: new_b.get(&key).cloned(),
                 key,
             };
-            let addresses = new_a.len() + new_b.keys().filter(|key| !new_a.contains_key(*key)).count();
-            let leased = new_a.values().filter(|lease| lease.state == "active").count();
+            let addresses = new_a.keys_of_both(&new_b).count();
+            let leased = new_a.iter().filter(|(_, lease)| lease.state == "active").count();
             return Ok(Verdict { differences: keys.into_iter().map(difference).collect(), addresses, leased });
         }
-        std::thread::sleep(ROUND.min(settle));
+        std::thread::sleep(ROUND.min(*settle));
         let (old_a, old_b) = (new_a, new_b);
-        (new_a, new_b) = (a.read(timeout)?, b.read(timeout)?);
+        (new_a, new_b) = (a.read(asked)?, b.read(asked)?);
         keys.retain(|key| {
             let views = [(&new_a, &new_b), (&old_a, &new_b), (&new_a, &old_b)];
-            views.iter().all(|(a, b)| !differences(a.get(key), b.get(key)).is_empty())
+            views.iter().all(|(a, b)| !compare(a, b, key).is_empty())
         });
     }
 }
 
 impl Side {
-    fn read(&self, timeout: Duration) -> Result<Leases, SideError> {
+    fn read(&self, asked: &Asked) -> Result<Leases, SideError> {
         match self {
             Self::File(path) => read_file(path),
             Self::Server { name, protocol, addresses, tls } => {
                 let target = Target { addresses, tls: tls.as_ref() };
                 match protocol {
-                    Protocol::V4 => ask_v4(name, target, timeout),
-                    Protocol::V6 => ask_v6(name, target, timeout),
+                    Protocol::V4 => ask_v4(name, target, asked),
+                    Protocol::V6 => ask_v6(name, target, asked),
                 }
             }
         }
@@ -122,31 +136,35 @@ impl Side {
 fn read_file(path: &PathBuf) -> Result<Leases, SideError> {
     let text =
         std::fs::read_to_string(path).map_err(|error| SideError::File(format!("{}: {error}", path.display())))?;
-    let mut leases = Leases::new();
+    let mut leases = Leases::new(false);
     for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim().is_empty()) {
         let lease = Lease::parse(line)
             .map_err(|problem| SideError::File(format!("{}:{}: {problem}", path.display(), number + 1)))?;
         // Of what was printed about an address, the last word holds.
-        leases.extend(lease.map(|lease| (lease.key(), lease)));
+        if let Some(lease) = lease {
+            leases.add(lease);
+        }
     }
     Ok(leases)
 }
 
 /// Asks for everything, in all VPNs if the server knows what that is.
-fn ask_v4(name: &str, target: Target<'_>, timeout: Duration) -> Result<Leases, SideError> {
+fn ask_v4(name: &str, target: Target<'_>, asked: &Asked) -> Result<Leases, SideError> {
     let protocol = |peer| V4::with_peer(&v4::Wanted::default(), peer);
-    let everything = |vpn| v4::Query::Bulk(v4::BulkQuery { vpn, ..v4::BulkQuery::default() });
-    match ask(name, target, protocol, &everything(VpnChoice::All), timeout)? {
+    // Codes beyond those of DHCPv4 have been refused.
+    let options: Vec<u8> = asked.options.iter().filter_map(|code| u8::try_from(*code).ok()).collect();
+    let everything = |vpn| v4::Query::Bulk(v4::BulkQuery { vpn, options: options.clone(), ..v4::BulkQuery::default() });
+    match ask(name, target, protocol, &everything(VpnChoice::All), asked.timeout)? {
         Answer::Complete(leases) => Ok(leases),
-        Answer::Refused(_) => ask(name, target, protocol, &everything(VpnChoice::Default), timeout)?.complete(),
+        Answer::Refused(_) => ask(name, target, protocol, &everything(VpnChoice::Default), asked.timeout)?.complete(),
     }
 }
 
 /// Asks for everything.
-fn ask_v6(name: &str, target: Target<'_>, timeout: Duration) -> Result<Leases, SideError> {
+fn ask_v6(name: &str, target: Target<'_>, asked: &Asked) -> Result<Leases, SideError> {
     let duid = crate::duid::own();
-    let query = v6::Query::Bulk(v6::BulkQuery::default());
-    ask(name, target, |_| V6::new(Arc::clone(&duid)), &query, timeout)?.complete()
+    let query = v6::Query::Bulk(v6::BulkQuery { options: asked.options.clone(), ..v6::BulkQuery::default() });
+    ask(name, target, |_| V6::new(Arc::clone(&duid)), &query, asked.timeout)?.complete()
 }
 
 /// What came of asking.
@@ -172,12 +190,16 @@ fn ask<P: Family>(
     query: &P::Query,
     timeout: Duration,
 ) -> Result<Answer, SideError> {
-    let mut sink = Collect { leases: BTreeMap::new(), line: Vec::new() };
-    let done = fetch(target, protocol, query, timeout, &mut sink)
-        .map_err(|error: FetchError| SideError::Peer(format!("{name}: {error}")))?;
+    let mut sink = Collect { leases: Leases::new(true), line: Vec::new(), problem: None, untold: None };
+    let done = fetch(target, protocol, query, timeout, &mut sink).map_err(|error: FetchError| {
+        SideError::Peer(format!("{name}: {}", sink.problem.take().unwrap_or_else(|| error.to_string())))
+    })?;
     let text = || format!("{name}: {}: {}", done.status, done.text);
     match done.status {
-        status if status.is_success() => Ok(Answer::Complete(sink.leases)),
+        status if status.is_success() => match sink.untold {
+            None => Ok(Answer::Complete(sink.leases)),
+            Some(untold) => Err(SideError::Refused(format!("{name}: it does not tell of everything: {untold}"))),
+        },
         status if status.is_refusal() => Ok(Answer::Refused(text())),
         _ => Err(SideError::Refused(text())),
     }
@@ -186,6 +208,10 @@ fn ask<P: Family>(
 struct Collect {
     leases: Leases,
     line: Vec<u8>,
+    /// What is wrong with a record.
+    problem: Option<String>,
+    /// A binding that the server could not tell of.
+    untold: Option<String>,
 }
 
 impl<P: Family> Sink<P> for Collect {
@@ -193,10 +219,18 @@ impl<P: Family> Sink<P> for Collect {
         self.line.clear();
         P::view(record).write_json(&mut self.line);
         let line = String::from_utf8_lossy(&self.line);
-        if let Some(lease) = Lease::parse(&line).map_err(io::Error::other)? {
-            self.leases.insert(lease.key(), lease);
+        match Lease::parse(&line) {
+            Ok(lease) => lease.into_iter().for_each(|lease| self.leases.add(lease)),
+            Err(problem) => {
+                self.problem = Some(format!("{}: {problem}", line.trim_end()));
+                return Err(io::Error::other("a record cannot be compared"));
+            }
         }
         Ok(())
+    }
+
+    fn failed(&mut self, text: String) {
+        self.untold.get_or_insert(text);
     }
 }
 
