@@ -1,8 +1,9 @@
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::io::{self, IsTerminal, StdoutLock};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use leasequery_protocol::requestor::Schedule;
@@ -53,13 +54,17 @@ impl Query {
             printer: Printer::new(format, protocol, !self.selectors.options.is_empty(), stdout),
             server,
             timeout: Duration::from_secs_f64(self.timeout),
+            patience: None,
+            missing: None,
         };
         match protocol {
             Protocol::V4 => asking.v4(&self.selectors, self.giaddr)?,
             Protocol::V6 if self.giaddr.is_some() => return Err(Ending::Usage("--giaddr is for DHCPv4".to_owned())),
             Protocol::V6 => asking.v6(self.selectors)?,
         }
-        Ok(asking.printer.finish()?)
+        let Asking { printer, missing, .. } = asking;
+        printer.finish()?;
+        missing.map_or(Ok(()), Err)
     }
 }
 
@@ -67,9 +72,37 @@ struct Asking<'a> {
     printer: Printer<StdoutLock<'a>>,
     server: SocketAddr,
     timeout: Duration,
+    /// Until when further queries are waited for, once there is an answer: all of them together as long as the first one.
+    patience: Option<Instant>,
+    /// Why a further query has no answer. What has been found is printed all the same.
+    missing: Option<Ending>,
 }
 
 impl Asking<'_> {
+    /// How long to wait for the next answer.
+    fn left(&self) -> Duration {
+        self.patience.map_or(self.timeout, |until| until.saturating_duration_since(Instant::now()))
+    }
+
+    /// Takes what came of a query. Only the first one has to be answered.
+    fn judge<T>(&mut self, outcome: Result<T, Ending>, about: impl Display) -> Result<Option<T>, Ending> {
+        match outcome {
+            Ok(answer) => {
+                self.patience.get_or_insert(Instant::now() + self.timeout);
+                Ok(Some(answer))
+            }
+            Err(ending) if self.patience.is_none() || matches!(ending, Ending::BrokenPipe) => Err(ending),
+            Err(ending) => {
+                let text = format!("{about}, which the answer named: {ending}");
+                self.missing.get_or_insert(match ending {
+                    Ending::Status(_) => Ending::Status(text),
+                    _ => Ending::Peer(text),
+                });
+                Ok(None)
+            }
+        }
+    }
+
     /// Asks for a client's lease, and for those of its other addresses that the server names (RFC 4388 section 6.4.2).
     fn v4(&mut self, selectors: &Selectors, giaddr: Option<Ipv4Addr>) -> Result<(), Ending> {
         let (socket, own) = v4_socket(self.server)?;
@@ -85,31 +118,43 @@ impl Asking<'_> {
             IpAddr::V6(_) => None,
         };
         let mut others = VecDeque::new();
+        let mut about = String::new();
         loop {
-            let (server, xid) = (self.server, fastrand::u32(..));
+            let (server, xid, left) = (self.server, fastrand::u32(..), self.left());
+            let printer = &mut self.printer;
             let write = |out: &mut Vec<u8>| query.write(xid, out);
-            let answered = exchange(&socket, server, Schedule::V4, self.timeout, write, |datagram| {
+            let answered = exchange(&socket, server, Schedule::V4, left, write, |datagram| {
                 // An answer may come from another address of the server's.
                 match query.read(xid, datagram, peer, wall_clock()) {
                     Ok(v4::Answer::Unknown) => Ok(None),
                     Ok(v4::Answer::Unassigned(record)) => {
-                        Ok(Some((self.printer.print(&V4::view(&record)), Vec::new())))
+                        Ok(Some((printer.print(&V4::view(&record)), Vec::new(), false)))
                     }
                     Ok(v4::Answer::Active { record, addresses }) => {
-                        Ok(Some((self.printer.print(&V4::view(&record)), addresses)))
+                        Ok(Some((printer.print(&V4::view(&record)), addresses, v4::is_full(datagram))))
                     }
                     Err(ignored) => Err(ignored.to_string()),
                 }
             });
-            let found = answered.map_err(|error| ending(error, server, port != 67 && port != 0))?;
-            if let Some((printed, addresses)) = found {
+            let found = answered.map_err(|error| ending(error, server, port != 67 && port != 0));
+            if let Some((printed, addresses, full)) = self.judge(found, &about)?.flatten() {
                 printed?;
                 if !matches!(query.target, v4::Target::Address(_)) {
+                    if full {
+                        complain(format_args!(
+                            "note: the answer names {} addresses and has room for no more; there may be others, which \
+                             `bulk` finds",
+                            addresses.len()
+                        ));
+                    }
                     others.extend(addresses.into_iter().skip(1));
                 }
             }
             match others.pop_front() {
-                Some(address) => query.target = v4::Target::Address(address),
+                Some(address) => {
+                    about = address.to_string();
+                    query.target = v4::Target::Address(address);
+                }
                 None => return Ok(()),
             }
         }
@@ -123,14 +168,16 @@ impl Asking<'_> {
         let (client_id, selector) = (crate::duid::own(), selectors.v6_target()?);
         let mut query = v6::SingleQuery { selector, options, client_id: Arc::clone(&client_id), server_id: None };
         let mut links = VecDeque::new();
+        let mut about = String::new();
         loop {
-            let (server, xid) = (self.server, fastrand::u32(..) & MAX_TRANSACTION_ID);
+            let (server, xid, left) = (self.server, fastrand::u32(..) & MAX_TRANSACTION_ID, self.left());
+            let printer = &mut self.printer;
             let write = |out: &mut Vec<u8>| query.write(xid, out);
-            let answered = exchange(&socket, server, Schedule::V6, self.timeout, write, |datagram| {
+            let answered = exchange(&socket, server, Schedule::V6, left, write, |datagram| {
                 match query.read(xid, datagram, wall_clock()) {
                     Ok(v6::Answer::Leases(records)) => {
                         let printed: io::Result<()> =
-                            records.iter().try_for_each(|record| self.printer.print(&V6::view(record)));
+                            records.iter().try_for_each(|record| printer.print(&V6::view(record)));
                         Ok((printed.map_err(Ending::from), Vec::new()))
                     }
                     Ok(v6::Answer::Links(links)) => Ok((Ok(()), links)),
@@ -143,14 +190,18 @@ impl Asking<'_> {
                     Err(ignored) => Err(ignored.to_string()),
                 }
             });
-            let (told, found) = answered.map_err(|error| ending(error, server, false))?;
-            told?;
+            let told = answered.map_err(|error| ending(error, server, false));
+            let told = told.and_then(|(told, found)| told.map(|()| found));
+            let found = self.judge(told, &about)?.unwrap_or_default();
             // A server that lists links again where one was named would be asked for ever.
             if query.selector.link.is_none() {
                 links.extend(found);
             }
             match links.pop_front() {
-                Some(link) => query.selector.link = Some(link),
+                Some(link) => {
+                    about = format!("link {link}");
+                    query.selector.link = Some(link);
+                }
                 None => return Ok(()),
             }
         }

@@ -434,3 +434,46 @@ fn a_server_that_answers_to_port_67_alone_is_heard_or_the_reason_is_said() {
     }
     unheard(&server());
 }
+
+/// Of a client's two addresses the server tells of the first one, and then says no more.
+#[test]
+fn what_was_found_is_printed_though_the_rest_is_not_answered() {
+    let (server, _received) = scripted("127.0.0.1:0", |number, query| {
+        if number > 0 {
+            return Vec::new();
+        }
+        let query = v4::Message::parse(query).expect("a query");
+        let header = v4::Header { ciaddr: Ipv4Addr::new(10, 0, 0, 1), ..v4::Header::new(v4::BOOT_REPLY, query.xid()) };
+        let mut out = Vec::new();
+        let mut writer = v4::MessageWriter::datagram(&mut out, &header, v4::MessageType::LEASE_ACTIVE);
+        writer.option(v4::OptionCode::ASSOCIATED_IP, &[10, 0, 0, 1, 10, 0, 0, 2]);
+        writer.finish().expect("a short message");
+        vec![out]
+    });
+    let output = query(server, &["--client-id", "0102", "--timeout", "1"]);
+    let found: Vec<_> = records(&output).iter().map(place).collect();
+    assert_eq!(found, ["10.0.0.1"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("10.0.0.2"), "{output:?}");
+
+    let (server, _received) = scripted("[::1]:0", |number, query| {
+        let (client, xid) = asker(query);
+        let mut out = Vec::new();
+        let mut writer = v6::MessageWriter::datagram(&mut out, v6::MessageType::LEASE_QUERY_REPLY, xid);
+        writer.option(v6::OptionCode::SERVER_ID, &[0, 2]);
+        writer.option(v6::OptionCode::CLIENT_ID, &client);
+        let links: [std::net::Ipv6Addr; 2] = ["2001:db8:1::", "2001:db8:2::"].map(|link| link.parse().expect("a link"));
+        match number {
+            0 => writer.option(v6::OptionCode::CLIENT_LINK, &links.map(|link| link.octets()).concat()),
+            1 => return vec![v6_answer(xid, Some(&[0, 2]), Some(&client), "2001:db8:1::7")],
+            _ => return Vec::new(),
+        }
+        writer.finish().expect("a short message");
+        vec![out]
+    });
+    let output = query(server, &["--duid", ANNE, "--timeout", "1"]);
+    let found: Vec<_> = records(&output).iter().map(place).collect();
+    assert_eq!(found, ["2001:db8:1::7"], "{output:?}");
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    assert!(stderr(&output).contains("2001:db8:2::"), "{output:?}");
+}

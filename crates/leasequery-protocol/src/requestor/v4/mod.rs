@@ -22,7 +22,7 @@ use crate::clock::Skew;
 pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, VpnChoice};
 pub use record::{Record, Times};
-pub use single::{Answer, Ignored, SingleQuery, Target};
+pub use single::{Answer, Ignored, SingleQuery, Target, is_full};
 
 /// DHCPv4 on a connection with one server.
 #[derive(Debug, Clone, Copy)]

@@ -16,7 +16,9 @@ use super::{QueryError, Record};
 use crate::clock::Skew;
 
 /// What fits an Ethernet frame: with less, a server leaves out options (RFC 2131 section 2).
-const MAX_DATAGRAM: [u8; 2] = 1500_u16.to_be_bytes();
+const MAX_DATAGRAM: u16 = 1500;
+/// The headers of IPv4 and UDP in front of a message.
+const HEADERS: usize = 28;
 
 /// A query over UDP (RFC 4388 section 6.2, RFC 6148 section 4.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,7 +123,7 @@ impl SingleQuery {
         }
         let mut writer = MessageWriter::datagram(out, &header, MessageType::LEASE_QUERY);
         writer.option(OptionCode::PARAMETER_REQUEST_LIST, &list);
-        writer.option(OptionCode::MAX_MESSAGE_SIZE, &MAX_DATAGRAM);
+        writer.option(OptionCode::MAX_MESSAGE_SIZE, &MAX_DATAGRAM.to_be_bytes());
         if let Target::ClientId(id) = &self.target {
             writer.option(OptionCode::CLIENT_IDENTIFIER, id);
         }
@@ -203,6 +205,13 @@ impl SingleQuery {
         }
         Err(Ignored::WrongVpn { found: describe(found), asked: self.vpn.to_string() })
     }
+}
+
+/// Whether an answer has no room for another address, so that the client may have more than it names: at most an option
+/// would have to be begun for it.
+pub fn is_full(answer: &[u8]) -> bool {
+    const ADDRESS: usize = 2 + 4;
+    answer.len() + ADDRESS + HEADERS > usize::from(MAX_DATAGRAM)
 }
 
 /// Reads what a server knows of an address.
