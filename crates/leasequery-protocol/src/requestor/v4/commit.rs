@@ -21,7 +21,8 @@ pub(super) fn commit(
     };
     let key = V4Key { vpn, address: record.address() };
     let state = State::from_number(record.state().0).unwrap_or(State::Available);
-    let bare = record.hardware().is_none() && record.client_id().is_none() && state.is_ended();
+    // That an address is available, and no more, is said of what is configured. Any other end was a lease's.
+    let bare = record.hardware().is_none() && record.client_id().is_none() && state == State::Available;
     if origin.is_bulk() && bare {
         // That is no word about a lease, but says that there is none.
         let change = match store.withdraw(source, key) {
