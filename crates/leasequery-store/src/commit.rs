@@ -1,11 +1,12 @@
 //! How the store changes: one binding at a time, in all its orders at once.
 
 use crate::attributes::{Attributes, Identity, Ids, RELAYS, Relay, find, pack, unpack};
+use crate::crowd::{Crowd, heard};
 use crate::index::{FEW, Identifier, Index, Lookup, Members};
 use crate::records::{Record, Records};
 use crate::scan::List;
 use crate::siblings::Siblings;
-use crate::{Hardware, Key, KeyMap, Outcome, Revision, SourceId, Start, State, Store, Time, Update};
+use crate::{Budget, Hardware, Key, KeyMap, Outcome, Revision, SourceId, Start, State, Store, Time, Update};
 
 /// The indexes by identifier. Bindings of every state are in them, for as long as they are kept.
 #[derive(Debug)]
@@ -27,7 +28,10 @@ const INDEXED: [Indexed; 5] =
 
 impl<K: Key> Indexes<K> {
     pub(crate) fn new() -> Self {
-        Self(INDEXED.map(|_| Index::new()))
+        // Who asks for one lease is told of the latest (RFC 4388 section 6.4.2). DHCPv6 has no such question, and none that
+        // is about a relay or a link.
+        let by_time = [Indexed::Hardware, Indexed::ClientId, Indexed::RemoteId];
+        Self(INDEXED.map(|which| Index::new(!K::TOGETHER && by_time.contains(&which))))
     }
 
     /// Makes room for as many hardware addresses, nearly all of which are different ones.
@@ -88,6 +92,11 @@ impl<'a, K: Key> Lookup<'a, K> for Known<'a, K> {
     fn record(&self, key: K) -> Option<u32> {
         self.map.find(key)
     }
+
+    #[inline]
+    fn heard(&self, number: u32) -> Option<Time> {
+        heard(self.records.get(number))
+    }
 }
 
 /// Lets the bindings of a client find each other, after one has come or gone.
@@ -120,6 +129,26 @@ impl<K: Key> Store<K> {
         List::new(self.indexes.0[which as usize].members(value, after, &lookup))
     }
 
+    /// The order by time of the records with an identifier, if they are very many.
+    pub(crate) fn crowd(&self, which: Indexed, value: Identifier<'_>) -> Option<&Crowd<K>> {
+        let lookup = Known { records: &self.records, map: &self.map, which };
+        self.indexes.0[which as usize].crowd(value, &lookup)
+    }
+
+    /// Brings the orders by time up to date after a record has changed.
+    pub(crate) fn renew_crowds(&mut self, number: u32) {
+        let mut crowded = false;
+        for which in INDEXED {
+            let lookup = Known { records: &self.records, map: &self.map, which };
+            for value in (0..).map_while(|nth| lookup.identifier(number, nth)) {
+                crowded |= self.indexes.0[which as usize].renew(value, number, &lookup);
+            }
+        }
+        if !crowded {
+            self.crowded.clear(number);
+        }
+    }
+
     /// Adds the first binding of an address.
     pub(crate) fn add(&mut self, source: SourceId, update: &Update<'_, K>) -> Outcome {
         let draft = self.draft(update, None);
@@ -135,6 +164,7 @@ impl<K: Key> Store<K> {
         self.map.insert(update.key, number);
         self.enter_indexes(number, &INDEXED);
         self.active += usize::from(record.state == State::Active);
+        self.over += usize::from(record.state.is_ended());
         self.note(number, revision);
         Outcome::Committed(revision)
     }
@@ -163,6 +193,8 @@ impl<K: Key> Store<K> {
         *self.records.get_mut(number) = Record { packed, ..new };
         self.active += usize::from(new.state == State::Active);
         self.active -= usize::from(old.state == State::Active);
+        self.over += usize::from(new.state.is_ended());
+        self.over -= usize::from(old.state.is_ended());
         Outcome::Committed(self.renumber(number))
     }
 
@@ -170,6 +202,8 @@ impl<K: Key> Store<K> {
     pub(crate) fn end(&mut self, number: u32, state: State, start: Time) {
         let record = self.records.get_mut(number);
         self.active -= usize::from(record.state == State::Active);
+        self.over += usize::from(state.is_ended());
+        self.over -= usize::from(record.state.is_ended());
         record.state = state;
         record.start = start;
         self.renumber(number);
@@ -183,6 +217,7 @@ impl<K: Key> Store<K> {
             return false;
         }
         record.timer = Time::default();
+        self.timers.count(due, Time::default());
         match (record.ends(), record.state.successor()) {
             (Some(ends), Some(state)) if ends <= now => {
                 // It has run out for all who said the same.
@@ -193,6 +228,7 @@ impl<K: Key> Store<K> {
             (Some(ends), _) => {
                 // Renewed since.
                 record.timer = ends;
+                self.timers.count(Time::default(), ends);
                 self.timers.insert(ends, number);
                 false
             }
@@ -200,15 +236,19 @@ impl<K: Key> Store<K> {
         }
     }
 
-    /// Forgets ended bindings beyond the history.
-    pub(crate) fn forget_ended(&mut self) {
+    /// Forgets ended bindings beyond the history, the oldest first, as far as the budget goes.
+    pub(crate) fn forget_ended(&mut self, budget: &Budget) {
         let oldest = self.now.minus(self.settings.history);
-        while let Some((revision, number)) = self.ended.front().copied() {
+        while let Some((revision, number)) = self.ended.first()
+            && budget.take()
+        {
             if self.records.is_at(number, revision) {
                 let record = *self.records.get(number);
-                if record.changed >= oldest && self.ended.len() <= self.settings.max_ended {
+                if record.changed >= oldest && self.over <= self.settings.max_ended {
                     break;
                 }
+                self.over -= 1;
+                self.timers.count(record.timer, Time::default());
                 // What changed in that second is no longer complete.
                 self.floor = self.floor.max(record.changed.plus(1));
                 self.forgotten_up_to = self.forgotten_up_to.max(revision);
@@ -220,7 +260,7 @@ impl<K: Key> Store<K> {
                     self.forgotten.push(record.key);
                 }
             }
-            self.ended.pop_front();
+            self.ended.take_first();
         }
     }
 
@@ -365,7 +405,8 @@ impl<K: Key> Store<K> {
         for which in which {
             let lookup = Known { records: &self.records, map: &self.map, which: *which };
             for (nth, value) in (0..).map_while(|nth| Some((nth, lookup.identifier(number, nth.into())?))) {
-                self.indexes.0[*which as usize].insert(value, number, nth, &lookup);
+                let crowded = self.indexes.0[*which as usize].insert(value, number, nth, &lookup);
+                crowded.into_iter().for_each(|number| self.crowded.set(number));
                 if K::TOGETHER && *which == Indexed::ClientId {
                     let members = self.indexes.0[*which as usize].members(value, None, &lookup);
                     regroup(&mut self.siblings, members, Some(number), &self.map);
@@ -406,6 +447,9 @@ impl<K: Key> Store<K> {
     fn note(&mut self, number: u32, revision: Revision) {
         self.revision = revision;
         self.recency.push(revision, self.now, number);
+        if self.crowded.has(number) {
+            self.renew_crowds(number);
+        }
         self.follow(number);
         let records = &self.records;
         self.recency.maintain(records.len(), |number, revision| records.is_at(number, revision));
@@ -418,11 +462,19 @@ impl<K: Key> Store<K> {
             && let Some(ends) = record.ends()
             && (record.timer == Time::default() || ends < record.timer)
         {
+            self.timers.count(record.timer, ends);
             record.timer = ends;
             self.timers.insert(ends, number);
         }
-        if record.state.is_ended() {
-            self.ended.push_back((record.revision, number));
+        let (revision, changed, is_over) = (record.revision, record.changed, record.state.is_ended());
+        let records = &self.records;
+        self.timers.maintain(|number, second| {
+            let record = records.get(number);
+            record.revision != Revision::default() && record.timer == second
+        });
+        if is_over {
+            self.ended.push(revision, changed, number);
+            self.ended.maintain(self.over, |number, revision| records.is_at(number, revision));
         }
     }
 }

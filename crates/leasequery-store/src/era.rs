@@ -182,7 +182,11 @@ impl<K: Key> Store<K> {
         }
         let ended_by_clock = record.expires().filter(|expires| *expires == record.start && *expires > wall);
         record.rewind(began, true);
-        let state = match (record.state, ended_by_clock) {
+        let was = record.state;
+        if self.crowded.has(number) {
+            self.renew_crowds(number);
+        }
+        let state = match (was, ended_by_clock) {
             (State::Expired, Some(_)) => State::Active,
             (State::Available, Some(_)) => State::Abandoned,
             _ => return false,
@@ -191,10 +195,12 @@ impl<K: Key> Store<K> {
             return false;
         }
         // What was before it ended is known no more.
+        let record = self.records.get_mut(number);
         let start = record.last_transaction().unwrap_or(began);
         record.state = state;
         record.start = start;
         self.active += usize::from(state == State::Active);
+        self.over -= 1;
         self.renumber(number);
         true
     }

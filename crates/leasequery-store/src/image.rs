@@ -164,6 +164,7 @@ impl<K: Key> Image<K> {
         store.map.insert(key, number);
         store.enter_all_indexes(number);
         store.active += usize::from(record.state == State::Active);
+        store.over += usize::from(record.state.is_ended());
         self.order.push((record.revision, number));
         Ok(())
     }

@@ -8,7 +8,8 @@ use std::ops::Bound;
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
-use crate::Key;
+use crate::crowd::{CROWD, Crowd};
+use crate::{Key, Time};
 
 /// A value to look up: the type of a hardware address (0 for everything else) and octets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -26,6 +27,8 @@ pub(crate) struct Index<K> {
     shards: Box<[HashTable<u32>]>,
     groups: Vec<Group<K>>,
     free: Vec<u32>,
+    /// Whether it is asked for the latest of those with one identifier.
+    by_time: bool,
     /// Seeded, because clients choose what is hashed.
     hasher: RandomState,
 }
@@ -52,8 +55,15 @@ enum GroupMembers<K> {
         records: [u32; FEW],
     },
     /// Keys only: they are small, and the records are found by them.
-    #[allow(clippy::box_collection, reason = "the few are many more than the many")]
-    Many(Box<BTreeSet<K>>),
+    Many(Box<Many<K>>),
+}
+
+/// Many records.
+#[derive(Debug)]
+struct Many<K> {
+    keys: BTreeSet<K>,
+    /// If they are very many, and it is asked for the latest of them.
+    crowd: Option<Crowd<K>>,
 }
 
 /// What an index needs to know of the records in it.
@@ -64,6 +74,8 @@ pub(crate) trait Lookup<'a, K> {
     fn key(&self, record: u32) -> K;
     /// The record of a key.
     fn record(&self, key: K) -> Option<u32>;
+    /// When a record was heard of, if it is live.
+    fn heard(&self, record: u32) -> Option<Time>;
 }
 
 impl<K: Key> GroupMembers<K> {
@@ -71,15 +83,15 @@ impl<K: Key> GroupMembers<K> {
     fn first<'a>(&self, lookup: &impl Lookup<'a, K>) -> Option<u32> {
         match self {
             Self::Few { records, .. } => Some(records[0]),
-            Self::Many(keys) => keys.first().and_then(|key| lookup.record(*key)),
+            Self::Many(many) => many.keys.first().and_then(|key| lookup.record(*key)),
         }
     }
 }
 
 impl<K: Key> Index<K> {
-    pub(crate) fn new() -> Self {
+    pub(crate) fn new(by_time: bool) -> Self {
         let shards = (0..SHARDS).map(|_| HashTable::new()).collect();
-        Self { shards, groups: Vec::new(), free: Vec::new(), hasher: RandomState::default() }
+        Self { shards, groups: Vec::new(), free: Vec::new(), by_time, hasher: RandomState::default() }
     }
 
     /// Makes room in an empty index.
@@ -89,8 +101,14 @@ impl<K: Key> Index<K> {
         }
     }
 
-    /// Adds a record, for the `nth` of its identifiers.
-    pub(crate) fn insert<'a>(&mut self, value: Identifier<'_>, record: u32, nth: u8, lookup: &impl Lookup<'a, K>) {
+    /// Adds a record, for the `nth` of its identifiers. Gives the records that are among very many now and were not before.
+    pub(crate) fn insert<'a>(
+        &mut self,
+        value: Identifier<'_>,
+        record: u32,
+        nth: u8,
+        lookup: &impl Lookup<'a, K>,
+    ) -> Vec<u32> {
         let (hash, shard) = self.place(value);
         let groups = &self.groups;
         if let Some(entry) =
@@ -107,12 +125,40 @@ impl<K: Key> Index<K> {
             let group = &mut self.groups[number as usize];
             join(&mut group.members, record, lookup);
             settle(group, value, lookup);
-            return;
+            return if self.by_time { gather(&mut group.members, record, lookup) } else { Vec::new() };
         }
         let entry = if nth == 0 { record } else { add_group(&mut self.groups, &mut self.free, record, nth) | GROUP };
         let (hasher, groups) = (&self.hasher, &self.groups);
         let rehash = |entry: &u32| stands_for(*entry, groups, lookup).map_or(0, |value| hasher.hash_one(value));
         self.shards[shard].insert_unique(hash, entry, rehash);
+        Vec::new()
+    }
+
+    /// The order by time of the records with this identifier, if they are very many.
+    pub(crate) fn crowd<'a>(&self, value: Identifier<'_>, lookup: &impl Lookup<'a, K>) -> Option<&Crowd<K>> {
+        let (hash, shard) = self.place(value);
+        let same = |entry: &u32| *entry & GROUP != 0 && stands_for(*entry, &self.groups, lookup) == Some(value);
+        let entry = *self.shards[shard].find(hash, same)?;
+        match &self.groups[(entry & !GROUP) as usize].members {
+            GroupMembers::Many(many) => many.crowd.as_ref(),
+            GroupMembers::Few { .. } => None,
+        }
+    }
+
+    /// Brings that order up to date after a record has changed. Says whether there is such an order.
+    pub(crate) fn renew<'a>(&mut self, value: Identifier<'_>, record: u32, lookup: &impl Lookup<'a, K>) -> bool {
+        let (hash, shard) = self.place(value);
+        let groups = &self.groups;
+        let same = |entry: &u32| *entry & GROUP != 0 && stands_for(*entry, groups, lookup) == Some(value);
+        let Some(entry) = self.shards[shard].find(hash, same).copied() else { return false };
+        match &mut self.groups[(entry & !GROUP) as usize].members {
+            GroupMembers::Many(many) => {
+                let Some(crowd) = &mut many.crowd else { return false };
+                crowd.put(lookup.key(record), lookup.heard(record));
+                true
+            }
+            GroupMembers::Few { .. } => false,
+        }
     }
 
     /// Takes a record out. Its identifier must still be readable.
@@ -159,9 +205,9 @@ impl<K: Key> Index<K> {
                     let records = &records[..usize::from(*length)];
                     Members::Few(records[records.partition_point(|record| !behind(*record))..].iter())
                 }
-                GroupMembers::Many(keys) => {
+                GroupMembers::Many(many) => {
                     let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-                    Members::Many(keys.range((from, Bound::Unbounded)))
+                    Members::Many(many.keys.range((from, Bound::Unbounded)))
                 }
             },
         }
@@ -221,13 +267,35 @@ fn join<'a, K: Key>(group: &mut GroupMembers<K>, record: u32, lookup: &impl Look
             *length += 1;
         }
         GroupMembers::Few { records, .. } => {
-            let mut many: BTreeSet<K> = records.iter().map(|member| lookup.key(*member)).collect();
-            many.insert(key);
-            *group = GroupMembers::Many(Box::new(many));
-        }
-        GroupMembers::Many(keys) => {
+            let mut keys: BTreeSet<K> = records.iter().map(|member| lookup.key(*member)).collect();
             keys.insert(key);
+            *group = GroupMembers::Many(Box::new(Many { keys, crowd: None }));
         }
+        GroupMembers::Many(many) => {
+            many.keys.insert(key);
+        }
+    }
+}
+
+/// Puts a new record of a group into the order by time, or all of them if it has just come to be needed. Gives those that
+/// were put there.
+fn gather<'a, K: Key>(group: &mut GroupMembers<K>, record: u32, lookup: &impl Lookup<'a, K>) -> Vec<u32> {
+    let GroupMembers::Many(many) = group else { return Vec::new() };
+    let Many { keys, crowd } = &mut **many;
+    match crowd {
+        Some(crowd) => {
+            crowd.put(lookup.key(record), lookup.heard(record));
+            vec![record]
+        }
+        None if keys.len() > CROWD => {
+            let crowd = crowd.insert(Crowd::new());
+            let records: Vec<u32> = keys.iter().filter_map(|key| lookup.record(*key)).collect();
+            for record in &records {
+                crowd.put(lookup.key(*record), lookup.heard(*record));
+            }
+            records
+        }
+        None => Vec::new(),
     }
 }
 
@@ -253,8 +321,17 @@ fn leave<'a, K: Key>(group: &mut GroupMembers<K>, record: u32, lookup: &impl Loo
                 _ => Left::Several,
             }
         }
-        GroupMembers::Many(keys) => {
-            keys.remove(&lookup.key(record));
+        GroupMembers::Many(many) => {
+            let Many { keys, crowd } = &mut **many;
+            let key = lookup.key(record);
+            keys.remove(&key);
+            if let Some(crowd) = crowd {
+                crowd.put(key, None);
+            }
+            // Far enough below, so that one that comes and goes does not make it anew each time.
+            if keys.len() < CROWD / 2 {
+                *crowd = None;
+            }
             match (keys.first(), keys.len()) {
                 (None, _) => Left::None,
                 (Some(only), 1) => lookup.record(*only).map_or(Left::Several, Left::One),

@@ -16,6 +16,8 @@ pub(crate) struct Recency {
     entries: usize,
     /// The chunk that the sweep comes to next.
     sweep: usize,
+    /// Entries of the first chunk that have been taken out.
+    taken: usize,
 }
 
 #[derive(Debug)]
@@ -118,6 +120,9 @@ impl Recency {
             return;
         }
         let chunk = &mut self.chunks[self.sweep];
+        if self.sweep == 0 {
+            chunk.entries.drain(..std::mem::take(&mut self.taken));
+        }
         let before = chunk.entries.len();
         let first = chunk.first;
         chunk.entries.retain(|entry| counts(entry.record, Revision(first.0 + u64::from(entry.offset))));
@@ -150,6 +155,24 @@ impl Recency {
         into.reserve_exact(moved.len());
         into.extend(moved.into_iter().map(|entry| Entry { offset: entry.offset + shift, ..entry }));
         true
+    }
+
+    /// The first entry, whether it counts or not.
+    pub(crate) fn first(&self) -> Option<(Revision, u32)> {
+        let chunk = self.chunks.front()?;
+        chunk.entries.get(self.taken).map(|entry| (chunk.revision(*entry), entry.record))
+    }
+
+    /// Takes the first entry out.
+    pub(crate) fn take_first(&mut self) {
+        let Some(chunk) = self.chunks.front() else { return };
+        self.taken += 1;
+        self.entries -= 1;
+        if self.taken >= chunk.entries.len() {
+            self.taken = 0;
+            self.chunks.pop_front();
+            self.sweep = self.sweep.saturating_sub(1);
+        }
     }
 
     /// Entries with a revision greater than `after`, in order, whether they count or not.

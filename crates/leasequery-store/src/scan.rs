@@ -97,7 +97,7 @@ impl<'s, K> List<'s, K> {
         self.members.is_some()
     }
 
-    fn none() -> Self {
+    pub(crate) fn none() -> Self {
         Self::new(Members::One(None))
     }
 

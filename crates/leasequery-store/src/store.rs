@@ -1,11 +1,9 @@
-use std::collections::VecDeque;
-
 use crate::attributes::link_octets;
-use crate::commit::{Indexed, Indexes, identifier, of_hardware};
+use crate::commit::{Indexed, Indexes, identifier};
 use crate::coverage::Coverage;
 use crate::era::Eras;
-use crate::index::{Identifier, Members};
 use crate::links::Links;
+use crate::marks::Marks;
 use crate::network::Networks;
 use crate::recency::Recency;
 use crate::records::Records;
@@ -79,6 +77,9 @@ pub struct Counts {
     pub dropped_witnesses: u64,
 }
 
+/// The budget of what is done whenever the clock is moved.
+const BITE: usize = 4096;
+
 /// The bindings of one protocol.
 #[derive(Debug)]
 pub struct Store<K: Key> {
@@ -101,11 +102,15 @@ pub struct Store<K: Key> {
     pub(crate) recency: Recency,
     pub(crate) timers: Timers,
     /// Ended bindings in the order of their last changes; an entry counts while its record is at that revision.
-    pub(crate) ended: VecDeque<(Revision, u32)>,
+    pub(crate) ended: Recency,
+    /// How many bindings are over: they alone count against the limit.
+    pub(crate) over: usize,
     pub(crate) networks: Networks<K>,
     /// Of DHCPv6; there are none otherwise.
     pub(crate) links: Links,
     pub(crate) siblings: Siblings,
+    /// The records that are, or were, among very many with one identifier.
+    pub(crate) crowded: Marks,
     pub(crate) vpns: Vpns,
     pub(crate) sources: Vec<Source>,
     /// How many of them are awaited.
@@ -151,10 +156,12 @@ impl<K: Key> Store<K> {
             indexes: Indexes::new(),
             recency: Recency::default(),
             timers: Timers::default(),
-            ended: VecDeque::new(),
+            ended: Recency::default(),
+            over: 0,
             networks: Networks::new(),
             links: Links::default(),
             siblings: Siblings::default(),
+            crowded: Marks::default(),
             vpns: Vpns::default(),
             sources: Vec::new(),
             unknown_sources: 0,
@@ -168,19 +175,34 @@ impl<K: Key> Store<K> {
 
     /// Sets the clock to what that of the machine says. The store's own never runs back within an [era](Self::era): it
     /// waits for one that was set back by some seconds, and one that was set back further begins a new era. Leases whose
-    /// time has come expire, and ended bindings older than the history are forgotten. Returns how many bindings changed
-    /// by themselves.
+    /// time has come expire, and ended bindings older than the history are forgotten: a bite of them. If there is more to
+    /// do, it is [behind](Self::is_behind), or the [next deadline](Self::next_deadline) has passed. Returns how many
+    /// bindings changed by themselves.
     pub fn advance(&mut self, wall: Time) -> usize {
         const SETTLED_AT_ONCE: u32 = 1024;
         self.set_clock(wall);
+        let budget = Budget::new(BITE);
         let mut changed = self.settle(SETTLED_AT_ONCE);
-        while let Some((due, numbers)) = self.timers.take_due(self.wall) {
+        while !budget.is_spent()
+            && let Some((due, numbers)) = self.timers.take_due(self.wall)
+        {
+            budget.spend(numbers.len());
             for number in numbers {
                 changed += usize::from(self.expire(number, due));
             }
         }
-        self.forget_ended();
+        self.forget_ended(&budget);
         changed
+    }
+
+    /// Whether there are leases whose time has come and that are not noted to have expired yet.
+    pub fn is_behind(&self) -> bool {
+        self.timers.first().is_some_and(|due| due <= self.wall)
+    }
+
+    /// Whether [`advance`](Self::advance) has left something to do.
+    pub fn is_due(&self) -> bool {
+        !self.is_settled() || self.next_deadline().is_some_and(|due| due <= self.wall.min(self.now))
     }
 
     /// When [`advance`](Self::advance) has something to do next.
@@ -189,7 +211,7 @@ impl<K: Key> Store<K> {
             return Some(self.now);
         }
         let forget =
-            self.ended.front().map(|(_, number)| self.records.get(*number).changed.plus(self.settings.history).plus(1));
+            self.ended.first().map(|(_, number)| self.records.get(number).changed.plus(self.settings.history).plus(1));
         [self.timers.first(), forget].into_iter().flatten().min()
     }
 
@@ -345,27 +367,17 @@ impl<K: Key> Store<K> {
             VpnRange::All => None,
         };
         let after = after.max(before);
-        let none = List::new(Members::One(None));
         let lists = match selector {
             Selector::All => return Scan::all(all, &self.networks, vpns, after, budget),
-            Selector::Hardware(hardware) => [self.members(Indexed::Hardware, of_hardware(hardware), after), none],
-            Selector::ClientId(id) => {
-                let listed = self.members(Indexed::ClientId, identifier(id), after);
-                match id {
-                    // Made of a hardware address: not listed under its own name.
-                    [1, mac @ ..] if mac.len() == 6 && !K::TOGETHER => {
-                        let value = Identifier { kind: 1, bytes: mac };
-                        [listed, self.members(Indexed::Hardware, value, after).made_of_hardware()]
-                    }
-                    _ => [listed, none],
-                }
-            }
-            Selector::RemoteId(id) => [self.members(Indexed::RemoteId, identifier(id), after), none],
-            Selector::RelayId(id) => [self.members(Indexed::RelayId, identifier(id), after), none],
             Selector::NamedLink(link) => {
                 let octets = link.octets();
-                [self.members(Indexed::Link, identifier(link_octets(&octets)), after), none]
+                [self.members(Indexed::Link, identifier(link_octets(&octets)), after), List::none()]
             }
+            identified => self.lists(identified).map(|list| match list {
+                Some((which, value, true)) => self.members(which, value, after).made_of_hardware(),
+                Some((which, value, false)) => self.members(which, value, after),
+                None => List::none(),
+            }),
         };
         Scan::members(all, vpns, lists, after, budget)
     }

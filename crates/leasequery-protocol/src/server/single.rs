@@ -42,4 +42,7 @@ pub enum Silence {
     /// It says with none, or with several, of the possible selectors what it is about (RFC 4388 section 6.3).
     #[error("a query has exactly one of ciaddr, MAC address and client-identifier, or only a Remote ID, this one {0}")]
     Selectors(usize),
+    /// So many bindings that may not be told of are in front of one that may that nobody has time to find it.
+    #[error("too many bindings have been looked at without a result")]
+    TooMuch,
 }

@@ -4,6 +4,7 @@ mod active;
 mod active_refusals;
 mod active_timers;
 mod base_time;
+mod budget;
 mod catch_up;
 mod closing;
 mod dump;

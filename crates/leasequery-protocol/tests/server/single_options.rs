@@ -263,21 +263,23 @@ fn other_options_make_room_for_option_82_and_it_is_never_cut() {
     };
     let options = STORED.map(|code| (u16::from(code), 50));
     assert_eq!(codes(&sized(&options, 200), &asked(&[12, 82, 60, 81])), (vec![54, 12, 82], false));
-    // Beside all the addresses of a client there is no more room for it.
+    // So do the addresses of a client: there are as many as there is room for, the latest ones.
     let mut world = sized(&options, 200);
     for number in 10..40 {
         let last_transaction = Some(NOW.minus(1));
         world.commit(&Update { hardware: Some(ethernet(&MAC_1)), last_transaction, ..lease(key(number)) });
     }
     let query = Query::single().mac(MAC_1);
-    assert_eq!(codes(&world, &query.clone().list(&[82, 12])), (vec![54, 92, 12], true));
+    assert_eq!(codes(&world, &query.clone().list(&[82, 12])), (vec![54, 92, 12, 82], false));
     assert_eq!(codes(&world, &query.clone().list(&[12])), (vec![54, 92, 12], false), "nobody asked for it");
-    // Of too many addresses none is left out: the list is.
     for number in 40..100 {
         let last_transaction = Some(NOW.minus(1));
         world.commit(&Update { hardware: Some(ethernet(&MAC_1)), last_transaction, ..lease(key(number)) });
     }
-    assert_eq!(codes(&world, &query.clone().list(&[82, 12])), (vec![54, 12, 82], false));
+    assert_eq!(codes(&world, &query.clone().list(&[82, 12])), (vec![54, 92, 12, 82], false));
+    let reply = world.single(&query.clone().list(&[12]));
+    let told: Vec<_> = reply.message().associated_ip().unwrap().collect();
+    assert_eq!((told[0], told.len()), (address(3), 61));
     let reply = world.single(&query.option(OptionCode::MAX_MESSAGE_SIZE, &1400_u16.to_be_bytes()));
     assert_eq!(reply.message().associated_ip().unwrap().count(), 91);
 }

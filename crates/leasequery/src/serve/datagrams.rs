@@ -34,6 +34,8 @@ pub struct Datagrams {
 
 /// Datagrams taken at a time.
 const BATCH: usize = 64;
+/// Datagrams answered at a time, so that the store is locked for a bite: the work for each is bounded, too.
+const BITE: usize = 8;
 /// Octets of the longest query that is read: relayed by many relays it is still shorter.
 const LENGTH: usize = 8192;
 /// How often the thread looks whether the daemon has ended.
@@ -114,7 +116,9 @@ impl Datagrams {
             out.clear();
             if !received.is_empty() {
                 let requestors = control.borrow().requestors.clone();
-                self.answer(&received, &buffers, stores, &requestors, &mut tally, (&mut answers, &mut out));
+                for (received, buffers) in received.chunks(BITE).zip(buffers.chunks(BITE)) {
+                    self.answer(received, buffers, stores, &requestors, &mut tally, (&mut answers, &mut out));
+                }
                 self.send(&answers, &out, &mut answering);
             }
             tally.report();

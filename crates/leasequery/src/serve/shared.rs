@@ -51,13 +51,15 @@ impl<K: Key> SharedStore<K> {
     /// Reads with the store's clock brought up to date first. What is told now has to carry the base-time of now: a
     /// requestor takes a base-time that lags for a difference between the clocks.
     pub fn read_now<T>(&self, read: impl FnOnce(&Store<K>) -> T) -> T {
-        let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
-        if store.wall() == wall_clock() {
-            return read(&store);
+        loop {
+            let store = self.store.read().unwrap_or_else(PoisonError::into_inner);
+            if store.wall() == wall_clock() && !store.is_behind() {
+                return read(&store);
+            }
+            drop(store);
+            // A bite of what is due: others have the store in between.
+            self.write(|_| ());
         }
-        drop(store);
-        self.write(|_| ());
-        self.read(read)
     }
 
     /// How many listen to [`changes`](Self::changes).
@@ -158,8 +160,8 @@ pub(crate) async fn keep_time<K: Key>(shared: Arc<SharedStore<K>>, mut control: 
         tokio::select! {
             _ = tick.tick() => {
                 let mut due = shared.read(Store::wall) != wall_clock();
-                // After a wrong clock there is much to put right, a bite at a time.
-                while due || !shared.read(Store::is_settled) {
+                // A bite at a time: after a wrong clock there is much to put right, and very much may end in one second.
+                while due || shared.read(Store::is_due) {
                     shared.write(|_| ());
                     due = false;
                     tokio::task::yield_now().await;

@@ -1,9 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{
-    Binding, Budget, Entry, Hardware, Revision, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
-};
+use leasequery_store::{Binding, Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName};
 use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode};
 use leasequery_wire::v4::{SubOption, Vpn};
 use leasequery_wire::{DecodeError, Problem};
@@ -16,6 +14,10 @@ use crate::server::{Silence, Verdict};
 const SERVER_PORT: u16 = 67;
 /// What every receiver accepts: a datagram of so many octets (RFC 2131 section 2).
 const MIN_DATAGRAM: u16 = 576;
+/// Octets of an address in associated-ip.
+const ADDRESS: usize = 4;
+/// The budget of a query, besides what its answer can carry: more than are looked at to find the latest.
+const SINGLE: usize = 1024;
 /// Octets of the IP and UDP headers, which the limit includes.
 const HEADERS: usize = 20 + 8;
 
@@ -65,7 +67,7 @@ fn respond(
     }
     let receiver = permit(giaddr.into())?;
     let query = Query::read(&message, server_id, [&sender, &receiver], store)?;
-    let without_relay_info = query.answer(store, out);
+    let without_relay_info = query.answer(store, out)?;
     // Without privileges nobody can listen on port 67. To the very address and port a query came from is safe as well.
     let port = if source == IpAddr::V4(giaddr) { from.port() } else { SERVER_PORT };
     Ok(Verdict::Answer { to: (giaddr, port).into(), without_relay_info })
@@ -123,10 +125,10 @@ impl<'m> Query<'m> {
     }
 
     /// Appends the answer. Returns whether it had to go without option 82.
-    fn answer(&self, store: &Store<V4Key>, out: &mut Vec<u8>) -> bool {
+    fn answer(&self, store: &Store<V4Key>, out: &mut Vec<u8>) -> Result<bool, Silence> {
         let now = store.now();
-        let Some(SelectedVpn { vpn, .. }) = self.vpn else { return self.unknown(out) };
-        match self.subject {
+        let Some(SelectedVpn { vpn, .. }) = self.vpn else { return Ok(self.unknown(out)) };
+        Ok(match self.subject {
             Subject::Address(address) => {
                 let key = V4Key { vpn, address };
                 match store.lookup(key) {
@@ -137,28 +139,25 @@ impl<'m> Query<'m> {
                 }
             }
             Subject::Holder(selector) => {
-                let vpns = VpnRange::One(vpn);
-                let active = |entry| match entry {
-                    Entry::Bound(binding) => {
-                        Some(binding).filter(|binding| is_active(binding, now) && self.is_own(binding))
-                    }
-                    Entry::Free { .. } => None,
-                };
-                let budget = Budget::unlimited();
-                let held: Vec<_> = store.scan(selector, vpns, None, &budget).filter_map(active).collect();
-                match held.iter().max_by_key(|binding| recency(binding)) {
-                    Some(newest) => self.active(newest, &held, now, out),
+                let room = self.limit / ADDRESS;
+                let budget = Budget::new(SINGLE + room);
+                let told = |binding: &Binding<'_, V4Key>| is_active(binding, now) && self.is_own(binding);
+                let held: Vec<_> = store.latest(selector, vpn, &budget).filter(told).take(room).collect();
+                match held.first() {
+                    Some(latest) => self.active(latest, &held, now, out),
+                    // There may be one behind those that were looked at.
+                    None if budget.is_spent() => return Err(Silence::TooMuch),
                     None => self.unknown(out),
                 }
             }
-        }
+        })
     }
 
     fn is_own(&self, binding: &Binding<'_, V4Key>) -> bool {
         self.policies.iter().all(|policy| is_own(policy, &Entry::Bound(*binding)))
     }
 
-    /// What is leased, with all else that the same client has (RFC 4388 section 6.4.2).
+    /// What is leased, with what else the same client has, the latest first (RFC 4388 section 6.4.2).
     fn active(&self, binding: &Binding<'_, V4Key>, held: &[Binding<'_, V4Key>], now: Time, out: &mut Vec<u8>) -> bool {
         let mut header = Header { ciaddr: binding.key().address, ..self.header() };
         if let Some(hardware) = binding.hardware() {
@@ -166,22 +165,32 @@ impl<'m> Query<'m> {
             header.chaddr = hardware.address;
         }
         let mut writer = self.begin(&header, MessageType::LEASE_ACTIVE, out);
-        if held.len() > 1 && self.associated {
-            let others = held.iter().filter(|other| other.key() != binding.key());
-            let addresses: Vec<u8> =
-                std::iter::once(binding).chain(others).flat_map(|binding| binding.key().address.octets()).collect();
-            self.put(&mut writer, OptionCode::ASSOCIATED_IP, &addresses);
-        }
+        let measure = |writer: &mut MessageWriter<'_>, put: &dyn Fn(&mut MessageWriter<'_>)| {
+            let before = writer.len();
+            put(writer);
+            let length = writer.len() - before;
+            writer.truncate(before);
+            length
+        };
         // Option 82 is the last one, but others that were asked for make room for it (RFC 3046 section 2.2).
         let relay_info = binding.relay_info().filter(|_| self.plan.has_relay_info());
-        let reserved = relay_info.map(|info| {
-            let length = writer.len();
-            self.put(&mut writer, OptionCode::RELAY_AGENT_INFORMATION, info);
-            let reserved = writer.len() - length;
-            writer.truncate(length);
-            reserved
+        let reserved = relay_info.map_or(0, |info| {
+            measure(&mut writer, &|writer| {
+                self.put(writer, OptionCode::RELAY_AGENT_INFORMATION, info);
+            })
         });
-        self.plan.put_within(&mut writer, binding, now, self.limit - reserved.unwrap_or_default());
+        let limit = self.limit - reserved;
+        let options = |writer: &mut MessageWriter<'_>| self.plan.put_within(writer, binding, now, limit);
+        if held.len() > 1 && self.associated {
+            // As many as there is room for, the latest ones.
+            let room = limit.saturating_sub(writer.len() + measure(&mut writer, &options));
+            let fit = addresses_in(room);
+            let addresses: Vec<u8> = held.iter().take(fit).flat_map(|held| held.key().address.octets()).collect();
+            if !addresses.is_empty() {
+                writer.option(OptionCode::ASSOCIATED_IP, &addresses);
+            }
+        }
+        options(&mut writer);
         let fits = relay_info.is_none_or(|info| self.put(&mut writer, OptionCode::RELAY_AGENT_INFORMATION, info));
         finish(writer);
         !fits
@@ -238,10 +247,12 @@ fn is_active(binding: &Binding<'_, V4Key>, now: Time) -> bool {
     binding.state() == State::Active && binding.expires().is_none_or(|expires| expires > now)
 }
 
-/// Orders the leases of a client by its latest transaction (RFC 4388 section 6.4.1), and if that was in the same second,
-/// by when it was told of.
-fn recency(binding: &Binding<'_, V4Key>) -> (Time, Revision) {
-    (binding.last_transaction().unwrap_or(binding.start_of_state()), binding.revision())
+/// How many addresses there is room for in a message: each 63 of them have a code and a length in front (RFC 3396 section
+/// 5).
+fn addresses_in(room: usize) -> usize {
+    const PART: usize = 63;
+    let whole = PART * ADDRESS + 2;
+    room / whole * PART + (room % whole).saturating_sub(2) / ADDRESS
 }
 
 /// What a query is about: exactly one thing. Option 82 counts only where there is nothing else (RFC 6148 section 5).

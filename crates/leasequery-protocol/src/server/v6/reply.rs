@@ -8,8 +8,8 @@ use super::{Refusal, malformed};
 pub(super) struct ReplyPlan {
     pub(super) base_time: bool,
     relay_data: bool,
-    /// Options that are kept with the binding.
-    stored: Vec<OptionCode>,
+    /// Options that are kept with the binding, in order: a query may ask for thousands, and a reply is about few of them.
+    stored: Vec<u16>,
     /// Never sent, not even inside of relay data (RFC 5007 section 4.4.2).
     withhold: Vec<u16>,
 }
@@ -59,10 +59,11 @@ impl ReplyPlan {
                 | OptionCode::BASE_TIME
                 | OptionCode::START_TIME
                 | OptionCode::END_TIME => {}
-                stored if plan.stored.contains(&stored) => {}
-                stored => plan.stored.push(stored),
+                stored => plan.stored.push(stored.0),
             }
         }
+        plan.stored.sort_unstable();
+        plan.stored.dedup();
         plan
     }
 
@@ -98,13 +99,31 @@ impl ReplyPlan {
             {
                 self.relay_data(info, writer);
             }
-            for code in &self.stored {
-                if let Some(value) = stored(newest, leases, *code) {
-                    writer.option(*code, value);
+            self.stored(newest, leases, writer);
+        }
+        writer.close(data);
+    }
+
+    /// Appends the options that are asked for, each as the newest lease has it that has it.
+    fn stored(&self, newest: &Binding<'_, V6Key>, leases: &[Binding<'_, V6Key>], writer: &mut MessageWriter<'_>) {
+        if self.stored.is_empty() {
+            return;
+        }
+        let asked = |code: u16| self.stored.binary_search(&code).is_ok();
+        for (code, value) in newest.options().filter(|(code, _)| asked(*code)) {
+            writer.option(OptionCode(code), value);
+        }
+        let mut told: Vec<u16> = Vec::new();
+        for (code, value) in leases.iter().filter(|lease| lease.key() != newest.key()).flat_map(Binding::options) {
+            if asked(code)
+                && let Err(place) = told.binary_search(&code)
+            {
+                told.insert(place, code);
+                if newest.option(code).is_none() {
+                    writer.option(OptionCode(code), value);
                 }
             }
         }
-        writer.close(data);
     }
 
     /// Appends OPTION_LQ_RELAY_DATA without what is withheld of the relays' options.
@@ -125,11 +144,6 @@ pub(super) fn heard(lease: &Binding<'_, V6Key>) -> Time {
 /// Seconds until a time; one that never comes stays so (RFC 8415 section 7.7).
 fn left(until: Time, now: Time) -> u32 {
     if until == Time::INFINITE { INFINITE } else { until.since(now) }
-}
-
-/// The value of an option, as the newest lease has it that has it.
-fn stored<'s>(newest: &Binding<'s, V6Key>, leases: &[Binding<'s, V6Key>], code: OptionCode) -> Option<&'s [u8]> {
-    newest.option(code.0).or_else(|| leases.iter().find_map(|lease| lease.option(code.0)))
 }
 
 /// Relay data without some of the relays' options; `None` if it cannot be read.
