@@ -78,6 +78,12 @@ impl StatusCode {
         self == v4::StatusCode::QUERY_TERMINATED || self == v6::StatusCode::QUERY_TERMINATED
     }
 
+    /// Whether a bulk query was answered, but not with everything there is (UnspecFail). What is broken off before it was
+    /// told (QueryTerminated) is something else.
+    pub fn is_partial(self) -> bool {
+        self == v4::StatusCode::UNSPEC_FAIL || self == v6::StatusCode::UNSPEC_FAIL
+    }
+
     /// Whether the server does not answer such queries, or not to this requestor: to ask again is of no use.
     pub fn is_refusal(self) -> bool {
         match self {

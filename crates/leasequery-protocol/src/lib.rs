@@ -4,6 +4,7 @@
 //! go in; octets, events and the next deadline come out. Sockets, threads and clocks are the caller's: he turns the
 //! wheel of input, output, events and timer, and every cut, delay and slow reader is a plain unit test.
 
+mod asker;
 pub mod clock;
 pub mod code;
 pub mod follower;

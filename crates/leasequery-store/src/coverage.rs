@@ -117,6 +117,11 @@ impl<K: Key> Store<K> {
         self.sources.iter().filter_map(|source| source.unknown(&[], true))
     }
 
+    /// How often it has changed what is known: whoever waits to call something complete has to look again.
+    pub fn coverage_generation(&self) -> u64 {
+        self.coverage_generation
+    }
+
     /// Whether everything is known: then there is no need to ask for [`unknown`](Self::unknown) at each address.
     #[inline]
     pub fn is_known(&self) -> bool {
@@ -133,18 +138,29 @@ impl<K: Key> Store<K> {
             let why = "it was set back, and what it ended too early is being put right";
             return Some(Unknown { source: "the clock", why });
         }
-        let owners = match about {
-            About::Everything | About::Bindings => Vec::new(),
-            About::Key(key) => self.networks.owners(key),
-            About::Link(link) => self.links.owners(link),
-        };
-        let networks = about == About::Everything;
-        // Owned by nobody who is a source, or by nobody at all.
-        if owners.is_empty() || owners.contains(&None) {
-            return self.sources.iter().find_map(|source| source.unknown(asker, networks));
+        match about {
+            About::Everything => self.unknown_of_all(asker, true),
+            About::Bindings => self.unknown_of_all(asker, false),
+            About::Key(key) => self.unknown_of(self.networks.owners(key), asker),
+            About::Link(link) => self.unknown_of(self.links.owners(link), asker),
         }
-        let owners = owners.into_iter().flatten().filter_map(|owner| self.sources.get(usize::from(owner.0)));
-        owners.into_iter().find_map(|source| source.unknown(asker, false))
+    }
+
+    fn unknown_of_all(&self, asker: &[SocketAddr], networks: bool) -> Option<Unknown<'_>> {
+        self.sources.iter().find_map(|source| source.unknown(asker, networks))
+    }
+
+    /// What one of the owners of something is the reason for. What is owned by nobody at all, or by somebody who is no
+    /// source, could be any source's.
+    fn unknown_of(&self, owners: impl Iterator<Item = Option<SourceId>>, asker: &[SocketAddr]) -> Option<Unknown<'_>> {
+        let (mut is_owned, mut unknown) = (false, None);
+        for owner in owners {
+            let Some(owner) = owner else { return self.unknown_of_all(asker, false) };
+            is_owned = true;
+            let source = self.sources.get(usize::from(owner.0));
+            unknown = unknown.or_else(|| source.and_then(|source| source.unknown(asker, false)));
+        }
+        if is_owned { unknown } else { self.unknown_of_all(asker, false) }
     }
 
     /// Nothing more is expected of a source.
@@ -157,6 +173,7 @@ impl<K: Key> Store<K> {
             change(&mut source.coverage);
         }
         self.unknown_sources = self.awaited().count();
+        self.coverage_generation += 1;
     }
 }
 

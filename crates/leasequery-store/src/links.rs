@@ -58,9 +58,9 @@ impl Links {
     }
 
     /// Who configured a link.
-    pub(crate) fn owners(&self, link: Ipv6Addr) -> Vec<Option<SourceId>> {
-        let has = |links: &[Link]| links.iter().any(|other| other.address == link);
-        self.owners.iter().filter(|(_, links)| has(links)).map(|(owner, _)| *owner).collect()
+    pub(crate) fn owners(&self, link: Ipv6Addr) -> impl Iterator<Item = Option<SourceId>> {
+        let has = move |links: &[Link]| links.iter().any(|other| other.address == link);
+        self.owners.iter().filter(move |(_, links)| has(links)).map(|(owner, _)| *owner)
     }
 
     /// The link of the smallest network around an address that has at most `length` bits.

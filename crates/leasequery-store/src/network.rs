@@ -119,12 +119,12 @@ impl<K: Key> Networks<K> {
     }
 
     /// Who configured an address.
-    pub(crate) fn owners(&self, key: K) -> Vec<Option<SourceId>> {
-        let covers = |owned: &&Owned<K>| {
+    pub(crate) fn owners(&self, key: K) -> impl Iterator<Item = Option<SourceId>> {
+        let covers = move |owned: &&Owned<K>| {
             let range = owned.ranges.get(owned.ranges.partition_point(|range| range.last < key));
             range.is_some_and(|range| range.first <= key)
         };
-        self.owners.iter().filter(covers).map(|owned| owned.owner).collect()
+        self.owners.iter().filter(covers).map(|owned| owned.owner)
     }
 
     /// How many addresses are configured.

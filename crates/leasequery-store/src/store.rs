@@ -113,8 +113,9 @@ pub struct Store<K: Key> {
     pub(crate) crowded: Marks,
     pub(crate) vpns: Vpns,
     pub(crate) sources: Vec<Source>,
-    /// How many of them are awaited.
+    /// How many of them are awaited, and how often it has changed what of them is known.
     pub(crate) unknown_sources: usize,
+    pub(crate) coverage_generation: u64,
     pub(crate) lists: Lists,
     /// How often a source has had to be asked again.
     pub(crate) asks: u64,
@@ -165,6 +166,7 @@ impl<K: Key> Store<K> {
             vpns: Vpns::default(),
             sources: Vec::new(),
             unknown_sources: 0,
+            coverage_generation: 0,
             lists: Lists::new(),
             asks: 0,
             forgotten: Vec::new(),

@@ -185,7 +185,7 @@ fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
         std::fs::write(&path, header).expect("room");
         let follower = Follower::new(path.clone(), None, SourceId(0), VpnIndex::DEFAULT, Arc::clone(&server.shared));
         let stop = Arc::clone(&ended);
-        std::thread::spawn(move || follower.run(&|| stop.load(Ordering::Relaxed), ()));
+        std::thread::spawn(move || follower.run(&|| stop.load(Ordering::Relaxed)));
         std::thread::sleep(Duration::from_millis(300));
         let mut file = std::fs::OpenOptions::new().append(true).open(path).expect("the file");
         Box::new(move |lines| file.write_all(lines).expect("room"))

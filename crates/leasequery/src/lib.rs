@@ -1,6 +1,7 @@
 //! The `leasequery` program: sources, TCP shells, configuration, command line and output. The rules of the protocol are
 //! in `leasequery-protocol`, the bindings in `leasequery-store`.
 
+mod age;
 pub mod cli;
 pub mod config;
 mod demo;

@@ -267,7 +267,12 @@ impl Family for V6 {
     }
 
     fn wanted() -> Wanted {
-        Wanted { selector: Selector::default(), options: Vec::new(), client_id: REQUESTOR.into() }
+        Wanted {
+            selector: Selector::default(),
+            options: Vec::new(),
+            client_id: REQUESTOR.into(),
+            listeners: Arc::default(),
+        }
     }
 }
 

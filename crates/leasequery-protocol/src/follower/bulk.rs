@@ -222,6 +222,22 @@ impl<P: Followed> Follower<P> {
                 self.bulk.pace.part(now, &mut self.random);
                 return self.fail_job(now, bulk.job, &reason(status, &done.text));
             }
+            status if status.is_partial() => {
+                let reason = format!("{status}: {}", done.text);
+                self.bulk.pace.be_patient();
+                if !matches!(bulk.job, Job::Initial) {
+                    return self.fail_job(now, bulk.job, &reason);
+                }
+                // It does not know everything itself. What it knew when it was asked has been told, and from then on it can
+                // be followed: it says that catching up is complete when it knows everything, and then all is asked for
+                // once more.
+                self.skew = bulk.connection.skew();
+                let resume = done.resume_point.unwrap_or(self.skew.to_server(bulk.asked.minus(STALE)));
+                self.resume = self.resume.or(Some(resume));
+                self.begun = true;
+                self.events.push_back(Event::Incomplete(reason));
+                return;
+            }
             status => {
                 // Whoever refuses both does not refuse because of the VPNs, and to ask for less from now on would lose
                 // what is in the others.
@@ -245,8 +261,12 @@ impl<P: Followed> Follower<P> {
         let resume = done.resume_point.unwrap_or(self.skew.to_server(asked.minus(STALE)));
         match job {
             Job::Initial => {
-                self.begun = true;
-                self.resume = Some(resume);
+                store.set_whole(self.source);
+                (self.begun, self.whole) = (true, true);
+                self.close_gap(resume);
+                if self.active.is_down() {
+                    self.resume = Some(resume);
+                }
                 self.events.push_back(Event::InitialComplete);
             }
             Job::Gap(_) if self.settings.sweep.is_none() => self.close_gap(resume),
@@ -317,8 +337,9 @@ impl<P: Followed> Follower<P> {
             _ => self.polling = None,
         }
         match job {
-            Job::Initial | Job::Poll => self.disconnected(reason),
-            Job::Gap(_) | Job::Sweep => {
+            Job::Initial if !self.begun => self.disconnected(reason),
+            Job::Poll => self.disconnected(reason),
+            Job::Initial | Job::Gap(_) | Job::Sweep => {
                 if job == Job::Sweep {
                     self.sweep_at = self.settings.sweep.map(|sweep| now + sweep.min(self.settings.retry * 5));
                 }

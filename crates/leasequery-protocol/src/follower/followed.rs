@@ -137,6 +137,9 @@ pub enum Event {
     Polling(String),
     /// The server does not answer a bulk query, and says so by a status.
     Refused(String),
+    /// The server does not know everything itself yet, for this reason. What it knows has been told, and what it learns will
+    /// be.
+    Incomplete(String),
     /// Something that should be looked at.
     Warning(String),
 }

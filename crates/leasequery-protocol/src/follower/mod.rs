@@ -113,8 +113,10 @@ pub struct Follower<P: Followed> {
     /// is only polled does not say that it has forgotten something. Nor, in DHCPv6, that anything has ended: there an active
     /// response has to go on from here, too.
     held: Option<Time>,
-    /// What the copy begins with has been received, or is not wanted.
+    /// What the copy begins with has been received, as far as the server knew it, or is not wanted.
     begun: bool,
+    /// It has been received as a whole. Until then there is nothing that a later run could go on from.
+    whole: bool,
     polling: Option<Polling>,
     /// Active queries in a row that got no answer at all; `None` as long as the server has never answered one.
     unanswered: Option<u32>,
@@ -235,6 +237,7 @@ impl<P: Followed> Follower<P> {
             gap: None,
             held: None,
             begun: position.is_some() || !settings.initial,
+            whole: position.is_some() || !settings.initial,
             polling: None,
             unanswered: None,
             // What left the server while nobody listened has to be found, as soon as it has caught up.
@@ -394,7 +397,7 @@ impl<P: Followed> Follower<P> {
 
     /// Where it stands: what to begin with after a restart.
     pub fn position(&self) -> Option<Position> {
-        self.held.or(self.resume).map(|resume| Position { resume, skew: self.skew.seconds() })
+        self.held.or(self.resume).filter(|_| self.whole).map(|resume| Position { resume, skew: self.skew.seconds() })
     }
 
     /// Whether the copy follows every change as it happens.
@@ -426,7 +429,8 @@ impl<P: Followed> Follower<P> {
         }
         let asked = self.asked.then_some(self.ask_at);
         let sweep_at = self.sweep_at.into_iter().chain(asked).min();
-        let (due, job) = if !self.begun {
+        let following = self.active.session().is_some_and(|session| session.answered && !session.catching_up);
+        let (due, job) = if !self.begun || (!self.whole && (following || self.polling.is_some())) {
             (Duration::ZERO, Job::Initial)
         } else if let Some(polling) = &self.polling {
             match sweep_at {
@@ -434,7 +438,7 @@ impl<P: Followed> Follower<P> {
                 Some(sweep) if polling.confirmed && sweep < polling.next => (sweep, Job::Sweep),
                 _ => (polling.next, Job::Poll),
             }
-        } else if self.active.session().is_none_or(|session| session.catching_up || !session.answered) {
+        } else if !following {
             return None;
         } else if let Some(gap) = self.gap {
             // Nobody would ever find what ended in it.

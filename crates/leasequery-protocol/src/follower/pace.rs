@@ -16,14 +16,19 @@ pub(super) struct Pace {
     expected: bool,
     /// How long to wait for it the next time.
     patience: Duration,
+    /// Attempts in a row that were answered, but not with what was asked for: each is as much work as a successful one.
+    vain: u32,
 }
+
+/// After so many of them the distance grows no more.
+const MOST_VAIN: u32 = 3;
 
 /// How long a server that said goodbye is given at first.
 const SOON: Duration = Duration::from_secs(1);
 
 impl Pace {
     pub(super) fn new(distance: Duration) -> Self {
-        Self { distance, attempted: None, next: Duration::ZERO, expected: false, patience: SOON }
+        Self { distance, attempted: None, next: Duration::ZERO, expected: false, patience: SOON, vain: 0 }
     }
 
     pub(super) fn next(&self) -> Duration {
@@ -69,9 +74,15 @@ impl Pace {
         }
     }
 
+    /// The attempt was in vain, though it was answered. The next one takes its time, the longer the more there were.
+    pub(super) fn be_patient(&mut self) {
+        self.vain = (self.vain + 1).min(MOST_VAIN);
+    }
+
     /// The next attempt is not a repetition of the last one.
     pub(super) fn clear(&mut self, now: Duration) {
         self.next = now;
+        self.vain = 0;
     }
 
     /// Whether the server may be back any moment.
@@ -86,6 +97,7 @@ impl Pace {
 
     /// Requestors that lost their server together do not come back together for ever.
     fn far(&self, random: &mut Rng) -> Duration {
-        self.distance + self.distance.mul_f64(random.f64() / 10.0)
+        let distance = self.distance * (1 << self.vain);
+        distance + distance.mul_f64(random.f64() / 10.0)
     }
 }

@@ -107,6 +107,10 @@ impl<P: Followed> Follower<P> {
                                 // What ended while it was polled has been told now.
                                 self.held = None;
                             }
+                            if !self.whole {
+                                // It knows everything now.
+                                self.bulk.pace.clear(now);
+                            }
                             self.events.push_back(Event::CatchUpComplete);
                         }
                     }

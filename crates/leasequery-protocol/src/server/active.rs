@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Budget, Key, Revision, Store, Time};
+use leasequery_store::{About, Binding, Budget, Key, Revision, Store, Time, Unknown};
 
 use super::{Policy, Progress, Query};
 
@@ -34,6 +34,11 @@ pub trait Wording<K: Key> {
 
     /// Appends what begins the response, if it has not begun: there is nothing to tell yet.
     fn begin(&mut self, _base_time: Time, _out: &mut Vec<u8>) {}
+
+    /// Why not everything that was asked for is known, if so.
+    fn unknown<'s>(&self, store: &'s Store<K>) -> Option<Unknown<'s>> {
+        store.unknown(About::Bindings, &[])
+    }
 
     /// Appends a notice. `text` is for people, and may be empty.
     fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>);
@@ -82,6 +87,8 @@ enum Again {
 enum CatchUp {
     /// It cannot be done, which is yet to be said.
     Missing,
+    /// It cannot be complete yet, because not everything that was asked for is known.
+    Held,
     /// It is complete once everything up to here has been told.
     Until(Revision),
     /// It was not asked for, or has come to an end.
@@ -168,10 +175,16 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             // What ended and was forgotten it had been told, as far as it might be told.
             self.cursor = self.cursor.max(store.forgotten_up_to().min(until));
         }
+        match self.catch_up {
+            CatchUp::Held | CatchUp::Until(_) if self.wording.unknown(store).is_some() => self.catch_up = CatchUp::Held,
+            // Whatever was learned of it is told before that is called everything.
+            CatchUp::Held => self.catch_up = CatchUp::Until(store.revision()),
+            _ => {}
+        }
         let lost = store.forgotten_up_to() > self.cursor;
         let missing = match self.catch_up {
             CatchUp::Missing => Some("the history does not reach back to that time"),
-            CatchUp::Until(_) if lost => Some("the history was lost while catching up"),
+            CatchUp::Held | CatchUp::Until(_) if lost => Some("the history was lost while catching up"),
             // There is no word for this once nothing is being caught up with. When the requestor comes back it will be
             // told that data are missing.
             CatchUp::Over if lost => {

@@ -90,7 +90,8 @@ impl Scene {
         let mut store = Store::new(leasequery_store::Settings::default());
         store.advance(NOW);
         let source = store.source("server").unwrap();
-        let follower = Follower::new(Wanted { vpn: None, options: vec![12] }, source, position, settings, seed);
+        let follower =
+            Follower::new(Wanted { options: vec![12], ..Wanted::default() }, source, position, settings, seed);
         Self { follower, store, source, now: Duration::ZERO, log: Log::default() }
     }
 

@@ -103,7 +103,7 @@ pub(crate) fn settings() -> Settings {
 }
 
 pub(crate) fn wanted() -> Wanted {
-    Wanted { selector: Selector::default(), options: vec![39], client_id: Arc::from(OWN) }
+    Wanted { selector: Selector::default(), options: vec![39], client_id: Arc::from(OWN), listeners: Arc::default() }
 }
 
 impl Scene {

@@ -31,7 +31,7 @@ impl Family for V4 {
     }
 
     fn wanted() -> Wanted {
-        Wanted { vpn: None, options: vec![12] }
+        Wanted { options: vec![12], ..Wanted::default() }
     }
 
     fn peer() -> IpAddr {

@@ -33,7 +33,12 @@ impl Family for V6 {
     }
 
     fn wanted() -> Wanted {
-        Wanted { selector: Selector::default(), options: vec![NAME], client_id: REQUESTOR.into() }
+        Wanted {
+            selector: Selector::default(),
+            options: vec![NAME],
+            client_id: REQUESTOR.into(),
+            listeners: Arc::default(),
+        }
     }
 
     fn peer() -> IpAddr {

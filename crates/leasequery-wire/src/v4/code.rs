@@ -96,6 +96,8 @@ code_points! {
     VENDOR_CLASS_IDENTIFIER = 60 "vendor-class-identifier";
     /// RFC 2132 section 9.14.
     CLIENT_IDENTIFIER = 61 "client-identifier";
+    /// RFC 3004.
+    USER_CLASS = 77 "user-class";
     /// RFC 3046.
     RELAY_AGENT_INFORMATION = 82 "relay-agent-information";
     /// RFC 3118, never used on TCP (RFC 6926 section 9).

@@ -90,6 +90,8 @@ code_points! {
     RELAY_MESSAGE = 9 "OPTION_RELAY_MSG";
     /// RFC 8415 section 21.11, never used here (RFC 7653 section 10).
     AUTHENTICATION = 11 "OPTION_AUTH";
+    /// RFC 8415 section 21.15.
+    USER_CLASS = 15 "OPTION_USER_CLASS";
     /// RFC 8415 section 21.13.
     STATUS_CODE = 13 "OPTION_STATUS_CODE";
     /// RFC 8415 section 21.18.

@@ -84,12 +84,18 @@ impl Watch {
             Protocol::V4 if self.link.is_some() => Err(Ending::Usage("--link is for DHCPv6".to_owned())),
             Protocol::V6 if self.vpn.is_some() => Err(Ending::Usage("--vpn is for DHCPv4".to_owned())),
             Protocol::V4 => {
-                let wanted = v4::Wanted { vpn: self.vpn.clone(), options: v4_options(&self.options)? };
+                let wanted =
+                    v4::Wanted { vpn: self.vpn.clone(), options: v4_options(&self.options)?, ..v4::Wanted::default() };
                 self.watch::<V4>(protocol, wanted)
             }
             Protocol::V6 => {
                 let selector = v6::Selector { primary: v6::Primary::All, link: self.link };
-                let wanted = v6::Wanted { selector, options: self.options.clone(), client_id: crate::duid::own() };
+                let wanted = v6::Wanted {
+                    selector,
+                    options: self.options.clone(),
+                    client_id: crate::duid::own(),
+                    listeners: [].into(),
+                };
                 self.watch::<V6>(protocol, wanted)
             }
         }

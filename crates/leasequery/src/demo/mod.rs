@@ -132,7 +132,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     for copy in &copies {
         copy.v4.follow(server_v4, v4::Wanted::default(), control.clone(), &mut tasks);
         let (selector, client_id) = (v6::Selector::default(), Arc::clone(&duid));
-        let wanted = v6::Wanted { selector, options: Vec::new(), client_id };
+        let wanted = v6::Wanted { selector, options: Vec::new(), client_id, listeners: [].into() };
         copy.v6.follow(server_v6, wanted, control.clone(), &mut tasks);
     }
 

@@ -69,6 +69,14 @@ impl Listener {
         self.name
     }
 
+    /// What it serves.
+    pub fn protocol(&self) -> config::Protocol {
+        match self.service {
+            Service::V4 { .. } => config::Protocol::V4,
+            Service::V6 { .. } => config::Protocol::V6,
+        }
+    }
+
     /// The address with its real port.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -142,13 +150,13 @@ impl Listener {
         };
         match &self.service {
             Service::V4 { server_id } => {
-                let protocol = V4::new(super::server_id(*server_id, local), policy, self.active);
+                let protocol = V4::new(super::server_id(*server_id, local), policy, self.active).with_peer(peer.ip());
                 let protocol = if self.secure { protocol.secure() } else { protocol };
                 let shared = Arc::clone(&entrance.stores.v4);
                 tasks.spawn(async move { connection::serve(stream, protocol, guest, &shared).await });
             }
             Service::V6 { server_id } => {
-                let protocol = V6::new(Arc::clone(server_id), policy, self.active);
+                let protocol = V6::new(Arc::clone(server_id), policy, self.active).with_peer(peer.ip());
                 let protocol = if self.secure { protocol.secure() } else { protocol };
                 let shared = Arc::clone(&entrance.stores.v6);
                 tasks.spawn(async move { connection::serve(stream, protocol, guest, &shared).await });

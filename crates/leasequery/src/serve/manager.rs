@@ -13,6 +13,8 @@ use tracing::debug;
 pub(super) enum Stage<'a> {
     /// It serves, with a word for people.
     Ready(&'a str),
+    /// What is the matter with it, for people.
+    Status(&'a str),
     /// It reads its configuration again.
     Reloading,
     /// It ends.
@@ -31,6 +33,7 @@ fn text(stage: Stage<'_>) -> String {
     match stage {
         // A variable is a line.
         Stage::Ready(status) => format!("READY=1\nSTATUS={}", status.replace('\n', " ")),
+        Stage::Status(status) => format!("STATUS={}", status.replace('\n', " ")),
         Stage::Reloading => "RELOADING=1".to_owned(),
         Stage::Stopping => "STOPPING=1".to_owned(),
     }

@@ -13,6 +13,7 @@ mod shared;
 mod sources;
 mod state;
 mod turns;
+mod waiting;
 mod widened;
 mod wire;
 
@@ -30,16 +31,18 @@ use leasequery_store::{Key, Settings, Store, V4Key, V6Key};
 use nix::sys::stat::{Mode, umask};
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
-use crate::config::{Config, Requestors, Source, Transport};
+use crate::config::{Config, Protocol, Requestors, Source, Transport};
 use crate::family::Family;
 use crate::source::Configured;
 use crate::tls;
 use manager::Stage;
 use sources::Surroundings;
+use waiting::Waiting;
 
 pub use datagrams::Datagrams;
 pub use describe::describe;
@@ -116,7 +119,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     let (v6, keeper_v6) = state::open(config.state_dir.as_deref(), V6::NAME, settings, repeats)?;
     let stores = Stores { v4, v6 };
     sources::end_departed(&config, &stores);
-    let configured = Configured::new(stores.clone(), &config)?;
+    let configured = Configured::new(stores.clone(), &config);
 
     let (control_sender, control) = watch::channel(Control {
         requestors: Arc::clone(&config.requestors),
@@ -127,72 +130,54 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     stores.v4.keep(&control);
     stores.v6.keep(&control);
 
-    let (loaded, mut first_loads) = mpsc::channel(config.sources.len().max(1));
-    let surroundings =
-        Surroundings { limits: &config.limits, stores: &stores, configured: &configured, control: &control };
+    let addresses: Vec<_> = listeners.iter().filter_map(Bound::tcp_address).collect();
+    let surroundings = Surroundings {
+        limits: &config.limits,
+        stores: &stores,
+        configured: &configured,
+        control: &control,
+        listeners: &addresses,
+    };
     for source in &config.sources {
-        surroundings.start(source, loaded.clone(), &mut tasks)?;
+        surroundings.start(source, &mut tasks)?;
     }
-    drop(loaded);
-    let stop = loop {
+    if config.listeners.iter().any(|listener| listener.active) {
+        until_history(&stores.v4).await;
+        until_history(&stores.v6).await;
+    }
+    let ready = serve_listeners(listeners, &config, &stores, &control, &mut tasks);
+    // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
+    let mut waiting = Waiting::new(stores.clone());
+    let mut is_ready = waiting.look();
+    if is_ready {
+        tell_ready(&ready);
+    } else {
+        let status = waiting.status();
+        info!("{}: {status}", ready.replacen("ready", "serving", 1));
+        manager::tell(Stage::Ready(&status));
+    }
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let reason = loop {
         tokio::select! {
-            loaded = first_loads.recv() => if loaded.is_none() { break None },
-            _ = terminate.recv() => break Some("SIGTERM"),
-            _ = interrupt.recv() => break Some("SIGINT"),
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = reload.recv() => {
+                manager::tell(Stage::Reloading);
+                let outcome = reconfigure(file, &control_sender, &configured, &stores);
+                manager::tell(Stage::Ready(&outcome));
+            }
+            _ = look.tick(), if !is_ready => {
+                is_ready = waiting.look();
+                if is_ready {
+                    tell_ready(&ready);
+                } else if waiting.has_news() {
+                    manager::tell(Stage::Status(&waiting.status()));
+                }
+            }
         }
     };
-
-    if stop.is_none() {
-        if config.listeners.iter().any(|listener| listener.active) {
-            until_history(&stores.v4).await;
-            until_history(&stores.v6).await;
-        }
-        let limits = Limits {
-            queries: config.limits.queries_per_connection,
-            data_timeout: config.limits.data_timeout,
-            active_send_timeout: config.limits.active_send_timeout,
-            active_idle_timeout: config.limits.active_idle_timeout,
-        };
-        let turns = Turns::of_runtime();
-        let mut ready = String::from("ready");
-        for listener in listeners {
-            let (name, address) = match &listener {
-                Bound::Tcp(listener) => (listener.name(), listener.address()),
-                Bound::Udp(datagrams) => (datagrams.name(), datagrams.address()),
-            };
-            // Writing to memory does not fail.
-            let _ = write!(ready, " {name}={address}");
-            let (stores, control) = (stores.clone(), control.clone());
-            match listener {
-                Bound::Tcp(listener) => {
-                    let places = Places::new(config.limits.connections, config.limits.connections_per_requestor);
-                    tasks.spawn(listener.run(stores, control, limits, places, Arc::clone(&turns)));
-                }
-                Bound::Udp(datagrams) => {
-                    tasks.spawn_blocking(move || datagrams.run(&stores, &control));
-                }
-            }
-        }
-        let mut stdout = std::io::stdout().lock();
-        // Whoever waits for the line may have gone; that is no reason not to serve.
-        let _ = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
-        drop(stdout);
-        info!("{ready}");
-        manager::tell(Stage::Ready(&ready));
-
-        let reason = loop {
-            tokio::select! {
-                _ = terminate.recv() => break "SIGTERM",
-                _ = interrupt.recv() => break "SIGINT",
-                _ = reload.recv() => {
-                    manager::tell(Stage::Reloading);
-                    let outcome = reconfigure(file, &control_sender, &configured, &stores);
-                    manager::tell(Stage::Ready(&outcome));
-                }
-            }
-        };
-        info!("{reason}: ending");
-    }
+    info!("{reason}: ending");
     manager::tell(Stage::Stopping);
 
     control_sender.send_modify(|control| control.shutdown = true);
@@ -204,6 +189,56 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         keeper.stop();
     }
     Ok(())
+}
+
+/// How often it is looked whether all sources have been read.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Starts to serve, and gives the line that says where.
+fn serve_listeners(
+    listeners: Vec<Bound>,
+    config: &Config,
+    stores: &Stores,
+    control: &watch::Receiver<Control>,
+    tasks: &mut JoinSet<()>,
+) -> String {
+    let limits = Limits {
+        queries: config.limits.queries_per_connection,
+        data_timeout: config.limits.data_timeout,
+        active_send_timeout: config.limits.active_send_timeout,
+        active_idle_timeout: config.limits.active_idle_timeout,
+    };
+    let turns = Turns::of_runtime();
+    let mut ready = String::from("ready");
+    for listener in listeners {
+        let (name, address) = match &listener {
+            Bound::Tcp(listener) => (listener.name(), listener.address()),
+            Bound::Udp(datagrams) => (datagrams.name(), datagrams.address()),
+        };
+        // Writing to memory does not fail.
+        let _ = write!(ready, " {name}={address}");
+        let (stores, control) = (stores.clone(), control.clone());
+        match listener {
+            Bound::Tcp(listener) => {
+                let places = Places::new(config.limits.connections, config.limits.connections_per_requestor);
+                tasks.spawn(listener.run(stores, control, limits, places, Arc::clone(&turns)));
+            }
+            Bound::Udp(datagrams) => {
+                tasks.spawn_blocking(move || datagrams.run(&stores, &control));
+            }
+        }
+    }
+    ready
+}
+
+/// Says that everything is served, and that every source has been read.
+fn tell_ready(ready: &str) {
+    let mut stdout = std::io::stdout().lock();
+    // Whoever waits for the line may have gone; that is no reason not to serve.
+    let _ = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
+    drop(stdout);
+    info!("{ready}");
+    manager::tell(Stage::Ready(ready));
 }
 
 /// Waits until there is a past to catch up with, which takes a part of a second: of the one in which the store began it
@@ -251,6 +286,15 @@ fn server_id(configured: Option<std::net::Ipv4Addr>, local: SocketAddr) -> std::
 enum Bound {
     Tcp(Listener),
     Udp(Datagrams),
+}
+
+impl Bound {
+    fn tcp_address(&self) -> Option<(Protocol, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => Some((listener.protocol(), listener.address())),
+            Self::Udp(_) => None,
+        }
+    }
 }
 
 /// The stores of the daemon, one for each protocol.

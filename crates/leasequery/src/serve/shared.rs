@@ -2,7 +2,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
-use leasequery_store::{Key, Revision, Store};
+use leasequery_store::{Key, Revision, Store, Time};
 use tokio::sync::{Notify, watch};
 
 use super::Control;
@@ -16,6 +16,8 @@ pub struct SharedStore<K: Key> {
     store: RwLock<Store<K>>,
     /// The last run may have told of commits that are not in the store.
     unclean: AtomicBool,
+    /// The time up to which the last run knew everything, if there was one.
+    as_of: Option<Time>,
     /// The latest revision that is on disk; the latest of all if there is no disk.
     durable: watch::Sender<Option<Revision>>,
     /// Something was committed.
@@ -30,11 +32,13 @@ impl<K: Key> SharedStore<K> {
     /// Shares a store, and sets its clock.
     pub fn new(mut store: Store<K>) -> Self {
         let before = Clock::of(&store);
+        let as_of = Some(store.now()).filter(|now| *now != Time::default());
         store.advance(wall_clock());
         before.tell(Clock::of(&store), K::TOGETHER);
         Self {
             store: RwLock::new(store),
             unclean: AtomicBool::new(false),
+            as_of,
             durable: watch::Sender::new(None),
             committed: Notify::new(),
             pulse: watch::Sender::new(()),
@@ -70,11 +74,12 @@ impl<K: Key> SharedStore<K> {
     /// Changes, with the store's clock brought up to date first.
     pub fn write<T>(&self, write: impl FnOnce(&mut Store<K>) -> T) -> T {
         let mut store = self.store.write().unwrap_or_else(PoisonError::into_inner);
-        let (before, asks, clock) = (store.revision(), store.asks(), Clock::of(&store));
+        let state = |store: &Store<K>| (store.revision(), store.coverage_generation(), store.is_settled());
+        let (before, asks, clock) = (state(&store), store.asks(), Clock::of(&store));
         store.advance(wall_clock());
         let after = Clock::of(&store);
         let result = write(&mut store);
-        let (changed, asked) = (store.revision() != before, store.asks() != asks);
+        let (changed, asked) = (state(&store) != before, store.asks() != asks);
         drop(store);
         clock.tell(after, K::TOGETHER);
         if changed {
@@ -100,6 +105,11 @@ impl<K: Key> SharedStore<K> {
     /// Beats when a source has to be asked again ([`Store::is_asked`]).
     pub fn asked(&self) -> watch::Receiver<()> {
         self.asked.subscribe()
+    }
+
+    /// How long ago the last run knew everything, if there was one.
+    pub fn as_of(&self) -> Option<Duration> {
+        self.as_of.map(|as_of| Duration::from_secs(wall_clock().since(as_of).into()))
     }
 
     /// Says that the last run ended without writing everything.

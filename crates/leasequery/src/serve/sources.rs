@@ -1,10 +1,13 @@
+use std::net::SocketAddr;
+use std::sync::Arc;
+
 use anyhow::Context;
 use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
 use leasequery_store::{Budget, Key, SourceId, SweepEnd, VpnIndex, VpnName};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
 
@@ -20,16 +23,14 @@ pub(super) struct Surroundings<'a> {
     pub(super) stores: &'a Stores,
     pub(super) configured: &'a Configured,
     pub(super) control: &'a watch::Receiver<Control>,
+    /// Where connections are accepted.
+    pub(super) listeners: &'a [(Protocol, SocketAddr)],
 }
 
 impl Surroundings<'_> {
-    /// Starts a source. `loaded` is dropped once its first load is done.
-    pub(super) fn start(
-        &self,
-        source: &Source,
-        loaded: mpsc::Sender<()>,
-        tasks: &mut JoinSet<()>,
-    ) -> anyhow::Result<()> {
+    /// Starts a source. What it has is not known until it has been read as a whole; what a push client has to say is not
+    /// waited for, because nobody ever says that it has said everything.
+    pub(super) fn start(&self, source: &Source, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
         let (stores, control) = (self.stores.clone(), self.control.clone());
         let name = source.name();
         match source {
@@ -52,6 +53,7 @@ impl Surroundings<'_> {
                 match protocol {
                     Protocol::V4 => {
                         let wanted = v4::Wanted {
+                            listeners: self.listeners(*protocol),
                             vpn: vpn.as_ref().map(|vpn| match vpn {
                                 VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
                                 VpnName::Id(id) => VpnChoice::Id(*id),
@@ -59,26 +61,30 @@ impl Surroundings<'_> {
                             options: options.iter().filter_map(|code| u8::try_from(*code).ok()).collect(),
                         };
                         let id = number(&stores.v4, &name)?;
+                        stores.v4.write(|store| store.await_source(id, UNHEARD));
                         let follow = source::leasequery::run::<V4>;
-                        tasks.spawn(follow(server, wanted, settings, id, stores.v4, control, loaded));
+                        tasks.spawn(follow(server, wanted, settings, id, stores.v4, control));
                     }
                     Protocol::V6 => {
                         let wanted = v6::Wanted {
+                            listeners: self.listeners(*protocol),
                             selector: Selector { primary: Primary::All, link: *link },
                             options: options.clone(),
                             client_id: crate::duid::own(),
                         };
                         let id = number(&stores.v6, &name)?;
+                        stores.v6.write(|store| store.await_source(id, UNHEARD));
                         let follow = source::leasequery::run::<V6>;
-                        tasks.spawn(follow(server, wanted, settings, id, stores.v6, control, loaded));
+                        tasks.spawn(follow(server, wanted, settings, id, stores.v6, control));
                     }
                 }
             }
             Source::KeaMemfile { protocol: Protocol::V6, path, .. } => {
                 let (id, shared) = (number(&stores.v6, &name)?, stores.v6);
+                shared.write(|store| store.await_source(id, UNREAD));
                 let kea = self.configured.kea_v6(id);
                 let follower = source::kea::v6::Follower::new(path.clone(), kea, id, VpnIndex::DEFAULT, shared);
-                tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown, loaded));
+                tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown));
             }
             Source::KeaMemfile { path, vpn, .. } => {
                 let (id, shared) = (number(&stores.v4, &name)?, stores.v4);
@@ -86,14 +92,25 @@ impl Surroundings<'_> {
                     Some(vpn) => shared.write(|store| store.vpn(vpn)).context("more than 65535 VPNs")?,
                     None => VpnIndex::DEFAULT,
                 };
+                shared.write(|store| store.await_source(id, UNREAD));
                 let kea = self.configured.kea_v4(id);
                 let follower = source::kea::Follower::new(path.clone(), kea, id, vpn, shared);
-                tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown, loaded));
+                tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown));
             }
         }
         Ok(())
     }
+
+    /// Where connections are accepted for a protocol.
+    fn listeners(&self, wanted: Protocol) -> Arc<[SocketAddr]> {
+        let listeners = self.listeners.iter().filter(|(protocol, _)| *protocol == wanted);
+        listeners.map(|(_, address)| *address).collect()
+    }
 }
+
+/// What is waited for first.
+const UNREAD: &str = "its lease file is being read";
+const UNHEARD: &str = "it has not been reached";
 
 /// The number of a source in a store.
 fn number<K: Key>(shared: &SharedStore<K>, name: &str) -> anyhow::Result<SourceId> {

@@ -1,45 +1,89 @@
 //! Another leasequery server, followed.
 
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
 use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Position, Settings, Told};
-use leasequery_store::{Binding, SourceId, Store};
-use tokio::sync::{mpsc, watch};
+use leasequery_store::{Binding, Key, SourceId, Store};
+use tokio::sync::watch;
 use tracing::{debug, info, warn};
 
+use crate::age::age;
 use crate::family::Family;
 use crate::follow::{Companion, Upstream, follow};
 use crate::serve::{Control, SharedStore};
 
-/// Follows a server until the daemon ends. What is known from an earlier run is served at once; without it there is
-/// nothing to serve until the first load is complete, and `loaded` is dropped then.
+/// Follows a server until the daemon ends. What is known from an earlier run is served at once; without it nothing is known
+/// until everything has been received.
 pub async fn run<P: Family>(
     upstream: Upstream,
     wanted: P::Wanted,
     settings: Settings,
     source: SourceId,
-    shared: std::sync::Arc<SharedStore<P::Key>>,
+    shared: Arc<SharedStore<P::Key>>,
     mut control: watch::Receiver<Control>,
-    loaded: mpsc::Sender<()>,
 ) {
     let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
     let server = upstream.address.clone();
-    let mut companion = Log { server: server.clone(), loaded: position.is_none().then_some(loaded) };
-    let mut follower = Follower::<P>::new(wanted, source, position, settings, fastrand::u64(..));
+    let kept = position.is_some() && shared.write(|store| store.keep_whole(source));
+    if kept && let Some(as_of) = shared.as_of() {
+        info!("leasequery {server}: what the last run knew is served, as it was {} ago", age(as_of));
+    }
+    let mut companion = Log::new(server.clone(), source, Arc::clone(&shared));
+    let mut follower = Follower::<P>::new(wanted, source, position.filter(|_| kept), settings, fastrand::u64(..));
     let stop = async {
         // A sender that is gone is the end, too.
         let _ = control.wait_for(|control| control.shutdown).await;
     };
-    if let Err(error) = follow(&upstream, &mut follower, &shared, &mut companion, stop).await {
-        warn!("leasequery {server}: {error}");
+    tokio::select! {
+        ended = follow(&upstream, &mut follower, &shared, &mut companion, stop) => if let Err(error) = ended {
+            warn!("leasequery {server}: {error}");
+        },
+        () = locate(&server, source, &shared) => {}
+    }
+}
+
+/// How often a name is looked up.
+const LOOK_UP: Duration = Duration::from_mins(1);
+
+/// Tells the store where the server is.
+async fn locate<K: Key>(server: &str, source: SourceId, shared: &SharedStore<K>) {
+    loop {
+        if let Ok(found) = tokio::net::lookup_host(server).await {
+            let found = found.map(|found| SocketAddr::new(found.ip().to_canonical(), found.port())).collect();
+            shared.write(|store| store.set_servers(source, found));
+        }
+        tokio::time::sleep(LOOK_UP).await;
     }
 }
 
 /// Writes to the log what happens.
-struct Log {
+struct Log<K: Key> {
     server: String,
-    loaded: Option<mpsc::Sender<()>>,
+    source: SourceId,
+    shared: Arc<SharedStore<K>>,
+    /// Why there is nothing to be had at the moment, until the store has been told.
+    why: Option<String>,
+    /// Since when it cannot be followed, and when that was last told.
+    away: Option<(Instant, Instant)>,
 }
 
-impl<P: Family> Observer<P> for Log {
+/// How often it is told for how long a server has been away.
+const REMINDER: Duration = Duration::from_hours(1);
+
+impl<K: Key> Log<K> {
+    fn new(server: String, source: SourceId, shared: Arc<SharedStore<K>>) -> Self {
+        Self { server, source, shared, why: None, away: None }
+    }
+
+    fn is_away(&mut self) {
+        let now = Instant::now();
+        self.away.get_or_insert((now, now));
+    }
+}
+
+impl<P: Family> Observer<P> for Log<P::Key> {
     fn record(&mut self, _: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
         if origin == Origin::Sweep && told.change == Change::Lease {
             // Nothing should be left to find.
@@ -54,25 +98,53 @@ impl<P: Family> Observer<P> for Log {
     fn event(&mut self, event: &Event) {
         let server = &self.server;
         match event {
-            Event::Connected => info!("leasequery {server}: connected"),
-            Event::InitialComplete => {
-                info!("leasequery {server}: the present state is complete");
-                self.loaded = None;
+            Event::Connected => {
+                self.away = None;
+                info!("leasequery {server}: connected");
             }
+            Event::InitialComplete => info!("leasequery {server}: the present state is complete"),
             Event::CatchUpComplete => info!("leasequery {server}: caught up"),
             Event::DataMissing => warn!("leasequery {server}: its history does not reach back, asking for the gap"),
             Event::GapFilled => info!("leasequery {server}: the gap has been filled"),
             Event::Swept => debug!("leasequery {server}: everything has been compared"),
-            Event::Disconnected(reason) => warn!("leasequery {server}: disconnected: {reason}"),
+            Event::Disconnected(reason) => {
+                warn!("leasequery {server}: disconnected: {reason}");
+                self.why = Some(reason.clone());
+                self.is_away();
+            }
             Event::Polling(reason) => warn!("leasequery {server}: no Active Leasequery ({reason}), so it is polled"),
-            Event::Refused(reason) => warn!("leasequery {server}: it refuses a bulk query: {reason}"),
-            Event::Warning(text) => warn!("leasequery {server}: {text}"),
+            Event::Incomplete(reason) => {
+                warn!("leasequery {server}: it tells what it knows: {reason}");
+                self.why = Some(reason.clone());
+            }
+            Event::Refused(reason) => {
+                warn!("leasequery {server}: it refuses a bulk query: {reason}");
+                self.why = Some(reason.clone());
+            }
+            Event::Warning(text) => {
+                warn!("leasequery {server}: {text}");
+                self.why = Some(text.clone());
+            }
         }
     }
 }
 
-impl<P: Family> Companion<P> for Log {
+impl<P: Family> Companion<P> for Log<P::Key> {
     fn pause(&mut self, _: &Follower<P>) -> std::io::Result<()> {
+        if let Some(why) = self.why.take() {
+            self.shared.write(|store| {
+                // Once it was whole it is served.
+                if !store.was_whole(self.source) {
+                    store.await_source(self.source, &why);
+                }
+            });
+        }
+        if let Some((since, told)) = &mut self.away
+            && told.elapsed() >= REMINDER
+        {
+            *told = Instant::now();
+            warn!("leasequery {}: away for {} now; what is known is served", self.server, age(since.elapsed()));
+        }
         Ok(())
     }
 }

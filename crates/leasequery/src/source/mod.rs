@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context;
-use leasequery_store::{Key, Network, SourceId, Store, V4Key, VpnIndex, VpnName};
+use leasequery_store::{Key, Network, SourceId, Store, Time, V4Key, VpnIndex, VpnName};
 use tracing::{error, warn};
 
 use crate::config::{Config, Protocol, Source};
@@ -50,19 +50,17 @@ pub fn check(config: &Config) -> anyhow::Result<()> {
 
 impl Configured {
     /// Reads everything and tells the stores what is configured.
-    pub fn new(stores: Stores, config: &Config) -> anyhow::Result<Arc<Self>> {
+    pub fn new(stores: Stores, config: &Config) -> Arc<Self> {
         let configured = Self { stores, v4: KeaConfigs::new(), v6: KeaConfigs::new() };
-        configured.v4.load(kea_files(config, Protocol::V4, &configured.stores.v4))?;
-        configured.v6.load(kea_files(config, Protocol::V6, &configured.stores.v6))?;
-        configured.set_networks(config);
-        configured.set_links(config);
-        Ok(Arc::new(configured))
+        configured.reload(config);
+        Arc::new(configured)
     }
 
-    /// Reads everything anew. A file of Kea's that cannot be read leaves what it said before.
+    /// Reads everything anew. A file of Kea's that cannot be read leaves what it said before; if it has not said anything,
+    /// it is not known what that source has configured.
     pub fn reload(&self, config: &Config) {
-        self.v4.reload(kea_files(config, Protocol::V4, &self.stores.v4));
-        self.v6.reload(kea_files(config, Protocol::V6, &self.stores.v6));
+        self.v4.load(kea_files(config, Protocol::V4, &self.stores.v4), &self.stores.v4);
+        self.v6.load(kea_files(config, Protocol::V6, &self.stores.v6), &self.stores.v6);
         self.set_networks(config);
         self.set_links(config);
     }
@@ -81,30 +79,27 @@ impl Configured {
         self.stores.v4.write(|store| {
             let since = store.now();
             let mut networks = Vec::new();
-            let mut add = |vpn: VpnIndex, ranges: &[(Ipv4Addr, Ipv4Addr)]| {
-                networks.extend(ranges.iter().map(|(first, last)| Network {
-                    first: V4Key { vpn, address: *first },
-                    last: V4Key { vpn, address: *last },
-                    since,
-                }));
-            };
             let index = |store: &mut Store<V4Key>, name: &Option<VpnName>| match name {
                 Some(name) => store.vpn(name),
                 None => Some(VpnIndex::DEFAULT),
             };
             for network in &config.networks {
                 if let Some(vpn) = index(store, &network.vpn) {
-                    add(vpn, &network.ranges);
-                }
-            }
-            for source in &config.sources {
-                let Source::KeaMemfile { protocol: Protocol::V4, vpn, .. } = source else { continue };
-                let (Some(id), Some(vpn)) = (store.source(&source.name()), index(store, vpn)) else { continue };
-                if let Some(kea) = self.v4.get(id) {
-                    add(vpn, kea.get().ranges());
+                    networks.extend(networks_of(vpn, &network.ranges, since));
                 }
             }
             store.set_networks(None, &networks);
+            for source in &config.sources {
+                let Source::KeaMemfile { protocol: Protocol::V4, vpn, kea_config, .. } = source else { continue };
+                let (Some(id), Some(vpn)) = (store.source(&source.name()), index(store, vpn)) else { continue };
+                let ranges = match self.v4.read(id) {
+                    Some(kea) => kea.ranges().to_vec(),
+                    None if kea_config.is_none() => Vec::new(),
+                    // What an earlier run knew of it stands.
+                    None => continue,
+                };
+                store.set_networks(Some(id), &networks_of(vpn, &ranges, since));
+            }
         });
     }
 
@@ -114,12 +109,18 @@ impl Configured {
             for source in &config.sources {
                 let Source::KeaMemfile { protocol: Protocol::V6, .. } = source else { continue };
                 let Some(id) = store.source(&source.name()) else { continue };
-                if let Some(kea) = self.v6.get(id) {
-                    store.set_links(Some(id), kea.get().links());
+                if let Some(kea) = self.v6.read(id) {
+                    store.set_links(Some(id), kea.links());
                 }
             }
         });
     }
+}
+
+/// Ranges of addresses as the store has them.
+fn networks_of(vpn: VpnIndex, ranges: &[(Ipv4Addr, Ipv4Addr)], since: Time) -> Vec<Network<V4Key>> {
+    let key = |address| V4Key { vpn, address };
+    ranges.iter().map(|(first, last)| Network { first: key(*first), last: key(*last), since }).collect()
 }
 
 /// The sources of a protocol that have a configuration of Kea's.
@@ -143,19 +144,35 @@ impl<F: kea::Family> KeaConfigs<F> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned()
     }
 
-    fn load(&self, files: Vec<KeaFiles>) -> anyhow::Result<()> {
-        for files in files {
-            let kea = kea::Config::load(&files.config).context("kea-config")?;
-            self.set(kea, &files);
-        }
-        Ok(())
+    /// That of a source, if it has ever been read.
+    fn read(&self, source: SourceId) -> Option<Arc<kea::Config<F>>> {
+        self.get(source).filter(|config| config.is_read()).map(|config| config.get())
     }
 
-    fn reload(&self, files: Vec<KeaFiles>) {
-        for files in files {
+    fn load(&self, all: Vec<KeaFiles>, shared: &SharedStore<F::Key>) {
+        for files in all {
+            let source = files.source;
             match kea::Config::load(&files.config) {
-                Ok(kea) => self.set(kea, &files),
-                Err(problem) => error!("kea-config: the old one stays: {problem}"),
+                Ok(kea) => {
+                    self.set(kea, &files);
+                    shared.write(|store| store.set_configured(source));
+                }
+                Err(problem) if self.read(source).is_some() => error!("kea-config: the old one stays: {problem}"),
+                Err(problem) => {
+                    let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+                    known.entry(source).or_default();
+                    drop(known);
+                    let kept = shared.write(|store| {
+                        let kept = !store.networks_of(Some(source)).is_empty();
+                        if !kept {
+                            store.await_networks(source, &format!("kea-config: {problem}"));
+                        }
+                        kept
+                    });
+                    let stays =
+                        if kept { "what the last run knew of it stays" } else { "what is configured is not known" };
+                    error!("kea-config: {problem}: {stays}, and the lease file is served");
+                }
             }
         }
     }

@@ -150,6 +150,9 @@ impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
                 self.behind();
                 ("polling", Some(reason))
             }
+            Event::Incomplete(reason) => {
+                return (self.warn)(&format!("warning: the server tells what it knows: {reason}"));
+            }
             Event::Refused(reason) => {
                 self.failed.get_or_insert(io::Error::other(Ended::Refused(reason.clone())));
                 return;

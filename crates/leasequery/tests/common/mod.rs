@@ -87,6 +87,12 @@ pub fn leasequery() -> Command {
     command
 }
 
+/// An address that nobody listens on.
+pub fn free_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("its address")
+}
+
 /// Waits for a condition.
 pub fn eventually(what: &str, mut condition: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -102,6 +108,7 @@ pub struct Daemon {
     pub directory: Arc<TempDir>,
     pub ready: String,
     log: Arc<Mutex<String>>,
+    printed: Arc<Mutex<String>>,
 }
 
 impl Daemon {
@@ -121,8 +128,39 @@ impl Daemon {
         Self::start_in(directory, program)
     }
 
-    /// Starts it with what `leasequery.toml` in the directory says.
-    pub fn start_in(directory: Arc<TempDir>, mut program: Command) -> Self {
+    /// Starts it with what `leasequery.toml` in the directory says, and waits until it is ready.
+    pub fn start_in(directory: Arc<TempDir>, program: Command) -> Self {
+        let mut daemon = Self::spawn(directory, program);
+        eventually("it is ready", || !daemon.printed().is_empty() || !daemon.is_running());
+        daemon.ready = daemon.printed();
+        assert!(daemon.ready.starts_with("ready"), "{:?}: {}", daemon.ready, daemon.log());
+        daemon
+    }
+
+    /// Starts it with a configuration and waits until it serves, though there are sources to be waited for.
+    pub fn start_waiting(config: &str) -> Self {
+        let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+        std::fs::write(directory.path().join("leasequery.toml"), config).expect("the configuration is written");
+        Self::start_waiting_in(directory, leasequery())
+    }
+
+    /// The same with what is in the directory.
+    pub fn start_waiting_in(directory: Arc<TempDir>, program: Command) -> Self {
+        let mut daemon = Self::spawn(directory, program);
+        let serving = |log: &str| {
+            log.lines().find(|line| line.contains(" serving v") || line.contains(" ready v")).map(str::to_owned)
+        };
+        eventually("it serves", || serving(&daemon.log()).is_some() || !daemon.is_running());
+        daemon.ready = serving(&daemon.log()).unwrap_or_else(|| panic!("it does not serve: {}", daemon.log()));
+        daemon
+    }
+
+    /// What it has printed on standard output.
+    pub fn printed(&self) -> String {
+        self.printed.lock().expect("not poisoned").clone()
+    }
+
+    fn spawn(directory: Arc<TempDir>, mut program: Command) -> Self {
         let mut child = program
             .args(["serve", "--config"])
             .arg(directory.path().join("leasequery.toml"))
@@ -140,11 +178,16 @@ impl Daemon {
                 log.push('\n');
             }
         });
-        let mut ready = String::new();
-        BufReader::new(child.stdout.take().expect("piped")).read_line(&mut ready).expect("standard output is read");
-        let daemon = Self { child, directory, ready, log };
-        assert!(daemon.ready.starts_with("ready"), "{:?}: {}", daemon.ready, daemon.log());
-        daemon
+        let printed = Arc::new(Mutex::new(String::new()));
+        let (stdout, lines) = (child.stdout.take().expect("piped"), Arc::clone(&printed));
+        std::thread::spawn(move || {
+            for line in BufReader::new(stdout).lines().map_while(Result::ok) {
+                let mut printed = lines.lock().expect("not poisoned");
+                printed.push_str(&line);
+                printed.push('\n');
+            }
+        });
+        Self { child, directory, ready: String::new(), log, printed }
     }
 
     pub fn path(&self, name: &str) -> PathBuf {
@@ -168,7 +211,7 @@ impl Daemon {
     fn find_listener(&self, names: &[&str]) -> SocketAddr {
         let words = self.ready.split_whitespace().filter_map(|word| word.split_once('='));
         let listener = words.into_iter().find(|(name, _)| names.contains(name));
-        listener.and_then(|(_, address)| address.parse().ok()).expect("a listener")
+        listener.and_then(|(_, address)| address.trim_end_matches(':').parse().ok()).expect("a listener")
     }
 
     pub fn configure(&self, config: &str) {

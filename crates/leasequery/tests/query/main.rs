@@ -11,9 +11,7 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use common::v6::{ANNE, BERT, CLEO, LINE_1, LINKS, RELAY, SERVER_ID};
-use common::{
-    Daemon, LISTEN, LISTEN_V6, PATIENCE, PUSH, REQUESTOR, leasequery, listen_udp, network, place, records, stderr,
-};
+use common::{Daemon, LISTEN, LISTEN_V6, PUSH, REQUESTOR, leasequery, listen_udp, network, place, records, stderr};
 use leasequery_wire::{v4, v6};
 use serde_json::{Value, json};
 

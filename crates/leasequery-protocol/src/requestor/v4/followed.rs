@@ -1,4 +1,5 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use leasequery_store::{SourceId, Store, Time, V4Key, VpnIndex};
 
@@ -9,6 +10,8 @@ use crate::follower::{Followed, Origin, Span, Told};
 /// What is followed of a server.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
+    /// Where the one who follows is a server itself.
+    pub listeners: Arc<[SocketAddr]>,
     /// Which VPN; `None` is all that the server tells of.
     pub vpn: Option<VpnChoice>,
     /// Codes of options besides the usual ones.
@@ -22,11 +25,12 @@ impl Followed for V4 {
     const TELLS_CONFIGURED: bool = true;
     const TELLS_ENDS: bool = true;
 
-    fn with_peer(_wanted: &Wanted, peer: IpAddr) -> Self {
-        match peer.to_canonical() {
+    fn with_peer(wanted: &Wanted, peer: IpAddr) -> Self {
+        let protocol = match peer.to_canonical() {
             IpAddr::V4(address) => Self::new(Some(address)),
             IpAddr::V6(_) => Self::new(None),
-        }
+        };
+        protocol.listening(Arc::clone(&wanted.listeners))
     }
 
     fn wants_all_vpns(wanted: &Wanted) -> bool {

@@ -7,7 +7,8 @@ mod query;
 mod record;
 mod single;
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 
 use leasequery_store::Time;
 use leasequery_wire::DecodeError;
@@ -25,16 +26,24 @@ pub use record::{Record, Times};
 pub use single::{Answer, Ignored, SingleQuery, Target, is_full};
 
 /// DHCPv4 on a connection with one server.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct V4 {
     /// Names the server where its messages do not.
     peer: Option<Ipv4Addr>,
+    /// Where this requestor listens itself.
+    listeners: Arc<[SocketAddr]>,
 }
 
 impl V4 {
     /// `peer` is the server's address, for servers that send no server-identifier.
     pub fn new(peer: Option<Ipv4Addr>) -> Self {
-        Self { peer }
+        Self { peer, listeners: Arc::default() }
+    }
+
+    /// Says where this requestor is a server itself, so that nobody waits for it to hear what only it can know.
+    #[must_use]
+    pub fn listening(self, listeners: Arc<[SocketAddr]>) -> Self {
+        Self { listeners, ..self }
     }
 }
 
@@ -91,7 +100,8 @@ impl Memory {
     fn end(mut self, message: &Message<'_>, waited: u32, skew: &mut Skew, arrival: Time) -> Result<Done, DecodeError> {
         self.note(message, waited, skew, arrival)?;
         let (status, text) = status(message)?;
-        let resume_point = self.first_base_time.filter(|_| status == StatusCode::SUCCESS);
+        let resume_point =
+            self.first_base_time.filter(|_| status == StatusCode::SUCCESS || status == StatusCode::UNSPEC_FAIL);
         Ok(Done { status: status.into(), text, resume_point })
     }
 }
@@ -161,11 +171,11 @@ impl Protocol for V4 {
     fn write(&self, query: &Query, xid: u32, out: &mut Vec<u8>) -> Result<Memory, QueryError> {
         let (vpn, catching_up) = match query {
             Query::Bulk(query) => {
-                query.write(xid, out)?;
+                query.write(&self.listeners, xid, out)?;
                 (query.vpn.clone(), false)
             }
             Query::Active(query) => {
-                query.write(xid, out)?;
+                query.write(&self.listeners, xid, out)?;
                 (query.vpn.clone().unwrap_or(VpnChoice::All), query.since.is_some())
             }
         };

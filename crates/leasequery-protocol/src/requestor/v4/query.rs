@@ -1,8 +1,10 @@
 use std::fmt;
+use std::net::SocketAddr;
 
 use leasequery_store::Time;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode, SubOption, Vpn};
 
+use crate::asker;
 use crate::requestor::QueryError;
 
 /// A query over TCP.
@@ -145,7 +147,7 @@ const USUAL: [OptionCode; 10] = [
 
 impl ActiveQuery {
     /// Appends the query as a frame. On an error nothing is appended.
-    pub(super) fn write(&self, xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
+    pub(super) fn write(&self, listeners: &[SocketAddr], xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
         check_qualifiers(self.vpn.as_ref(), &self.options)?;
         let mut writer = MessageWriter::frame(out, &Header::new(BOOT_REQUEST, xid), MessageType::ACTIVE_LEASE_QUERY);
         writer.option(OptionCode::PARAMETER_REQUEST_LIST, &request_list(&self.options));
@@ -155,13 +157,14 @@ impl ActiveQuery {
         if let Some(vpn) = &self.vpn {
             writer.vpn(vpn.selection());
         }
+        say_who_asks(listeners, &mut writer);
         Ok(writer.finish()?)
     }
 }
 
 impl BulkQuery {
     /// Appends the query as a frame. On an error nothing is appended.
-    pub(super) fn write(&self, xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
+    pub(super) fn write(&self, listeners: &[SocketAddr], xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
         self.check()?;
         let mut header = Header::new(BOOT_REQUEST, xid);
         if let Primary::Hardware { htype, address } = &self.primary {
@@ -184,6 +187,7 @@ impl BulkQuery {
         if self.vpn != VpnChoice::Default {
             writer.vpn(self.vpn.selection());
         }
+        say_who_asks(listeners, &mut writer);
         Ok(writer.finish()?)
     }
 
@@ -197,6 +201,12 @@ impl BulkQuery {
             Primary::RelayId(id) => check_length(RELAY_ID, id)?,
         }
         check_qualifiers(Some(&self.vpn), &self.options)
+    }
+}
+
+fn say_who_asks(listeners: &[SocketAddr], writer: &mut MessageWriter<'_>) {
+    if let Some(classes) = asker::write_v4(listeners) {
+        writer.option(OptionCode::USER_CLASS, &classes);
     }
 }
 

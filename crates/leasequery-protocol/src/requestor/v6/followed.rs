@@ -1,4 +1,4 @@
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leasequery_store::{SourceId, Store, Time, V6Key};
@@ -10,6 +10,8 @@ use crate::follower::{Followed, Origin, Span, Told};
 /// What is followed of a server.
 #[derive(Debug, Clone)]
 pub struct Wanted {
+    /// Where the one who follows is a server itself.
+    pub listeners: Arc<[SocketAddr]>,
     /// Whose bindings.
     pub selector: Selector,
     /// Codes of options besides the usual ones.
@@ -26,7 +28,7 @@ impl Followed for V6 {
     const TELLS_ENDS: bool = false;
 
     fn with_peer(wanted: &Wanted, _peer: IpAddr) -> Self {
-        Self::new(Arc::clone(&wanted.client_id))
+        Self::new(Arc::clone(&wanted.client_id)).listening(Arc::clone(&wanted.listeners))
     }
 
     fn wants_all_vpns(_wanted: &Wanted) -> bool {

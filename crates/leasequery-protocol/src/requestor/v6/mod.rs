@@ -6,6 +6,7 @@ mod query;
 mod record;
 mod single;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use leasequery_store::Time;
@@ -27,12 +28,20 @@ const EPOCH: u32 = 946_684_800;
 #[derive(Debug, Clone)]
 pub struct V6 {
     client_id: Arc<[u8]>,
+    /// Where this requestor listens itself.
+    listeners: Arc<[SocketAddr]>,
 }
 
 impl V6 {
     /// `client_id` is the requestor's own DUID.
     pub fn new(client_id: Arc<[u8]>) -> Self {
-        Self { client_id }
+        Self { client_id, listeners: Arc::default() }
+    }
+
+    /// Says where this requestor is a server itself, so that nobody waits for it to hear what only it can know.
+    #[must_use]
+    pub fn listening(self, listeners: Arc<[SocketAddr]>) -> Self {
+        Self { listeners, ..self }
     }
 
     /// Who a LEASEQUERY-REPLY is from, if it is from anybody and for us (RFC 5007 section 4.2.2).
@@ -75,7 +84,8 @@ impl Memory {
     }
 
     fn done(&self, (status, text): (StatusCode, String)) -> Done {
-        let resume_point = self.first_base_time.filter(|_| status == StatusCode::SUCCESS);
+        let resume_point =
+            self.first_base_time.filter(|_| status == StatusCode::SUCCESS || status == StatusCode::UNSPEC_FAIL);
         Done { status: status.into(), text, resume_point }
     }
 }
@@ -107,7 +117,7 @@ impl Protocol for V6 {
     }
 
     fn write(&self, query: &Query, xid: u32, out: &mut Vec<u8>) -> Result<Memory, QueryError> {
-        query.write(&self.client_id, xid, out)?;
+        query.write(&self.client_id, &self.listeners, xid, out)?;
         let catching_up = matches!(query, Query::Active(ActiveQuery { since: Some(_), .. }));
         Ok(Memory { active: Self::is_active(query), catching_up, server: None, first_base_time: None })
     }

@@ -1,9 +1,10 @@
-use std::net::Ipv6Addr;
+use std::net::{Ipv6Addr, SocketAddr};
 
 use leasequery_store::Time;
 use leasequery_wire::v6::{MessageType, MessageWriter, OptionCode, QueryType, is_duid};
 
 use super::EPOCH;
+use crate::asker;
 use crate::requestor::QueryError;
 
 /// A query over TCP.
@@ -129,7 +130,13 @@ pub struct BulkQuery {
 
 impl Query {
     /// Appends the query as a frame. On an error nothing is appended.
-    pub(super) fn write(&self, client_id: &[u8], xid: u32, out: &mut Vec<u8>) -> Result<(), QueryError> {
+    pub(super) fn write(
+        &self,
+        client_id: &[u8],
+        listeners: &[SocketAddr],
+        xid: u32,
+        out: &mut Vec<u8>,
+    ) -> Result<(), QueryError> {
         let (selector, options) = match self {
             Self::Bulk(query) => (&query.selector, &query.options),
             Self::Active(query) => (&query.selector, &query.options),
@@ -142,7 +149,7 @@ impl Query {
                 writer.u32(code, wire_time(time));
             }
         };
-        let writer = match self {
+        let mut writer = match self {
             Self::Bulk(query) => {
                 let mut writer = MessageWriter::frame(out, MessageType::LEASE_QUERY, xid);
                 writer.option(OptionCode::CLIENT_ID, client_id);
@@ -168,6 +175,9 @@ impl Query {
                 writer
             }
         };
+        if let Some(classes) = asker::write_v6(listeners) {
+            writer.option(OptionCode::USER_CLASS, &classes);
+        }
         Ok(writer.finish()?)
     }
 }

@@ -6,13 +6,15 @@ mod reply;
 mod response;
 mod single;
 
-use std::net::Ipv4Addr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use leasequery_store::{Store, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, MIN_MESSAGE, Message, MessageType, StatusCode};
 use leasequery_wire::v4::{MessageWriter, OptionCode};
 use leasequery_wire::{DecodeError, Problem};
+
+use crate::asker;
 
 use super::{Admission, Asked, Beside, CloseReason, Place, Policy, Protocol, Security};
 
@@ -31,13 +33,21 @@ pub struct V4 {
     policy: Arc<Policy>,
     active: bool,
     security: Security,
+    /// Where the requestor is.
+    peer: Option<IpAddr>,
 }
 
 impl V4 {
     /// `server_id` is what replies name as server-identifier (option 54). Active queries are answered only where that
     /// has been enabled (RFC 7724 section 8.1).
     pub fn new(server_id: Ipv4Addr, policy: Arc<Policy>, active: bool) -> Self {
-        Self { server_id, policy, active, security: Security::Off }
+        Self { server_id, policy, active, security: Security::Off, peer: None }
+    }
+
+    /// For a requestor at this address: it may be a server too, that knows what is still waited for here.
+    #[must_use]
+    pub fn with_peer(self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self }
     }
 
     /// Requires TLS: secure mode (RFC 7724 section 8.1).
@@ -78,13 +88,16 @@ impl V4 {
 
     fn query(&self, message: &Message<'_>, beside: Beside, store: &Store<V4Key>) -> Result<V4Query, Refusal> {
         let active = message.message_type() == MessageType::ACTIVE_LEASE_QUERY;
+        let asker = || asker::read_v4(message.option(OptionCode::USER_CLASS), self.peer);
         match beside {
             Beside::Active => {
                 Err(Refusal::not_allowed("an active query is being answered here, and nothing beside it"))
             }
             Beside::Bulk if active => Err(Refusal::not_allowed("an active query has to be alone on its connection")),
-            _ if active => query::active_query(message, self.server_id, &self.policy, store).map(V4Query::Active),
-            _ => BulkQuery::new(message, self.server_id, &self.policy, store).map(V4Query::Bulk),
+            _ if active => {
+                query::active_query(message, self.server_id, &self.policy, asker(), store).map(V4Query::Active)
+            }
+            _ => BulkQuery::new(message, self.server_id, &self.policy, asker(), store).map(V4Query::Bulk),
         }
     }
 }

@@ -1,7 +1,9 @@
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_store::{
+    About, Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
+};
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
 use super::response::{ActiveResponse, Response};
@@ -20,6 +22,10 @@ pub struct BulkQuery {
     after: Option<V4Key>,
     /// The time of the query.
     began: Time,
+    /// Where the requestor listens itself.
+    asker: Vec<SocketAddr>,
+    /// Why the answer cannot be complete: what was not known at any moment of it may be behind the last key.
+    unknown: Option<String>,
     response: Response,
 }
 
@@ -51,6 +57,7 @@ impl BulkQuery {
         message: &Message<'_>,
         server_id: Ipv4Addr,
         policy: &Arc<Policy>,
+        asker: Vec<SocketAddr>,
         store: &Store<V4Key>,
     ) -> Result<Self, Refusal> {
         if !policy.allow.bulk {
@@ -61,7 +68,7 @@ impl BulkQuery {
         let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
         let response = Response::new(message, server_id, policy)?;
         let window = window(message, store)?.for_policy(policy);
-        Ok(Self { primary, vpns, window, after: None, began: store.now(), response })
+        Ok(Self { primary, vpns, window, after: None, began: store.now(), asker, unknown: None, response })
     }
 
     /// Whether an entry is one to tell of.
@@ -69,10 +76,29 @@ impl BulkQuery {
     fn wants(&self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>) -> bool {
         match entry {
             // Ended bindings are told of too if all addresses are asked for (RFC 6926 section 8.2).
+            Entry::Bound(binding) if binding.state() == State::Active => self.window.matches(binding),
             Entry::Bound(binding) => {
-                (self.primary == Primary::All || binding.state() == State::Active) && self.window.matches(binding)
+                self.primary == Primary::All
+                    && self.window.matches(binding)
+                    && (!binding.state().is_ended() || self.is_known(entry, store))
             }
-            Entry::Free { since, .. } => self.window.matches_free(*since, store.history_floor()),
+            Entry::Free { since, .. } => {
+                self.window.matches_free(*since, store.history_floor()) && self.is_known(entry, store)
+            }
+        }
+    }
+
+    /// Whether nobody who has not been heard yet may have leased an address.
+    #[inline]
+    fn is_known(&self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>) -> bool {
+        store.is_known() || store.unknown(About::Key(entry.key()), &self.asker).is_none()
+    }
+
+    /// Notes why not everything is known, if so.
+    fn note_unknown(&mut self, store: &Store<V4Key>) {
+        if self.unknown.is_none() {
+            let about = if self.primary == Primary::All { About::Everything } else { About::Bindings };
+            self.unknown = store.unknown(about, &self.asker).map(|unknown| unknown.to_string());
         }
     }
 
@@ -95,6 +121,7 @@ impl Query<V4Key> for BulkQuery {
     }
 
     fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
+        self.note_unknown(store);
         let mut scan = store.scan(self.primary.selector(), self.vpns, self.after, budget);
         while let Some(entry) = scan.next() {
             if self.wants(&entry, store)
@@ -108,7 +135,10 @@ impl Query<V4Key> for BulkQuery {
         }
         self.after = scan.cursor();
         if scan.is_over() {
-            self.done(store, None, out);
+            // Nothing was broken off, which QueryTerminated would mean (RFC 6926 section 8.5): what is known was told, and the
+            // connection goes on.
+            let unknown = self.unknown.take();
+            self.done(store, unknown.as_deref().map(|text| (StatusCode::UNSPEC_FAIL, text)), out);
             return Progress::Done;
         }
         Progress::More
@@ -132,6 +162,7 @@ pub(super) fn active_query(
     message: &Message<'_>,
     server_id: Ipv4Addr,
     policy: &Arc<Policy>,
+    asker: Vec<SocketAddr>,
     store: &Store<V4Key>,
 ) -> Result<Active<ActiveResponse>, Refusal> {
     if !policy.allow.active {
@@ -148,7 +179,7 @@ pub(super) fn active_query(
     // What is not asked for is told all the same: nothing is said of VPNs, and all updates are to be sent.
     let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::All);
     let response = Response::new(message, server_id, policy)?;
-    Ok(Active::new(ActiveResponse { response, vpns }, since, store))
+    Ok(Active::new(ActiveResponse { response, vpns, asker }, since, store))
 }
 
 fn no_addresses(message: &Message<'_>) -> Result<(), Refusal> {

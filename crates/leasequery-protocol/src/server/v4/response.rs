@@ -1,7 +1,7 @@
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Entry, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_store::{About, Binding, Entry, Store, Time, Unknown, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 use leasequery_wire::v4::{RelayAgentInformation, SubOption};
@@ -132,6 +132,8 @@ pub(super) fn is_own(policy: &Policy, entry: &Entry<'_, V4Key>) -> bool {
 pub struct ActiveResponse {
     pub(super) response: Response,
     pub(super) vpns: VpnRange,
+    /// Where the requestor listens itself.
+    pub(super) asker: Vec<SocketAddr>,
 }
 
 impl Wording<V4Key> for ActiveResponse {
@@ -154,6 +156,10 @@ impl Wording<V4Key> for ActiveResponse {
         let base_time = if self.response.has_base_time() { base_time } else { store.now() };
         let told = self.response.entry(&Entry::Bound(binding), base_time, store, out);
         told.map_err(|error| format!("{}: {error}", key.address))
+    }
+
+    fn unknown<'s>(&self, store: &'s Store<V4Key>) -> Option<Unknown<'s>> {
+        store.unknown(About::Bindings, &self.asker)
     }
 
     /// A status carries base-time whatever was listed: the resume point of a quiet network would grow old without it.

@@ -1,7 +1,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName};
+use leasequery_store::{
+    About, Binding, Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName,
+};
 use leasequery_wire::v4::{BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode};
 use leasequery_wire::v4::{SubOption, Vpn};
 use leasequery_wire::{DecodeError, Problem};
@@ -134,6 +136,8 @@ impl<'m> Query<'m> {
                 match store.lookup(key) {
                     Some(binding) if !self.is_own(&binding) => self.unknown(out),
                     Some(binding) if is_active(&binding, now) => self.active(&binding, &[binding], now, out),
+                    // There is no definitive information (RFC 4388 section 6.4.1), and whoever has it may be another server.
+                    _ if store.unknown(About::Key(key), &[]).is_some() => self.unknown(out),
                     binding if binding.is_some() || store.is_configured(key) => self.unassigned(address, out),
                     _ => self.unknown(out),
                 }

@@ -1,5 +1,6 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use leasequery_store::{Binding, Budget, Entry, Key, Revision, Store, Time, V6Key, VpnRange};
@@ -34,6 +35,10 @@ pub struct BulkQuery {
     /// which of them they were told of. There are far fewer of those than bindings.
     parts: HashMap<u64, V6Key>,
     hasher: RandomState,
+    /// Where the requestor listens itself.
+    asker: Vec<SocketAddr>,
+    /// Why the answer cannot be complete: what was not known at any moment of it may be behind the last key.
+    unknown: Option<String>,
     response: Response,
 }
 
@@ -43,6 +48,7 @@ impl BulkQuery {
         message: &Message<'_>,
         server_id: &Arc<[u8]>,
         policy: &Arc<Policy>,
+        asker: Vec<SocketAddr>,
         store: &Store<V6Key>,
     ) -> Result<Self, Refusal> {
         if !policy.allow.bulk {
@@ -51,7 +57,7 @@ impl BulkQuery {
         let query = message.query().map_err(malformed)?;
         let query = query.ok_or_else(|| Refusal::malformed("there is no OPTION_LQ_QUERY"))?;
         let window = times(message, Some(&query))?;
-        let selection = Selection::new(&query, !window.is_open(), store)?;
+        let selection = Selection::new(&query, !window.is_open(), &asker, store)?;
         Ok(Self {
             legs: selection.legs(store),
             selection,
@@ -63,6 +69,8 @@ impl BulkQuery {
             links: Some(store.links_generation()),
             parts: HashMap::new(),
             hasher: RandomState::new(),
+            asker,
+            unknown: None,
             response: Response::new(message, server_id, policy)?,
         })
     }
@@ -177,8 +185,19 @@ impl Query<V6Key> for BulkQuery {
     }
 
     fn advance(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
+        if self.unknown.is_none() {
+            let unknown = store.unknown(self.selection.about(), &self.asker);
+            self.unknown = unknown.map(|unknown| unknown.to_string());
+        }
         let Some(leg) = self.legs.get(self.leg).copied() else {
-            self.response.end(self.base_time(store), None, out);
+            // Nothing was broken off, which QueryTerminated would mean (RFC 5460 section 5.5): what is known was told, and
+            // the connection goes on.
+            let unknown = self.unknown.take();
+            self.response.end(
+                self.base_time(store),
+                unknown.as_deref().map(|text| (StatusCode::UNSPEC_FAIL, text)),
+                out,
+            );
             return Progress::Done;
         };
         let start = match leg {

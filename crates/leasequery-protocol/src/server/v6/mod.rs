@@ -8,11 +8,14 @@ mod response;
 mod selection;
 mod single;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use leasequery_store::{Store, V6Key};
 use leasequery_wire::v6::{MIN_MESSAGE, Message, MessageType, MessageWriter, OptionCode, StatusCode};
 use leasequery_wire::{DecodeError, TooLong};
+
+use crate::asker;
 
 use super::{Admission, Asked, Beside, CloseReason, Place, Policy, Protocol, Security};
 
@@ -43,13 +46,21 @@ pub struct V6 {
     policy: Arc<Policy>,
     active: bool,
     security: Security,
+    /// Where the requestor is.
+    peer: Option<IpAddr>,
 }
 
 impl V6 {
     /// `server_id` is the server's DUID. Active queries are answered only where that has been enabled (RFC 7653 section
     /// 9.1).
     pub fn new(server_id: Arc<[u8]>, policy: Arc<Policy>, active: bool) -> Self {
-        Self { server_id, policy, active, security: Security::Off }
+        Self { server_id, policy, active, security: Security::Off, peer: None }
+    }
+
+    /// For a requestor at this address: it may be a server too, that knows what is still waited for here.
+    #[must_use]
+    pub fn with_peer(self, peer: IpAddr) -> Self {
+        Self { peer: Some(peer), ..self }
     }
 
     /// Requires TLS: secure mode (RFC 7653 section 9.1).
@@ -82,13 +93,16 @@ impl V6 {
                 text: "active queries are not answered here".to_owned(),
             });
         }
+        let asker = || asker::read_v6(message.options().find(OptionCode::USER_CLASS), self.peer);
         match beside {
             Beside::Active => {
                 Err(Refusal::not_allowed("an active query is being answered here, and nothing beside it"))
             }
             Beside::Bulk if active => Err(Refusal::not_allowed("an active query has to be alone on its connection")),
-            _ if active => response::active_query(message, &self.server_id, &self.policy, store).map(V6Query::Active),
-            _ => BulkQuery::new(message, &self.server_id, &self.policy, store).map(V6Query::Bulk),
+            _ if active => {
+                response::active_query(message, &self.server_id, &self.policy, asker(), store).map(V6Query::Active)
+            }
+            _ => BulkQuery::new(message, &self.server_id, &self.policy, asker(), store).map(V6Query::Bulk),
         }
     }
 

@@ -1,7 +1,8 @@
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Budget, Revision, Store, Time, V6Key};
+use leasequery_store::{About, Binding, Budget, Revision, Store, Time, Unknown, V6Key};
 use leasequery_wire::TooLong;
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 
@@ -112,6 +113,8 @@ pub struct ActiveResponse {
     policy: Arc<Policy>,
     /// What is asked for, if not everything.
     selection: Option<Selection>,
+    /// Where the requestor listens itself.
+    asker: Vec<SocketAddr>,
     /// Changes that were told before their turn, because their client was told of: their turn is passed over.
     ahead: VecDeque<(V6Key, Revision)>,
 }
@@ -208,6 +211,11 @@ impl Wording<V6Key> for ActiveResponse {
         }
     }
 
+    fn unknown<'s>(&self, store: &'s Store<V6Key>) -> Option<Unknown<'s>> {
+        let about = self.selection.as_ref().map_or(About::Bindings, Selection::about);
+        store.unknown(about, &self.asker)
+    }
+
     fn notice(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>) {
         let (kind, status, needs_time) = match notice {
             Notice::ConnectionActive => (MessageType::LEASE_QUERY_DATA, None, false),
@@ -249,6 +257,7 @@ pub(super) fn active_query(
     message: &Message<'_>,
     server_id: &Arc<[u8]>,
     policy: &Arc<Policy>,
+    asker: Vec<SocketAddr>,
     store: &Store<V6Key>,
 ) -> Result<Active<ActiveResponse>, Refusal> {
     let response = Response::new(message, server_id, policy)?;
@@ -260,7 +269,7 @@ pub(super) fn active_query(
     if times.end.is_some() {
         return Err(Refusal::malformed("an active query has no OPTION_LQ_END_TIME"));
     }
-    let selection = query.map(|query| Selection::new(&query, false, store)).transpose()?;
-    let response = ActiveResponse { response, policy: Arc::clone(policy), selection, ahead: VecDeque::new() };
+    let selection = query.map(|query| Selection::new(&query, false, &asker, store)).transpose()?;
+    let response = ActiveResponse { response, policy: Arc::clone(policy), selection, asker, ahead: VecDeque::new() };
     Ok(Active::new(response, times.start, store))
 }

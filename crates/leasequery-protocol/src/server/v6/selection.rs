@@ -1,7 +1,7 @@
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Selector, State, Store, V6Key};
+use leasequery_store::{About, Binding, Selector, State, Store, V6Key};
 use leasequery_wire::v6::{OptionCode, Query, QueryType, Relay, StatusCode};
 
 use super::{Policy, Refusal, malformed};
@@ -34,7 +34,12 @@ impl Selection {
     /// Reads OPTION_LQ_QUERY. RFC 7653 section 8.4 has a requestor ask in bulk for what an active query about everything
     /// could not tell, for which RFC 5460 knows no query. So a query by link that names none is about all links if it is
     /// `timed`, that is if it asks for a span of time; else it is malformed.
-    pub(super) fn new(query: &Query<'_>, timed: bool, store: &Store<V6Key>) -> Result<Self, Refusal> {
+    pub(super) fn new(
+        query: &Query<'_>,
+        timed: bool,
+        asker: &[SocketAddr],
+        store: &Store<V6Key>,
+    ) -> Result<Self, Refusal> {
         let given = (!query.link.is_unspecified()).then_some(query.link);
         let missing = |option: OptionCode| Refusal::malformed(format!("{} has no {option}", query.query_type));
         let by = match query.query_type {
@@ -60,8 +65,11 @@ impl Selection {
             QueryType::BY_LINK_ADDRESS => By::Link,
             other => return Err(Refusal::new(StatusCode::UNKNOWN_QUERY_TYPE, other.to_string())),
         };
-        let unknown =
-            |address| Refusal::new(StatusCode::NOT_CONFIGURED, format!("{address} is on no link of this server"));
+        let unknown = |address| match store.unknown(About::Everything, asker) {
+            // Whoever has not been heard yet may have it.
+            Some(unknown) => Refusal::new(StatusCode::UNSPEC_FAIL, unknown.to_string()),
+            None => Refusal::new(StatusCode::NOT_CONFIGURED, format!("{address} is on no link of this server")),
+        };
         let link = match given {
             Some(given) => Some(store.find_link(given).ok_or_else(|| unknown(given))?),
             None => None,
@@ -73,6 +81,19 @@ impl Selection {
             return Err(unknown(*address));
         }
         Ok(Self { by, link })
+    }
+
+    /// What has to be known so that the answer is complete.
+    pub(super) fn about(&self) -> About<V6Key> {
+        self.link.map_or(About::Bindings, About::Link)
+    }
+
+    /// The same for a query that may be about an address, whose link is known by that.
+    pub(super) fn about_address(&self, store: &Store<V6Key>) -> About<V6Key> {
+        match (&self.by, self.link) {
+            (By::Address(address), None) => store.find_link(*address).map_or(About::Bindings, About::Link),
+            _ => self.about(),
+        }
     }
 
     /// The binding that a query by address is about: that of the address itself, else the longest prefix around it.

@@ -165,7 +165,7 @@ fn find<'s>(
     }
     let query = message.query().map_err(malformed)?;
     let query = query.ok_or_else(|| Refusal::malformed("there is no OPTION_LQ_QUERY"))?;
-    let selection = Selection::new(&query, false, store)?;
+    let selection = Selection::new(&query, false, &[], store)?;
     let plan = ReplyPlan::new(&requested(message, Some(&query))?, false, &policy.withhold);
     let leases = match &selection.by {
         By::Address(address) => match selection.holder(*address, store) {
@@ -194,5 +194,9 @@ fn find<'s>(
     if budget.is_spent() {
         return Err(Refusal::new(StatusCode::UNSPEC_FAIL, TOO_MUCH));
     }
-    Ok(Found::Leases(leases, plan))
+    // That there is none is said only where it is known (RFC 5007 section 4.3.3 takes it for an answer).
+    match store.unknown(selection.about_address(store), &[]) {
+        Some(unknown) if leases.is_empty() => Err(Refusal::new(StatusCode::UNSPEC_FAIL, unknown.to_string())),
+        _ => Ok(Found::Leases(leases, plan)),
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use serde_json::{Map, Value};
@@ -30,24 +31,50 @@ pub enum LeaseFile {
     None(String),
 }
 
-/// A configuration that can be exchanged while somebody uses it.
+/// A configuration that can be exchanged while somebody uses it. It begins as one of which nothing is known.
 #[derive(Debug)]
-pub struct CurrentConfig<F: Family>(RwLock<Arc<Config<F>>>);
+pub struct CurrentConfig<F: Family> {
+    config: RwLock<Arc<Config<F>>>,
+    /// How often it was exchanged.
+    generation: AtomicU64,
+}
 
 impl<F: Family> CurrentConfig<F> {
     /// Begins with `config`.
     pub fn new(config: Config<F>) -> Self {
-        Self(RwLock::new(Arc::new(config)))
+        let current = Self::default();
+        current.set(config);
+        current
+    }
+
+    /// Whether it has ever been read.
+    pub fn is_read(&self) -> bool {
+        self.generation() > 0
+    }
+
+    /// How often it was exchanged.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     /// What holds now.
     pub fn get(&self) -> Arc<Config<F>> {
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// What holds from now on.
     pub fn set(&self, config: Config<F>) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        if self.is_read() && *self.get() == config {
+            return;
+        }
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(config);
+        self.generation.fetch_add(1, Ordering::Release);
+    }
+}
+
+impl<F: Family> Default for CurrentConfig<F> {
+    fn default() -> Self {
+        Self { config: RwLock::new(Arc::new(Config::unread())), generation: AtomicU64::new(0) }
     }
 }
 
@@ -55,6 +82,17 @@ impl<F: Family> CurrentConfig<F> {
 pub(super) type Scopes<'a> = [&'a Map<String, Value>];
 
 impl<F: Family> Config<F> {
+    /// That of which nothing is known.
+    pub(super) fn unread() -> Self {
+        Self {
+            subnets: F::Subnets::default(),
+            count: 0,
+            without_extended_info: Vec::new(),
+            lease_file: LeaseFile::At(F::LEASE_FILE.into()),
+            warnings: Vec::new(),
+        }
+    }
+
     /// Reads Kea's configuration.
     pub fn load(file: &Path) -> Result<Self, JsonError> {
         Self::load_with(file, &crate::files::read)
@@ -69,13 +107,7 @@ impl<F: Family> Config<F> {
 
     pub(super) fn from_json(root: &Value) -> Option<Self> {
         let global = root.get(F::SCOPE)?.as_object()?;
-        let mut config = Self {
-            subnets: F::Subnets::default(),
-            count: 0,
-            without_extended_info: Vec::new(),
-            lease_file: lease_file(global, F::LEASE_FILE),
-            warnings: Vec::new(),
-        };
+        let mut config = Self { lease_file: lease_file(global, F::LEASE_FILE), ..Self::unread() };
         // Kea before 2.6 counts the subnets that have no number, those of shared networks first.
         let mut number = 0;
         // A link is a shared network, or else a subnet.

@@ -8,7 +8,7 @@ use leasequery_store::{SourceId, Store, VpnIndex};
 use tracing::{debug, error, info, warn};
 
 use super::columns::Header;
-use super::config::CurrentConfig;
+use super::config::{CurrentConfig, LeaseFile};
 use super::family::Family;
 use super::files::{FileSet, Identity, Names, Past, Stamp, View, ends_with_newline};
 use super::lines::{Current, Next, SETTLED};
@@ -19,6 +19,7 @@ use super::row::RowError;
 use super::snapshot::Start;
 use super::status::{Complaints, SharedStatus};
 use super::watch::Watch;
+use super::whole::Whole;
 use crate::serve::SharedStore;
 
 /// Follows one lease file for as long as the daemon runs.
@@ -33,7 +34,7 @@ pub struct Follower<F: Family> {
     pub(super) status: Arc<SharedStatus>,
     pub(super) complaints: Complaints,
     pub(super) batch: Batch<F>,
-    current: Option<Current<F>>,
+    pub(super) current: Option<Current<F>>,
     /// The files before that one, all of which has been read.
     pub(super) past: Past,
     /// Which file was read last.
@@ -42,12 +43,15 @@ pub struct Follower<F: Family> {
     odd: Option<(Past, Instant)>,
     rest: Rest,
     /// Why there is nothing to be read, and since when.
-    absent: Option<(Absence, Instant)>,
+    pub(super) absent: Option<(Absence, Instant)>,
     settled: Duration,
     /// Somebody who wrote into the file has closed it.
     closed: bool,
     /// It has been tried to go on where a former run stopped.
     begun: bool,
+    pub(super) whole: Whole,
+    /// Which configuration of Kea's holds.
+    generation: u64,
     /// The files may well be what they were: nothing has been seen that tells otherwise.
     hopeful: bool,
     /// The era of the store's clock in which the files were read.
@@ -58,7 +62,7 @@ pub struct Follower<F: Family> {
 
 /// Why there is nothing that could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Absence {
+pub(super) enum Absence {
     Missing,
     /// An empty file, and no others of which it could be the successor, is no state of anything either.
     Empty,
@@ -77,7 +81,7 @@ impl Absence {
         }
     }
 
-    fn reason(self) -> &'static str {
+    pub(super) fn reason(self) -> &'static str {
         match self {
             Self::Missing => {
                 "there is no such file (if it is mounted into a container by itself, mount its directory instead); \
@@ -135,6 +139,8 @@ impl<F: Family> Follower<F> {
             hopeful: true,
             era,
             read_again_at: None,
+            whole: Whole::default(),
+            generation: 0,
         }
     }
 
@@ -143,11 +149,10 @@ impl<F: Family> Follower<F> {
         Arc::clone(&self.status)
     }
 
-    /// Follows the file until `stop` says so. `loaded` is dropped once the first load has been done, or there is nothing
-    /// to load.
-    pub fn run<T>(mut self, stop: &dyn Fn() -> bool, loaded: T) {
-        let mut loaded = Some(loaded);
+    /// Follows the file until `stop` says so. What it has is known once all of it has been read.
+    pub fn run(mut self, stop: &dyn Fn() -> bool) {
         let begun = Instant::now();
+        self.generation = self.config.as_ref().map_or(0, |config| config.generation());
         // The directory is watched before the first look, so that nothing falls between.
         let mut watch = Watch::new(&self.path);
         let mut pause = PERIOD;
@@ -164,11 +169,8 @@ impl<F: Family> Follower<F> {
                     Some(problem.to_string())
                 }
             };
-            let reads = problem.is_none() && self.current.is_some();
-            // What is known is served, also if there is nothing new to be had.
-            if reads || begun.elapsed() >= PATIENCE {
-                drop(loaded.take());
-            }
+            self.cover(problem.as_deref(), begun.elapsed() >= PATIENCE);
+            self.remind(problem.as_deref());
             self.report(problem);
             self.complaints.sum_up(&self.path);
             watch.wait(pause);
@@ -184,7 +186,7 @@ impl<F: Family> Follower<F> {
     /// Reads what is new, once. `closed` says that somebody who wrote into the file has closed it.
     pub fn look(&mut self, closed: bool) -> io::Result<()> {
         self.closed = closed;
-        let result = self.step();
+        let result = self.read_news();
         if result.is_err() {
             (self.current, self.hopeful) = (None, true);
             self.batch.clear();
@@ -192,6 +194,23 @@ impl<F: Family> Follower<F> {
         result
     }
 
+    /// Reads what is new, if it is in a file at all.
+    fn read_news(&mut self) -> io::Result<()> {
+        if let Some(config) = &self.config {
+            let generation = config.generation();
+            if let LeaseFile::None(reason) = config.get().lease_file() {
+                return Err(io::Error::other(format!("this is no file that Kea keeps its leases in: {reason}")));
+            }
+            // Rows that were read without it, or with another one, are told of with its links and timers.
+            if std::mem::replace(&mut self.generation, generation) != generation && self.begun {
+                self.shared.write(|store| store.set_position(self.source, Vec::new()));
+                return self.begin_again();
+            }
+        }
+        self.step()
+    }
+
+    /// Reads what is new in the files, once.
     fn step(&mut self) -> io::Result<()> {
         let era = self.shared.read(Store::era);
         if std::mem::replace(&mut self.era, era) != era {
@@ -532,7 +551,10 @@ impl<F: Family> Follower<F> {
         self.status.update(|status| {
             if status.problem != problem {
                 match &problem {
-                    Some(problem) => error!("{}: {problem}; what is known goes on being served", self.path.display()),
+                    Some(problem) if self.whole.is_known() => {
+                        error!("{}: {problem}; what is known goes on being served", self.path.display());
+                    }
+                    Some(problem) => error!("{}: {problem}; so its leases are not known", self.path.display()),
                     None => info!("{}: can be read again", self.path.display()),
                 }
                 status.problem = problem;

@@ -25,6 +25,7 @@ mod status;
 pub mod v4;
 pub mod v6;
 mod watch;
+mod whole;
 
 pub use config::{Config, CurrentConfig, LeaseFile};
 pub use family::Family;

@@ -93,6 +93,7 @@ impl<F: Family> Follower<F> {
             });
         }
         let gone = end.ended();
+        self.whole.has_past = !older.is_empty();
         info!("{}: read {} rows in {:.2} s", self.path.display(), pass.rows, start.elapsed().as_secs_f64());
         if gone > 0 {
             info!("{}: {gone} leases are no longer there", self.path.display());

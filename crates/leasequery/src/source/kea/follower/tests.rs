@@ -569,7 +569,7 @@ fn it_runs_until_it_is_told_to_stop() {
     let shared = shared();
     let (follower, stop) = (follower(&kea, &shared), std::sync::atomic::AtomicBool::new(false));
     let status = follower.status();
-    let (loaded, first_load) = std::sync::mpsc::channel::<()>();
+    shared.write(|store| store.await_source(SOURCE, "it has not been read"));
     let eventually = |what: &str, condition: &dyn Fn() -> bool| {
         let start = Instant::now();
         while !condition() {
@@ -579,8 +579,8 @@ fn it_runs_until_it_is_told_to_stop() {
     };
     std::thread::scope(|scope| {
         let stop = &stop;
-        let thread = scope.spawn(move || follower.run(&|| stop.load(std::sync::atomic::Ordering::Relaxed), loaded));
-        assert!(first_load.recv().is_err(), "it is dropped");
+        let thread = scope.spawn(move || follower.run(&|| stop.load(std::sync::atomic::Ordering::Relaxed)));
+        eventually("the first load", &|| shared.read(Store::is_known));
         for round in 0..5 {
             kea.lease(round, round + 1);
             eventually("the lease", &|| active(&shared) == kea.leases);

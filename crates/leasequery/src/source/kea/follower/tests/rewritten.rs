@@ -281,7 +281,7 @@ fn a_copy_over_the_file_is_noticed_while_it_runs() {
     let text = text.replacen(":01,", ":09,", 1) + &kea.row(6, 6);
     std::thread::scope(|scope| {
         let stop = &stop;
-        let thread = scope.spawn(move || follower.run(&|| stop.load(std::sync::atomic::Ordering::Relaxed), ()));
+        let thread = scope.spawn(move || follower.run(&|| stop.load(std::sync::atomic::Ordering::Relaxed)));
         std::thread::sleep(Duration::from_millis(200));
         fs::write(kea.path(""), text).expect("room");
         // Where the system does not tell who has closed the file it takes a minute.
