@@ -178,7 +178,7 @@ fn load(rows: u32) {
         let start = Instant::now();
         // It asks whether to stop before each step: after the first one everything has been read.
         let steps = std::cell::Cell::new(0);
-        follower.run(&|| steps.replace(steps.get() + 1) > 0, ());
+        follower.run(&|| steps.replace(steps.get() + 1) > 0);
         let seconds = start.elapsed().as_secs_f64();
         assert_eq!(shared.read(|store| store.counts().active), rows as usize);
         f64::from(rows) / seconds
