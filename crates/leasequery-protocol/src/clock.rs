@@ -8,49 +8,99 @@ use leasequery_store::Time;
 /// arrival smaller. So the largest such difference is nearest to the truth. Only recent ones count, or a clock that
 /// drifts or is stepped the other way would never be followed: those of this stretch of [`STRETCH`] seconds and of the
 /// one before. A single late message, however late, moves nothing.
+///
+/// Clocks are also stepped, and some are wrong by years. A difference that is far from what was seen before may be that,
+/// or a time that means nothing: it is believed when the next message has it too, and then nothing counts that was seen
+/// before. Until then the message is taken as one that does not say when it was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Skew {
     /// The largest difference in this stretch, server's seconds less local seconds, and when the stretch began.
     current: Option<(i64, Time)>,
     /// The largest difference in the stretch before.
     previous: Option<i64>,
+    /// One that was far off, in the message before.
+    doubted: Option<i64>,
 }
 
 /// Local seconds of a stretch: some keep-alives fit into it, and minutes of late messages do not fill two.
 pub const STRETCH: u32 = 150;
+/// Seconds by which a difference may be off without being doubted: no message that is just late, or was held back, is
+/// so late.
+const FAR: i64 = 3600;
 
 impl Skew {
     /// What was known of a clock earlier.
     pub fn remembered(seconds: i64) -> Self {
-        Self { current: None, previous: Some(seconds) }
+        Self { previous: Some(seconds), ..Self::default() }
     }
 
-    /// Takes the base-time of a message that arrived at `arrival`.
+    /// Takes the base-time of a message that arrived at `arrival`. Says whether it is to be believed.
     #[inline]
-    pub fn observe(&mut self, base_time: Time, arrival: Time) {
-        let seen = i64::from(base_time.0) - i64::from(arrival.0);
+    pub fn observe(&mut self, base_time: Time, arrival: Time) -> bool {
+        let seen = difference(base_time, arrival);
+        if self.known().is_some_and(|known| seen.abs_diff(known) > FAR.unsigned_abs()) && !self.believe(seen) {
+            return false;
+        }
+        self.doubted = None;
         match &mut self.current {
-            Some((largest, began)) if arrival.since(*began) < STRETCH => *largest = seen.max(*largest),
+            // It does not if the local clock was set back.
+            Some((largest, began)) if *began <= arrival && arrival.since(*began) < STRETCH => {
+                *largest = seen.max(*largest);
+            }
             ended => {
                 self.previous = ended.map(|(largest, _)| largest).or(self.previous);
                 self.current = Some((seen, arrival));
             }
         }
+        true
+    }
+
+    /// Takes a base-time that lies in the past: it says nothing of the server's clock, except that this is not behind
+    /// it. Says whether it is to be believed.
+    pub fn observe_past(&mut self, base_time: Time, arrival: Time) -> bool {
+        let seen = difference(base_time, arrival);
+        match self.known() {
+            Some(known) if seen - FAR > known => {
+                let believed = self.believe(seen);
+                if believed {
+                    self.previous = Some(seen);
+                }
+                believed
+            }
+            _ => true,
+        }
+    }
+
+    /// After the server's clock was set back: all that is known is that this is its time.
+    pub fn anew(base_time: Time, arrival: Time) -> Self {
+        Self { current: Some((difference(base_time, arrival), arrival)), ..Self::default() }
+    }
+
+    /// Whether a difference that is far off is true: if it is about that of the message before, it is the only one that
+    /// counts from now on.
+    fn believe(&mut self, seen: i64) -> bool {
+        let again = self.doubted.is_some_and(|doubted| doubted.abs_diff(seen) <= FAR.unsigned_abs());
+        *self = if again { Self::default() } else { Self { doubted: Some(seen), ..*self } };
+        again
+    }
+
+    fn known(&self) -> Option<i64> {
+        self.current.map(|(largest, _)| largest).max(self.previous)
     }
 
     /// Takes the base-time of a message that was asked for so many seconds before it arrived, and may have been stamped at
     /// any time in between: a response that was long in finding something to tell is stamped when it began, or when it
     /// tells. What is known already and agrees with that stays.
-    pub fn observe_late(&mut self, base_time: Time, arrival: Time, waited: u32) {
+    pub fn observe_late(&mut self, base_time: Time, arrival: Time, waited: u32) -> bool {
         let least = i64::from(base_time.0) - i64::from(arrival.0);
         let seen = self.seconds().clamp(least, least + i64::from(waited));
-        self.observe(shift(arrival, seen), arrival);
+        self.observe(shift(arrival, seen), arrival)
     }
 
     /// Seconds by which the server's clock is ahead of the local one. As long as nothing is known they are taken to be
     /// equal (RFC 6926 section 6.2.6).
     pub fn seconds(&self) -> i64 {
-        self.current.map(|(largest, _)| largest).max(self.previous).unwrap_or_default()
+        self.known().unwrap_or_default()
     }
 
     /// A time of the server by the local clock. An infinite time stays infinite.
@@ -68,6 +118,28 @@ impl Skew {
         }
         shift(local, self.seconds())
     }
+}
+
+/// When a message was made, by the server's clock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Made {
+    pub(crate) at: Time,
+    /// The server said so; else it was made about when it came (RFC 7653 section 8.5).
+    pub(crate) said: bool,
+}
+
+impl Made {
+    pub(crate) fn new(base_time: Option<Time>, skew: Skew, arrival: Time) -> Self {
+        base_time.map_or(Self { at: skew.to_server(arrival), said: false }, Self::said)
+    }
+
+    pub(crate) fn said(base_time: Time) -> Self {
+        Self { at: base_time, said: true }
+    }
+}
+
+fn difference(base_time: Time, arrival: Time) -> i64 {
+    i64::from(base_time.0) - i64::from(arrival.0)
 }
 
 /// Keeps to the scale, short of its end, which means infinite.

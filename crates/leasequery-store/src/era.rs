@@ -180,6 +180,8 @@ impl<K: Key> Store<K> {
         if record.revision == Revision::default() || record.revision > self.eras.before {
             return false;
         }
+        let vouched = self.lists.get(record.witnesses).owner().is_some();
+        // What nobody vouches for any more is over, whoever ended it first.
         let ended_by_clock = record.expires().filter(|expires| *expires == record.start && *expires > wall);
         record.rewind(began, true);
         let was = record.state;
@@ -187,8 +189,8 @@ impl<K: Key> Store<K> {
             self.renew_crowds(number);
         }
         let state = match (was, ended_by_clock) {
-            (State::Expired, Some(_)) => State::Active,
-            (State::Available, Some(_)) => State::Abandoned,
+            (State::Expired, Some(_)) if vouched => State::Active,
+            (State::Available, Some(_)) if vouched => State::Abandoned,
             _ => return false,
         };
         if !self.settings.expire {

@@ -34,7 +34,7 @@ fn leases() -> Vec<Value> {
                "relay-agent-information": relay(RELAY_2), "expires": expires}),
         json!({"protocol": "v4", "address": "10.0.0.12", "state": "released", "htype": 1, "mac": "02:00:00:00:00:0a"}),
         json!({"protocol": "v4", "address": "10.0.0.13", "state": "active", "htype": 6, "mac": "02:00:00:00:00:0a",
-               "expires": "2106-02-07T06:28:15Z"}),
+               "expires": "never"}),
         json!({"protocol": "v4", "address": "10.0.0.10", "vpn": "blue", "state": "active", "htype": 1,
                "mac": "02:00:00:00:00:0a", "expires": expires}),
     ]

@@ -46,6 +46,33 @@ fn a_local_clock_that_is_set_back_is_followed() {
     assert_eq!(skew.seconds(), 3600);
 }
 
+#[test]
+fn a_single_time_that_makes_no_sense_spoils_nothing() {
+    let mut skew = Skew::default();
+    assert!(skew.observe(ahead(BASE, 100), Time(BASE)));
+    for absurd in [Time(u32::MAX - 1), Time(0), ahead(BASE, 100_000)] {
+        assert!(!skew.observe(absurd, Time(BASE + 1)));
+        assert_eq!(skew.seconds(), 100);
+        assert!(skew.observe(ahead(BASE + 2, 100), Time(BASE + 2)));
+    }
+    assert!(skew.observe_past(Time(5), Time(BASE + 3)), "what is told of may be long past");
+    assert!(!skew.observe_past(Time(u32::MAX - 1), Time(BASE + 3)), "but not in the next century");
+    assert_eq!(skew.seconds(), 100);
+}
+
+#[test]
+fn a_clock_that_is_stepped_by_years_is_followed_from_the_second_message_on() {
+    const YEAR: i64 = 365 * 86_400;
+    for step in [YEAR, -YEAR, 2 * 3600, -2 * 3600] {
+        let mut skew = Skew::default();
+        skew.observe(ahead(BASE, 7), Time(BASE));
+        assert!(!skew.observe(ahead(BASE + 1, step), Time(BASE + 1)));
+        assert_eq!(skew.seconds(), 7);
+        assert!(skew.observe(ahead(BASE + 9, step + 1), Time(BASE + 9)));
+        assert_eq!(skew.seconds(), step + 1);
+    }
+}
+
 //= rfc2132-9.2-01
 #[test]
 fn infinite_stays_infinite_and_nothing_else_becomes_it() {

@@ -4,7 +4,7 @@ use std::time::Duration;
 use leasequery_store::{Budget, Store, SweepEnd, Time};
 
 use super::ranges::Ranges;
-use super::{Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
+use super::{BACK, Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
 use crate::code::StatusCode;
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
@@ -284,6 +284,10 @@ impl<P: Followed> Follower<P> {
                 }
             }
             Job::Poll => {
+                if before.is_some_and(|before| resume.plus(BACK) < before) {
+                    // Its clock was set back, and what changed in between may have been passed over.
+                    self.sweep_by(now);
+                }
                 self.resume = Some(resume);
                 if !self.active.is_down() {
                     // What it would tell now may be older than what has just been told.

@@ -86,6 +86,9 @@ const PATIENCE: u32 = 3;
 const MAX_BACKOFF: u32 = 64;
 /// Seconds by which the server's clock may move against ours before all times are asked for anew.
 const STEP: u64 = 2;
+/// Seconds by which base-times may run back without meaning that the server's clock was set back: a server keeps to its
+/// order, and waits for a clock that is a little behind.
+const BACK: u32 = 10;
 
 /// A server being followed.
 ///
@@ -131,6 +134,8 @@ pub struct Follower<P: Followed> {
     /// last time either.
     untaken: Untaken,
     sweeps_help: bool,
+    /// What our own clock showed when we last looked, and when that was.
+    looked: Option<(Duration, Time)>,
     active: Half<Session<P>>,
     bulk: Half<Bulk<P>>,
     /// Whether the server knows what it means to ask for all VPNs.
@@ -251,6 +256,7 @@ impl<P: Followed> Follower<P> {
             ask_at: Duration::ZERO,
             untaken: Untaken::default(),
             sweeps_help: true,
+            looked: None,
             active: Half::new(settings.retry),
             bulk: Half::new(settings.retry),
             all_vpns: true,
@@ -368,6 +374,7 @@ impl<P: Followed> Follower<P> {
         budget: usize,
     ) -> bool {
         self.report(observer);
+        self.follow_own_clock(now, store);
         let mut more = self.advance_active(now, store, observer, budget);
         self.report(observer);
         more |= self.advance_bulk(now, store, observer, budget);
@@ -410,6 +417,32 @@ impl<P: Followed> Follower<P> {
             Link::Active => self.active.session_mut().map(|session| &mut session.connection),
             Link::Bulk => self.bulk.session_mut().map(|bulk| &mut bulk.connection),
         }
+    }
+
+    /// Looks whether our own clock was stepped. Then all that was known of the server's means nothing any more, and all
+    /// that was converted has to be asked for again.
+    fn follow_own_clock(&mut self, now: Duration, store: &Store<P::Key>) {
+        let wall = store.now();
+        let Some((then, showed)) = self.looked.replace((now, wall)) else { return };
+        let due = u64::from(showed.0).saturating_add(now.saturating_sub(then).as_secs());
+        if u64::from(wall.0).abs_diff(due) <= u64::from(leasequery_store::BACK) {
+            return;
+        }
+        self.skew = Skew::default();
+        if let Some(connection) = self.connection(Link::Active) {
+            connection.set_skew(Skew::default());
+        }
+        // What it told so far was converted by the clock of before.
+        self.bulk.state = State::Down;
+        self.bulk.pace.clear(now);
+        self.sweep_by(now);
+    }
+
+    /// What was told up to some time is worth nothing: the server's clock was set back. Once it has passed that time
+    /// again it would take it for one that it knows all about. Everything has to be asked for.
+    fn lose_position(&mut self) {
+        self.resume = Some(Time::default());
+        self.held = None;
     }
 
     /// When the active connection is to be opened, if it is.

@@ -3,7 +3,8 @@ use std::time::Duration;
 use leasequery_store::{Store, Time};
 
 use super::bulk::reason;
-use super::{Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, State};
+use super::{BACK, Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, State};
+use crate::clock::Skew;
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
 use crate::requestor::{ActiveStatus, Connection, Failure};
@@ -76,6 +77,8 @@ impl<P: Followed> Follower<P> {
     ) -> Result<bool, Ending> {
         let timed_out = session.connection.handle_timeout(now).err();
         let origin = if session.catching_up { Origin::CatchUp } else { Origin::Live };
+        // The server's time, if all that was known of its clock is worth nothing.
+        let mut anew = None;
         let base_time = match session.connection.poll_event(now, store.now()) {
             Ok(None) => return Ok(false),
             Err(failure) => return Err(self.judge(session.answered, &timed_out.unwrap_or(failure))),
@@ -124,10 +127,8 @@ impl<P: Followed> Follower<P> {
                             self.bulk.pace.clear(now);
                         }
                         if base_time < session.since {
-                            // Its clock was set back. Once it has passed that time again it would take it for one that
-                            // it knows all about.
-                            self.resume = Some(Time::default());
-                            self.held = None;
+                            self.lose_position();
+                            anew = base_time;
                         }
                         self.gap = Some(Gap { since: session.since, until: base_time, filled: false });
                         self.events.push_back(Event::DataMissing);
@@ -150,6 +151,9 @@ impl<P: Followed> Follower<P> {
             // The protocol tells of the end of an active response by its status.
             Ok(Some(Message::Done { .. } | Message::Discarded { .. })) => None,
         };
+        if let Some(base_time) = anew {
+            session.connection.set_skew(Skew::anew(base_time, store.now()));
+        }
         if !std::mem::replace(&mut session.answered, true) {
             if self.polling.take().is_some() {
                 // It would move the resume point past what is being told here.
@@ -160,10 +164,13 @@ impl<P: Followed> Follower<P> {
             self.active.pace.answered(&mut self.random);
         }
         if !session.catching_up {
-            self.skew = session.connection.skew();
             if let Some(base_time) = base_time {
+                if self.told.is_some_and(|told| base_time.plus(BACK) < told) {
+                    self.set_back(session, base_time, now, store);
+                }
                 self.told_until(base_time);
             }
+            self.skew = session.connection.skew();
         }
         // What happened comes before what follows from it.
         self.report(observer);
@@ -177,6 +184,17 @@ impl<P: Followed> Follower<P> {
         if self.sweeps_help {
             self.sweep_soon(now);
         }
+    }
+
+    /// The server's clock was set back in the middle of a response, and it does not say so: all is to be asked for again.
+    fn set_back(&mut self, session: &mut Session<P>, base_time: Time, now: Duration, store: &Store<P::Key>) {
+        session.connection.set_skew(Skew::anew(base_time, store.now()));
+        self.told = None;
+        self.lose_position();
+        self.gap = Some(Gap { since: None, until: None, filled: false });
+        self.bulk.state = State::Down;
+        self.bulk.pace.clear(now);
+        self.events.push_back(Event::DataMissing);
     }
 
     /// Everything up to a time has been told, but for the gap.

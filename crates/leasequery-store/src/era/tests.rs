@@ -131,9 +131,22 @@ fn what_a_source_ended_stays_ended() {
 }
 
 #[test]
+fn what_nobody_vouches_for_any_more_stays_ended() {
+    let mut store = begin(T);
+    lease(&mut store, 1, T.plus(3000));
+    store.advance(T.plus(3100));
+    // By now its server has forgotten it.
+    store.begin_sweep(SOURCE);
+    assert!(store.end_sweep(SOURCE, &mut crate::SweepEnd::default(), &Budget::unlimited()));
+    store.advance(T.plus(100));
+    assert_eq!((store.era(), state(&store, 1)), (1, Some(State::Expired)));
+}
+
+#[test]
 fn putting_right_is_done_in_bites_and_until_then_nothing_is_settled() {
     let mut store = Store::new(Settings::default());
     store.advance(T);
+    store.source("kea");
     for number in 0..3000_u16 {
         let key = V4Key::new(Ipv4Addr::from_bits(0x0a00_0000 + u32::from(number)));
         store.commit(SOURCE, &Update { expires: Some(T.plus(3000)), ..Update::new(key, State::Active) });

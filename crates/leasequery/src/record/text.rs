@@ -4,6 +4,8 @@ use std::io::Write;
 use std::net::Ipv4Addr;
 
 use jiff::Timestamp;
+use jiff::civil::date as date_of;
+use jiff::fmt::temporal::Pieces;
 use leasequery_store::{Time, VpnName};
 use leasequery_wire::v4::Vpn;
 
@@ -60,8 +62,15 @@ pub(super) fn push_address(out: &mut Vec<u8>, address: Ipv4Addr) {
     }
 }
 
-/// Appends a time as RFC 3339 in UTC. A lease without end has the last time of the scale, 2106-02-07T06:28:15Z.
+/// What is written for the end of a lease that has none; RFC 3339 has no such time.
+const NEVER: &str = "never";
+
+/// Appends a time as RFC 3339 in UTC.
 pub(super) fn push_time(out: &mut Vec<u8>, time: Time) {
+    if time == Time::INFINITE {
+        out.extend_from_slice(NEVER.as_bytes());
+        return;
+    }
     let mut text = *b"0000-00-00T00:00:00Z";
     let (days, second) = (time.0 / 86_400, time.0 % 86_400);
     let (year, month, day) = date(days);
@@ -130,16 +139,29 @@ pub fn parse_mac(text: &str) -> Result<Vec<u8>, String> {
 pub fn parse_time(text: &str) -> Result<Time, String> {
     let seconds = match text.parse::<i64>() {
         Ok(seconds) => seconds,
-        Err(_) => text
-            .parse::<Timestamp>()
-            .map_err(|_| format!("'{text}' is neither an RFC 3339 time nor seconds since 1970"))?
-            .as_second(),
+        Err(_) => match text.parse::<Timestamp>() {
+            Ok(time) => time.as_second(),
+            Err(_) if is_last_day(text) => i64::MAX,
+            Err(_) => return Err(format!("'{text}' is neither an RFC 3339 time nor seconds since 1970")),
+        },
     };
     match u32::try_from(seconds) {
         Ok(seconds) => Ok(Time(seconds)),
         Err(_) if seconds > 0 => Ok(Time::INFINITE),
         Err(_) => Err(format!("'{text}' is before 1970")),
     }
+}
+
+/// Whether a text is a time on the last day that RFC 3339 has, of which jiff cannot take all of in UTC. It is what some
+/// write for a lease without end.
+fn is_last_day(text: &str) -> bool {
+    let pieces = Pieces::parse(text).ok().filter(|pieces| pieces.time().is_some() && pieces.offset().is_some());
+    pieces.is_some_and(|pieces| pieces.date() >= date_of(9999, 12, 30))
+}
+
+/// Reads a time at which something ends, if it does.
+pub fn parse_end(text: &str) -> Result<Time, String> {
+    if text == NEVER { Ok(Time::INFINITE) } else { parse_time(text) }
 }
 
 /// Reads the name of a VPN: `OUI:INDEX` in hex, or any other ASCII text (RFC 6607 section 3.5).

@@ -7,7 +7,7 @@ use leasequery_store::Time;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-use crate::record::parse_time;
+use crate::record::parse_end;
 
 /// What somebody says about one address: the record as it is printed, less what is of no account here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
@@ -103,7 +103,7 @@ impl Leases {
 
 fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Time>, D::Error> {
     let text = Option::<String>::deserialize(deserializer)?;
-    text.map(|text| parse_time(&text)).transpose().map_err(serde::de::Error::custom)
+    text.map(|text| parse_end(&text)).transpose().map_err(serde::de::Error::custom)
 }
 
 impl Lease {

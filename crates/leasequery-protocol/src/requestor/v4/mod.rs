@@ -18,7 +18,7 @@ use leasequery_wire::v4::{
 };
 
 use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Refusal, Violation};
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, VpnChoice};
@@ -62,8 +62,8 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// Notes what a message tells about its response, and gives the base-time that its times count from. `waited` is for
-    /// how many seconds the first message of a bulk response was waited for.
+    /// Notes what a message tells about its response, and gives its base-time if it is to be believed. `waited` is for how
+    /// many seconds the first message of a bulk response was waited for.
     #[inline]
     fn note(
         &mut self,
@@ -71,13 +71,12 @@ impl Memory {
         waited: u32,
         skew: &mut Skew,
         arrival: Time,
-    ) -> Result<Time, DecodeError> {
-        let base_time = base_time(message)?;
-        match base_time.filter(|_| !self.catching_up) {
-            Some(base_time) if waited > 0 => skew.observe_late(base_time, arrival, waited),
-            Some(base_time) => skew.observe(base_time, arrival),
-            None => {}
-        }
+    ) -> Result<Option<Time>, DecodeError> {
+        let base_time = base_time(message)?.filter(|base_time| match waited {
+            _ if self.catching_up => skew.observe_past(*base_time, arrival),
+            0 => skew.observe(*base_time, arrival),
+            waited => skew.observe_late(*base_time, arrival, waited),
+        });
         if self.server_id.is_none() {
             self.server_id = message.server_identifier()?;
         }
@@ -85,8 +84,7 @@ impl Memory {
             self.begun = true;
             self.first_base_time = base_time.map(|base_time| base_time.minus(waited));
         }
-        // A server that does not know the option has made the message about when it came.
-        Ok(base_time.unwrap_or_else(|| skew.to_server(arrival)))
+        Ok(base_time)
     }
 
     fn check_vpn(&self, found: Vpn<'_>) -> Result<(), Violation> {
@@ -127,7 +125,6 @@ fn active_status<'a>(
     arrival: Time,
 ) -> Result<Event<Record<'a>>, Fault> {
     let (xid, kind) = (message.xid(), message.message_type());
-    let base_time = base_time(message)?;
     let (code, text) = status(message)?;
     let status = match code {
         code if kind == MessageType::LEASE_QUERY_DONE => ActiveStatus::Ended(code.into()),
@@ -144,7 +141,7 @@ fn active_status<'a>(
     if matches!(status, ActiveStatus::CatchUpComplete | ActiveStatus::DataMissing) {
         memory.catching_up = false;
     }
-    memory.note(message, 0, skew, arrival)?;
+    let base_time = memory.note(message, 0, skew, arrival)?;
     if matches!(status, ActiveStatus::Ended(_)) {
         outstanding.end(xid, kind)?;
     }
@@ -237,7 +234,7 @@ fn read<'a>(
     if kind != MessageType::LEASE_ACTIVE && kind != MessageType::LEASE_UNASSIGNED {
         return Err(Violation::UnexpectedType(kind.into()).into());
     }
-    let made = memory.note(&message, waited, skew, arrival)?;
+    let base_time = memory.note(&message, waited, skew, arrival)?;
     if let Some(status) = message.status()?
         && status.code != StatusCode::SUCCESS
     {
@@ -245,7 +242,6 @@ fn read<'a>(
         return Ok(Event::Failed { xid, about, status: status.code.into(), text: status.text.into_owned() });
     }
     if active && is_empty(&message) {
-        let base_time = base_time(&message)?;
         return Ok(Event::Status { xid, status: ActiveStatus::Alive, base_time, text: String::new() });
     }
     if message.ciaddr().is_unspecified() {
@@ -253,5 +249,5 @@ fn read<'a>(
     }
     memory.check_vpn(message.vpn()?.unwrap_or(Vpn::Default))?;
     let server = memory.server_id.or(peer);
-    Ok(Event::Record { xid, record: Record::new(message, made, server, *skew)? })
+    Ok(Event::Record { xid, record: Record::new(message, Made::new(base_time, *skew, arrival), server, *skew)? })
 }

@@ -4,14 +4,14 @@ use leasequery_store::{Hardware, Time};
 use leasequery_wire::DecodeError;
 use leasequery_wire::v4::{Message, MessageType, OptionCode, RelayAgentInformation, State, Vpn};
 
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 /// What a server says about one address. Times are by the local clock, unless said otherwise.
 #[derive(Debug)]
 pub struct Record<'a> {
     message: Message<'a>,
     state: State,
-    base_time: Time,
+    made: Made,
     server: Option<Ipv4Addr>,
     times: Times,
     remote: bool,
@@ -56,7 +56,7 @@ impl<'a> Record<'a> {
     /// Reads all options with a fixed form, so that nothing can fail later on. The VPN has been read by the caller.
     pub(super) fn new(
         message: Message<'a>,
-        base_time: Time,
+        made: Made,
         server: Option<Ipv4Addr>,
         skew: Skew,
     ) -> Result<Self, DecodeError> {
@@ -66,11 +66,11 @@ impl<'a> Record<'a> {
             MessageType::LEASE_ACTIVE => State::ACTIVE,
             _ => said.filter(|state| *state != State::ACTIVE).unwrap_or(State::AVAILABLE),
         };
-        let ago = |seconds: Option<u32>| seconds.map(|seconds| skew.to_local(base_time.minus(seconds)));
+        let ago = |seconds: Option<u32>| seconds.map(|seconds| skew.to_local(made.at.minus(seconds)));
         let ahead = |seconds: Option<u32>| {
             seconds.map(|seconds| match seconds {
                 u32::MAX => Time::INFINITE,
-                seconds => skew.to_local(Time(base_time.0.saturating_add(seconds).min(u32::MAX - 1))),
+                seconds => skew.to_local(Time(made.at.0.saturating_add(seconds).min(u32::MAX - 1))),
             })
         };
         let times = Times {
@@ -82,7 +82,7 @@ impl<'a> Record<'a> {
         };
         // Absent is local (RFC 6926 section 6.2.8).
         let remote = message.data_source()?.is_some_and(leasequery_wire::v4::DataSource::is_remote);
-        Ok(Self { message, state, base_time, server, times, remote })
+        Ok(Self { message, state, made, server, times, remote })
     }
 
     /// The address.
@@ -118,12 +118,13 @@ impl<'a> Record<'a> {
 
     /// When the server made the message, by the server's clock.
     pub fn base_time(&self) -> Time {
-        self.base_time
+        self.made.at
     }
 
-    /// Whether the server said so: if it did not, [`base_time`](Self::base_time) is when the message came.
+    /// Whether the server said so: if it did not, or nothing that is to be believed, [`base_time`](Self::base_time) is when
+    /// the message came.
     pub fn has_base_time(&self) -> bool {
-        self.message.option(OptionCode::BASE_TIME).is_some()
+        self.made.said
     }
 
     /// The server, as the first message of the response named it.

@@ -13,7 +13,7 @@ use super::query::{
     request_list,
 };
 use super::{QueryError, Record};
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 /// What fits an Ethernet frame: with less, a server leaves out options (RFC 2131 section 2).
 const MAX_DATAGRAM: u16 = 1500;
@@ -228,6 +228,6 @@ fn known(message: Message<'_>, peer: Option<Ipv4Addr>, arrival: Time) -> Result<
     if let Some(base_time) = base_time {
         skew.observe(base_time, arrival);
     }
-    let record = Record::new(message, base_time.unwrap_or(arrival), server, skew)?;
+    let record = Record::new(message, Made::new(base_time, skew, arrival), server, skew)?;
     Ok(if active { Answer::Active { record, addresses } } else { Answer::Unassigned(record) })
 }

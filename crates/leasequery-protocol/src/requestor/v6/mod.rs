@@ -14,7 +14,7 @@ use leasequery_wire::DecodeError;
 use leasequery_wire::v6::{MAX_TRANSACTION_ID, MIN_MESSAGE, Message, MessageType, MessageWriter, StatusCode};
 
 use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Refusal, Violation};
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, Selector};
@@ -67,20 +67,24 @@ pub struct Memory {
     server: Option<Arc<[u8]>>,
     /// Base-time of that message, less the time for which it was waited for.
     first_base_time: Option<Time>,
+    /// The base-time of the latest message, if it is to be believed.
+    base_time: Option<Time>,
+    begun: bool,
 }
 
 impl Memory {
-    /// Notes the time that a message tells, and gives the base-time that its times count from. `waited` is for how many
-    /// seconds the first message of a bulk response was waited for.
-    fn note(&self, message: &Message<'_>, waited: u32, skew: &mut Skew, arrival: Time) -> Result<Time, DecodeError> {
-        let base_time = base_time(message)?;
-        match base_time.filter(|_| !self.catching_up) {
-            Some(base_time) if waited > 0 => skew.observe_late(base_time, arrival, waited),
-            Some(base_time) => skew.observe(base_time, arrival),
-            None => {}
+    /// Notes the base-time of a message if it is to be believed. `waited` is for how many seconds the first message of a
+    /// bulk response was waited for.
+    fn note(&mut self, message: &Message<'_>, waited: u32, skew: &mut Skew, arrival: Time) -> Result<(), DecodeError> {
+        self.base_time = base_time(message)?.filter(|base_time| match waited {
+            _ if self.catching_up => skew.observe_past(*base_time, arrival),
+            0 => skew.observe(*base_time, arrival),
+            waited => skew.observe_late(*base_time, arrival, waited),
+        });
+        if !std::mem::replace(&mut self.begun, true) {
+            self.first_base_time = self.base_time.map(|base_time| base_time.minus(waited));
         }
-        // Without it times count from when the message came (RFC 7653 section 8.5).
-        Ok(base_time.unwrap_or_else(|| skew.to_server(arrival)))
+        Ok(())
     }
 
     fn done(&self, (status, text): (StatusCode, String)) -> Done {
@@ -119,7 +123,8 @@ impl Protocol for V6 {
     fn write(&self, query: &Query, xid: u32, out: &mut Vec<u8>) -> Result<Memory, QueryError> {
         query.write(&self.client_id, &self.listeners, xid, out)?;
         let catching_up = matches!(query, Query::Active(ActiveQuery { since: Some(_), .. }));
-        Ok(Memory { active: Self::is_active(query), catching_up, server: None, first_base_time: None })
+        let active = Self::is_active(query);
+        Ok(Memory { active, catching_up, server: None, first_base_time: None, base_time: None, begun: false })
     }
 
     /// No options (RFC 7653 section 8.1).
@@ -159,7 +164,6 @@ impl Protocol for V6 {
             match kind {
                 MessageType::LEASE_QUERY_REPLY if memory.server.is_none() => {
                     memory.server = Some(self.check(&message)?);
-                    memory.first_base_time = base_time(&message)?.map(|base_time| base_time.minus(waited));
                 }
                 MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE if memory.server.is_some() => {}
                 MessageType::LEASE_QUERY_REPLY | MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE => {
@@ -177,12 +181,11 @@ impl Protocol for V6 {
             }
         }
         let memory = outstanding.find(xid, kind)?;
-        let base_time = if nth == 0 {
-            memory.note(&message, waited, skew, arrival)?
-        } else {
-            base_time(&message)?.unwrap_or_else(|| skew.to_server(arrival))
-        };
-        match Record::new(message, nth, base_time, memory.server.as_ref(), *skew)? {
+        if nth == 0 {
+            memory.note(&message, waited, skew, arrival)?;
+        }
+        let made = Made::new(memory.base_time, *skew, arrival);
+        match Record::new(message, nth, made, memory.server.as_ref(), *skew)? {
             Some(record) => {
                 let more = !record.is_last();
                 Ok((Event::Record { xid, record }, more))
@@ -210,13 +213,16 @@ fn about_bulk<'a>(
         _ => false,
     };
     if ends {
-        let memory = outstanding.end(xid, kind)?;
+        let mut memory = outstanding.end(xid, kind)?;
         memory.note(message, waited, skew, arrival)?;
         return Ok(Some(Event::Done { xid, done: memory.done(status) }));
     }
     Ok(match status {
         (StatusCode::SUCCESS, _) => None,
-        (status, text) => Some(Event::Failed { xid, about: "a client".to_owned(), status: status.into(), text }),
+        (status, text) => {
+            outstanding.find(xid, kind)?.note(message, waited, skew, arrival)?;
+            Some(Event::Failed { xid, about: "a client".to_owned(), status: status.into(), text })
+        }
     })
 }
 
@@ -244,8 +250,9 @@ fn about_active<'a>(
         memory.catching_up = false;
     }
     memory.note(message, 0, skew, arrival)?;
+    let base_time = memory.base_time;
     if matches!(status, ActiveStatus::Ended(_)) {
         outstanding.end(xid, kind)?;
     }
-    Ok(Some(Event::Status { xid, status, base_time: base_time(message)?, text }))
+    Ok(Some(Event::Status { xid, status, base_time, text }))
 }

@@ -4,7 +4,7 @@ use leasequery_store::{Time, V6Key};
 use leasequery_wire::DecodeError;
 use leasequery_wire::v6::{ClientData, INFINITE, Lease, Message, OptionCode, Relay, RelayData};
 
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 /// What a server says about one lease of a client. Times are by the local clock, unless said otherwise.
 #[derive(Debug)]
@@ -16,7 +16,7 @@ pub struct Record<'a> {
     /// The first address of the client that the same message tells of: what else it tells of is on the same link.
     on_link: Option<std::net::Ipv6Addr>,
     last: bool,
-    base_time: Time,
+    made: Made,
     server: Option<Arc<[u8]>>,
     times: Times,
 }
@@ -48,7 +48,7 @@ impl<'a> Record<'a> {
     pub(super) fn new(
         message: Message<'a>,
         nth: usize,
-        base_time: Time,
+        made: Made,
         server: Option<&Arc<[u8]>>,
         skew: Skew,
     ) -> Result<Option<Self>, DecodeError> {
@@ -73,15 +73,15 @@ impl<'a> Record<'a> {
         let Some(lease) = found else { return Ok(None) };
         let ahead = |seconds: u32| match seconds {
             INFINITE => Time::INFINITE,
-            seconds => skew.to_local(Time(base_time.0.saturating_add(seconds).min(u32::MAX - 1))),
+            seconds => skew.to_local(Time(made.at.0.saturating_add(seconds).min(u32::MAX - 1))),
         };
         let times = Times {
-            last_transaction: skew.to_local(base_time.minus(elapsed)),
+            last_transaction: skew.to_local(made.at.minus(elapsed)),
             preferred: (lease.valid > 0).then(|| ahead(lease.preferred)),
             expires: (lease.valid > 0).then(|| ahead(lease.valid)),
         };
         let last = count == nth + 1;
-        Ok(Some(Self { message, data, client_id, lease, on_link, last, base_time, server: server.cloned(), times }))
+        Ok(Some(Self { message, data, client_id, lease, on_link, last, made, server: server.cloned(), times }))
     }
 
     /// Whether it is the last one of its message.
@@ -119,12 +119,13 @@ impl<'a> Record<'a> {
 
     /// When the server made the message, by the server's clock.
     pub fn base_time(&self) -> Time {
-        self.base_time
+        self.made.at
     }
 
-    /// Whether the server said so: if it did not, [`base_time`](Self::base_time) is when the message came.
+    /// Whether the server said so: if it did not, or nothing that is to be believed, [`base_time`](Self::base_time) is when
+    /// the message came.
     pub fn has_base_time(&self) -> bool {
-        self.message.options().find(OptionCode::BASE_TIME).is_some()
+        self.made.said
     }
 
     /// The server's DUID.

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use super::query::{Primary, Selector, wanted};
 use super::{QueryError, Record, status};
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 /// A query over UDP (RFC 5007 section 4.3.1).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,7 +96,8 @@ impl SingleQuery {
             skew.observe(base_time, arrival);
         }
         let mut records = Vec::new();
-        while let Some(record) = Record::new(message, records.len(), base_time.unwrap_or(arrival), Some(&server), skew)?
+        while let Some(record) =
+            Record::new(message, records.len(), Made::new(base_time, skew, arrival), Some(&server), skew)?
         {
             let last = record.is_last();
             records.push(record);

@@ -5,7 +5,7 @@ use leasequery_store::{Hardware, Outcome, SourceId, Start, State, Store, Time, U
 use leasequery_wire::v4::{RelayAgentInformation, SubOption};
 
 use super::{Raw, RecordError, error, field, has_none, options, parse_id};
-use crate::record::{parse_hex, parse_mac, parse_time, parse_vpn};
+use crate::record::{parse_end, parse_hex, parse_mac, parse_time, parse_vpn};
 
 /// A DHCPv4 record, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,9 +58,9 @@ impl V4Input {
             client_id: field("client-id", raw.client_id, parse_id)?,
             start_of_state: field("start-time-of-state", raw.start_time_of_state, parse_time)?,
             last_transaction: field("client-last-transaction-time", raw.client_last_transaction_time, parse_time)?,
-            expires: field("expires", raw.expires, parse_time)?,
-            renews: field("renews", raw.renews, parse_time)?,
-            rebinds: field("rebinds", raw.rebinds, parse_time)?,
+            expires: field("expires", raw.expires, parse_end)?,
+            renews: field("renews", raw.renews, parse_end)?,
+            rebinds: field("rebinds", raw.rebinds, parse_end)?,
             relay_info,
             remote_id: field("remote-id", raw.remote_id, parse_id)?,
             relay_id: field("relay-id", raw.relay_id, parse_id)?,

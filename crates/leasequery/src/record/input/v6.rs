@@ -5,7 +5,7 @@ use leasequery_store::{Outcome, SourceId, Start, State, Store, Time, Update, V6K
 use leasequery_wire::v6::{OptionCode, Options, Relay, is_duid, write_relayed};
 
 use super::{Raw, RecordError, error, field, has_none, options, parse_id};
-use crate::record::{parse_hex, parse_mac, parse_time};
+use crate::record::{parse_end, parse_hex, parse_mac, parse_time};
 
 /// A DHCPv6 record, checked.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,8 +53,8 @@ impl V6Input {
             return Err(error("duid", "missing"));
         }
         // Leasequery has no place for T1 and T2; what is wrong with them is said all the same.
-        field("renews", raw.renews, parse_time)?;
-        field("rebinds", raw.rebinds, parse_time)?;
+        field("renews", raw.renews, parse_end)?;
+        field("rebinds", raw.rebinds, parse_end)?;
         let mut options = options(raw.options, u16::MAX)?;
         if let Some(mac) = field("mac", raw.mac, parse_mac)? {
             let htype = u16::from(raw.htype.unwrap_or(1)).to_be_bytes();
@@ -68,8 +68,8 @@ impl V6Input {
             link: field("link", raw.link, parse_address)?,
             start_of_state: field("start-time-of-state", raw.start_time_of_state, parse_time)?,
             last_transaction: field("client-last-transaction-time", raw.client_last_transaction_time, parse_time)?,
-            expires: field("expires", raw.expires, parse_time)?,
-            preferred: field("preferred-until", raw.preferred_until, parse_time)?,
+            expires: field("expires", raw.expires, parse_end)?,
+            preferred: field("preferred-until", raw.preferred_until, parse_end)?,
             relay_info: None,
             remote_ids: field("remote-id", raw.remote_id, parse_id)?.into_iter().collect(),
             relay_ids: field("relay-id", raw.relay_id, parse_id)?.into_iter().collect(),

@@ -3,7 +3,8 @@ use leasequery_wire::v4::Vpn;
 use proptest::prelude::*;
 
 use super::{
-    hex_text, mac_text, parse_hex, parse_mac, parse_time, parse_vpn, push_address, push_number, time_text, vpn_text,
+    hex_text, mac_text, parse_end, parse_hex, parse_mac, parse_time, parse_vpn, push_address, push_number, time_text,
+    vpn_text,
 };
 
 #[test]
@@ -14,12 +15,15 @@ fn times_are_rfc_3339_in_utc_over_the_whole_scale() {
         (1_795_219_199, "2026-11-20T23:59:59Z"),
         (4_107_542_399, "2100-02-28T23:59:59Z"),
         (4_107_542_400, "2100-03-01T00:00:00Z"),
-        (u32::MAX, "2106-02-07T06:28:15Z"),
+        (u32::MAX - 1, "2106-02-07T06:28:14Z"),
     ] {
         assert_eq!(time_text(Time(seconds)), text);
         assert_eq!(parse_time(text), Ok(Time(seconds)), "{text}");
     }
-    assert_eq!(time_text(Time::INFINITE), "2106-02-07T06:28:15Z", "the end of the scale is no end");
+    assert_eq!(time_text(Time::INFINITE), "never", "the end of the scale is no end");
+    assert_eq!(parse_end("never"), Ok(Time::INFINITE));
+    assert_eq!(parse_end("2026-11-20T10:00:00Z"), Ok(Time(1_795_168_800)));
+    assert!(parse_time("never").is_err(), "nothing begins then");
 }
 
 #[test]
@@ -27,7 +31,9 @@ fn times_are_read_in_any_offset_and_as_seconds() {
     assert_eq!(parse_time("2026-11-20T12:00:00+02:00"), Ok(Time(1_795_168_800)));
     assert_eq!(parse_time("2026-11-20T10:00:00.999Z"), Ok(Time(1_795_168_800)));
     assert_eq!(parse_time("1795168800"), Ok(Time(1_795_168_800)));
-    assert_eq!(parse_time("9999-01-01T00:00:00Z"), Ok(Time::INFINITE));
+    for far in ["2106-02-07T06:28:15Z", "9999-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "9999-12-31T23:59:59.9+14:00"] {
+        assert_eq!(parse_time(far), Ok(Time::INFINITE), "{far}");
+    }
     for wrong in ["", "yesterday", "2026-11-20", "2026-11-20T10:00:00", "-1", "1969-12-31T23:59:59Z", "1e9"] {
         assert!(parse_time(wrong).is_err(), "{wrong:?}");
     }
@@ -89,11 +95,11 @@ proptest! {
         if !mac.is_empty() {
             prop_assert_eq!(parse_mac(&mac_text(mac)), Ok(mac.to_vec()));
         }
-        prop_assert_eq!(parse_time(&time_text(Time(seconds))), Ok(Time(seconds)));
+        prop_assert_eq!(parse_end(&time_text(Time(seconds))), Ok(Time(seconds)));
     }
 
     #[test]
-    fn a_time_is_written_as_jiff_writes_it(seconds: u32) {
+    fn a_time_is_written_as_jiff_writes_it(seconds in 0..u32::MAX) {
         let expected = jiff::Timestamp::from_second(i64::from(seconds)).expect("in range").to_string();
         prop_assert_eq!(time_text(Time(seconds)), expected);
     }

@@ -4,7 +4,7 @@ use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWrite
 use leasequery_store::Time;
 
 use super::*;
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 
 const NOW: Time = Time(1_700_000_000);
 const KEY: V4Key = V4Key::new(std::net::Ipv4Addr::new(10, 0, 0, 1));
@@ -76,7 +76,7 @@ fn say_more(
     writer.finish().unwrap();
     let (now, mut skew) = (store.now(), Skew::default());
     skew.observe(now.plus(ahead), now);
-    let record = Record::new(Message::parse(&out[2..]).unwrap(), now.plus(ahead), None, skew).unwrap();
+    let record = Record::new(Message::parse(&out[2..]).unwrap(), Made::said(now.plus(ahead)), None, skew).unwrap();
     commit(&record, origin, source, store).unwrap().change
 }
 

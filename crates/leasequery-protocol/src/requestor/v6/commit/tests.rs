@@ -5,7 +5,7 @@ use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode};
 
 use super::super::Record;
 use super::commit;
-use crate::clock::Skew;
+use crate::clock::{Made, Skew};
 use crate::follower::{Change, Origin};
 
 const NOW: Time = Time(1_700_000_000);
@@ -24,7 +24,7 @@ fn told(after: u32, client: u8, preferred: u32, store: &mut Store<V6Key>) -> (Ch
     writer.finish().unwrap();
     let message = Message::parse(&octets[2..]).unwrap();
     store.advance(NOW.plus(after));
-    let record = Record::new(message, 0, NOW.plus(after), None, Skew::default()).unwrap().unwrap();
+    let record = Record::new(message, 0, Made::said(NOW.plus(after)), None, Skew::default()).unwrap().unwrap();
     let change = commit(&record, Origin::Sweep, SourceId(0), store).unwrap().change;
     (change, store.lookup(V6Key::new(ADDRESS)).unwrap().renews().map(|time| time.since(NOW)))
 }
