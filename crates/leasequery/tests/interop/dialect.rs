@@ -4,6 +4,7 @@
 //! (`.refused`), and what they include. Kea has to say the same (`-t`), and what is in them (`config-get`).
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::net::UdpSocket;
 use std::os::unix::net::UnixStream;
@@ -262,7 +263,12 @@ fn theirs(lease: &Value) -> String {
 
 /// The same of what is made of the file.
 fn ours(family: Family, text: &str) -> BTreeMap<String, String> {
-    let hex = |octets: &[u8]| octets.iter().map(|octet| format!("{octet:02x}")).collect::<String>();
+    let hex = |octets: &[u8]| {
+        octets.iter().fold(String::new(), |mut hex, octet| {
+            write!(hex, "{octet:02x}").expect("a string takes it");
+            hex
+        })
+    };
     let state = |state: State| if state == State::Abandoned { "declined" } else { "assigned" };
     let settings = Settings { history: u32::MAX, ..Settings::default() };
     let mut found = BTreeMap::new();
@@ -373,7 +379,9 @@ impl Drop for Running {
         let _ = self.child.wait();
         // The next one would take it for a server that runs.
         if let Some(directory) = self.socket.parent() {
-            with_end(directory, "pid").iter().for_each(|file| drop(std::fs::remove_file(file)));
+            for file in with_end(directory, "pid") {
+                let _ = std::fs::remove_file(file);
+            }
         }
     }
 }

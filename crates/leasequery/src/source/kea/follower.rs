@@ -509,6 +509,7 @@ impl<F: Family> Follower<F> {
         let Some(rest) = current.rested(self.rest.enough())? else { return Ok(()) };
         let (line, header) = (current.line + 1, current.header.clone());
         if let Some(header) = header.filter(|header| header.is_whole(&rest)) {
+            current.note_taken();
             self.take(line, &rest, &header);
             self.put(None);
         }

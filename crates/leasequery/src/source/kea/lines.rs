@@ -50,6 +50,8 @@ struct End {
     again: bool,
     /// It stayed so: nobody was in the middle of writing.
     settled: bool,
+    /// It has been judged whether what is before it is a row.
+    judged: bool,
     /// What is before it has been taken for a row.
     taken: bool,
 }
@@ -198,17 +200,24 @@ impl<F: Family> Current<F> {
     /// What is behind the last newline of a file that has been at rest for so long; given once.
     pub(super) fn rested(&mut self, enough: Duration) -> io::Result<Option<Vec<u8>>> {
         let Some(end) = self.ends.last_mut() else { return Ok(None) };
-        if end.taken || !end.again || end.since.elapsed() < enough {
+        if end.judged || !end.again || end.since.elapsed() < enough {
             return Ok(None);
         }
-        end.taken = true;
+        end.judged = true;
         let at = end.at;
         self.up_to(at).map(Some)
     }
 
     /// Knows that the file was at rest when it ended within a line, and whether that has been taken for a row.
     pub(super) fn note_rest(&mut self, at: u64, taken: bool) {
-        self.ends.push(End { at, since: Instant::now(), again: true, settled: true, taken });
+        self.ends.push(End { at, since: Instant::now(), again: true, settled: true, judged: true, taken });
+    }
+
+    /// Knows that what was given behind the last newline has been taken for a row.
+    pub(super) fn note_taken(&mut self) {
+        if let Some(end) = self.ends.last_mut() {
+            end.taken = true;
+        }
     }
 
     fn up_to(&self, end: u64) -> io::Result<Vec<u8>> {
@@ -310,7 +319,14 @@ impl<F: Family> Current<F> {
                 end.settled |= end.since.elapsed() >= settled;
             }
             _ => {
-                self.ends.push(End { at, since: Instant::now(), again: false, settled: false, taken: false });
+                self.ends.push(End {
+                    at,
+                    since: Instant::now(),
+                    again: false,
+                    settled: false,
+                    judged: false,
+                    taken: false,
+                });
                 if self.ends.len() > ENDS {
                     self.ends.remove(0);
                 }
@@ -358,13 +374,12 @@ pub(super) fn line_before(file: &File, place: u64) -> io::Result<Vec<u8>> {
     Ok(line)
 }
 
+/// Takes a line: its number from the last one, where it begins, and its text.
+type Take<'a> = &'a mut dyn FnMut(u64, u64, &[u8]) -> io::Result<()>;
+
 /// Gives the lines between two places, the last one first, each with its number from there and where it begins, and says
 /// how many those were. One that is too long is given as an empty one.
-pub(super) fn backwards(
-    file: &File,
-    places: Range<u64>,
-    take: &mut dyn FnMut(u64, u64, &[u8]) -> io::Result<()>,
-) -> io::Result<u64> {
+pub(super) fn backwards(file: &File, places: Range<u64>, take: Take<'_>) -> io::Result<u64> {
     // What has been read and not given is at the end.
     let mut buffer = vec![0; BLOCK + LINE];
     let (mut start, mut end) = (BLOCK + LINE, BLOCK + LINE);

@@ -1,5 +1,6 @@
 use super::*;
 
+#[allow(clippy::unnecessary_wraps, reason = "each file may be missing")]
 fn stamp(number: u64) -> Option<Stamp> {
     let identity = Identity { device: 1, inode: number, made: number };
     Some(Stamp { identity, size: 100, modified: 7, changed: 8, is_named: true })

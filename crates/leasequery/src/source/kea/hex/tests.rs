@@ -1,6 +1,8 @@
 use super::*;
 
-fn read(form: fn(&'static str, &[u8], &mut Vec<u8>) -> Result<Range<usize>, RowError>, text: &str) -> Option<Vec<u8>> {
+type Form = fn(&'static str, &[u8], &mut Vec<u8>) -> Result<Range<usize>, RowError>;
+
+fn read(form: Form, text: &str) -> Option<Vec<u8>> {
     let mut bytes = vec![7];
     let read = form("column", text.as_bytes(), &mut bytes).ok();
     read.map(|range| bytes[range].to_vec())
