@@ -444,3 +444,17 @@ fn what_a_source_ended_before_it_was_given_up_is_nobodys_word_either() {
     say(&mut store, SECOND, Said { client: 2, heard: Some(50), ..LEASE });
     assert_eq!((believed(&store), store.lookup(KEY).unwrap().state()), (2, State::Active));
 }
+
+#[test]
+fn an_end_without_a_client_comes_out_the_same_live_and_in_bulk() {
+    let out = |origin| {
+        let mut store = store();
+        say(&mut store, FIRST, LEASE);
+        store.advance(NOW.plus(200));
+        say_more(&mut store, FIRST, FREE, origin, 0, |writer| writer.u8(OptionCode::DHCP_STATE, State::Released as u8));
+        let binding = store.lookup(KEY).unwrap();
+        (binding.state(), binding.hardware().is_some(), binding.start_of_state())
+    };
+    assert_eq!(out(Origin::Sweep), (State::Released, false, NOW.plus(100)));
+    assert_eq!(out(Origin::Live), out(Origin::Sweep));
+}
