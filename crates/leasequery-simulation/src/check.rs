@@ -25,6 +25,11 @@ const SLOW: Duration = Duration::from_secs(20);
 impl<F: Family> Tree<F> {
     /// What has to hold in the end.
     pub(crate) fn check(&self, context: &Context) -> Result<(), String> {
+        for (number, node) in self.nodes.iter().enumerate() {
+            if let (Some(disk), Some(process)) = (&node.disk, &node.process) {
+                disk.check(&process.store).map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
+            }
+        }
         let followers = (0..self.nodes.len()).filter(|number| !self.nodes[*number].upstreams.is_empty());
         for number in followers {
             let node = &self.nodes[number];

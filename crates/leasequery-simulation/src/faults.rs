@@ -34,7 +34,7 @@ impl<F: Family> Tree<F> {
         context.report.faults += 1;
         let number = context.random.usize(..self.nodes.len());
         // Clocks are not stepped, nor networks changed, where nothing would tell of it.
-        match context.random.u8(0..if context.faithful { 11 } else { 14 }) {
+        match context.random.u8(0..if context.faithful { 13 } else { 17 }) {
             0..=4 => {
                 let live: Vec<_> = self.tcps.keys().copied().collect();
                 if let Some(tcp) = context.random.choice(live).and_then(|number| self.tcps.get_mut(&number)) {
@@ -52,8 +52,9 @@ impl<F: Family> Tree<F> {
             8 if !self.nodes[number].spared => context.power_cut = true,
             6..=9 => self.stop(number, context)?,
             10 => self.clean_up(number, context),
-            11 => self.permit(number, context)?,
-            12 => {
+            11..=13 => self.break_disk(number, context),
+            14 => self.permit(number, context)?,
+            15 => {
                 let mut step = context.random.i64(-100_000..100_000);
                 let node = &mut self.nodes[number];
                 if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
@@ -78,6 +79,15 @@ impl<F: Family> Tree<F> {
             }
         }
         Ok(())
+    }
+
+    /// A disk is full, or broken, for a while.
+    fn break_disk(&mut self, number: usize, context: &mut Context) {
+        let until = context.now + Duration::from_millis(context.random.u64(10..150_000));
+        if let Some(disk) = &mut self.nodes[number].disk {
+            disk.fail(until, &mut context.random);
+            context.trace(|| format!("{}: the disk fails until {}", Self::title(number), until.as_secs_f64()));
+        }
     }
 
     /// The DHCP server writes its file anew.
@@ -165,14 +175,8 @@ impl<F: Family> Tree<F> {
                 tcp.to_client.end(context.now, true, &mut context.random);
             }
         }
-        if let Some(disk) = &self.nodes[number].disk {
-            // It may have been the process alone, or the power of the machine.
-            let survivors = match context.random.u8(0..8) {
-                0..=5 => 0,
-                6 => context.random.usize(0..=disk.unsynced()),
-                _ => usize::MAX,
-            };
-            disk.crash_after(survivors);
+        if let (Some(disk), Some(durable)) = (&mut self.nodes[number].disk, &process.durable) {
+            disk.crash(&process.store, durable, &mut context.random);
         }
         self.nodes[number].start_at = Some(context.now + Duration::from_millis(context.random.u64(10..40_000)));
     }
@@ -181,6 +185,11 @@ impl<F: Family> Tree<F> {
     fn stop(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
         if context.faithful && self.nodes[number].upstreams.len() > 1 {
             // Which of two servers that say the same is the one to be believed is known only after the next sweep.
+            return Ok(());
+        }
+        let node = &mut self.nodes[number];
+        if node.spared && node.disk.as_mut().is_some_and(|disk| disk.is_failing(context.now)) {
+            // It would lose what it told, as if it were killed.
             return Ok(());
         }
         let Some(mut process) = self.nodes[number].process.take() else { return Ok(()) };
@@ -200,10 +209,10 @@ impl<F: Family> Tree<F> {
                 }
             }
         }
-        if let Some(mut durable) = process.durable.take() {
-            let forgotten = process.store.take_forgotten();
-            let batch = durable.collect(&process.store, &Budget::unlimited());
-            durable.write(batch, &forgotten).and_then(|()| durable.close()).map_err(|error| error.to_string())?;
+        if let (Some(disk), Some(durable)) = (&mut self.nodes[number].disk, process.durable.take())
+            && !disk.close(&mut process.store, durable)
+        {
+            context.trace(|| format!("{} could not write everything", Self::title(number)));
         }
         // What the one did not say because the other said better is told again in a sweep.
         if matches!(self.nodes[number].role, Role::Mirror) && !context.faithful && context.random.u8(..) < 40 {

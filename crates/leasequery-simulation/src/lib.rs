@@ -6,6 +6,7 @@
 mod check;
 mod clock;
 mod copy;
+mod disk;
 mod family;
 mod faults;
 mod mutation;

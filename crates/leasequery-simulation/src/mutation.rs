@@ -43,11 +43,13 @@ pub enum Mutation {
     PositionBeforeCommits,
     /// Of the leases that a message tells of only the first one is told.
     FirstLeaseAlone,
+    /// Of bindings that are forgotten while nothing can be written nobody remembers that.
+    ForgetOnFailedWrite,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -63,6 +65,7 @@ impl Mutation {
         Self::NoFreeAddresses,
         Self::PositionBeforeCommits,
         Self::FirstLeaseAlone,
+        Self::ForgetOnFailedWrite,
     ];
 
     /// Whether it changes anything in a protocol: DHCPv6 does not tell of addresses that are merely configured, and

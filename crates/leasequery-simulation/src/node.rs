@@ -10,6 +10,7 @@ use leasequery_store::{Budget, Settings, SourceId, Store, SweepEnd};
 use crate::Mutation;
 use crate::clock::Clock;
 use crate::copy::{Connecting, Following, Reader, settings};
+use crate::disk::{Disk, Turn};
 use crate::family::Family;
 use crate::server::Serving;
 
@@ -20,7 +21,7 @@ pub(crate) struct Node<F: Family> {
     /// Which nodes are followed.
     pub(crate) upstreams: Vec<usize>,
     pub(crate) clock: Clock,
-    pub(crate) disk: Option<Memory>,
+    pub(crate) disk: Option<Disk<F::Key>>,
     /// How often, of 256 times, what was written is made to survive a crash.
     pub(crate) diligence: u8,
     /// For how many seconds ended bindings are kept.
@@ -109,11 +110,10 @@ impl<F: Family> Node<F> {
             durable: self.disk.is_some(),
             expire: !watches,
         };
-        let (mut store, mut durable) = match &self.disk {
+        let (mut store, mut durable) = match &mut self.disk {
             None => (Store::new(settings_of_store), None),
             Some(disk) => {
-                let (durable, store) =
-                    Durable::open_on(disk.clone(), settings_of_store).map_err(|error| error.to_string())?;
+                let (durable, store) = disk.open(settings_of_store)?;
                 (store, Some(durable))
             }
         };
@@ -127,7 +127,7 @@ impl<F: Family> Node<F> {
         }
         if let Some(durable) = &mut durable {
             // Before anybody is told of anything, as the daemon does it: the mark of a clean end is gone.
-            durable.write(durable.collect(&store, &Budget::unlimited()), &[]).map_err(|error| error.to_string())?;
+            durable.write(durable.collect(&store, &Budget::unlimited())).map_err(|error| error.to_string())?;
             durable.sync().map_err(|error| error.to_string())?;
         }
         let mut following = Vec::new();
@@ -213,21 +213,21 @@ impl<F: Family> Process<F> {
     }
 
     /// Writes what changed to the disk, and now and then makes sure that it survives.
-    pub(crate) fn keep(&mut self, diligence: u8, random: &mut Rng) -> Result<(), String> {
-        let Some(durable) = &mut self.durable else { return Ok(()) };
-        loop {
-            let forgotten = self.store.take_forgotten();
-            let batch = durable.collect(&self.store, &Budget::new(random.usize(1..40)));
-            let complete = batch.is_complete();
-            durable.write(batch, &forgotten).map_err(|error| error.to_string())?;
-            if random.u8(..) < diligence {
-                durable.sync().map_err(|error| error.to_string())?;
-            }
+    pub(crate) fn keep(
+        &mut self,
+        now: Duration,
+        disk: Option<&mut Disk<F::Key>>,
+        diligence: u8,
+        mutation: Option<Mutation>,
+        random: &mut Rng,
+    ) {
+        let (Some(durable), Some(disk)) = (&mut self.durable, disk) else { return };
+        disk.keep(now, &mut self.store, durable, mutation, || Turn {
+            room: random.usize(1..40),
+            sync: random.u8(..) < diligence,
             // It may be killed between two batches.
-            if complete || random.u8(..) < 30 {
-                return Ok(());
-            }
-        }
+            stop: random.u8(..) < 30,
+        });
     }
 
     /// When it has something to do by itself.

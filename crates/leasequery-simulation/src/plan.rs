@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use fastrand::Rng;
-use leasequery_store::durable::Memory;
 
 use crate::clock::Clock;
 use crate::copy::Reader;
+use crate::disk::Disk;
 use crate::family::Family;
 use crate::node::{Local, Node, Role};
 
@@ -43,7 +43,7 @@ pub(crate) fn nodes<F: Family>(faithful: bool, small: bool, random: &mut Rng) ->
         for (number, node) in
             nodes.iter_mut().enumerate().filter(|(_, node)| !matches!(node.role, Role::Watcher { .. }))
         {
-            node.disk = Some(Memory::new());
+            node.disk = Some(Disk::new());
             node.history = 100_000;
             // Who is asked again and again for what changed would not learn of ends.
             node.active |= !F::BULK_TELLS_ENDS;
@@ -63,7 +63,7 @@ fn node<F: Family>(role: Role<F>, upstreams: Vec<usize>, random: &mut Rng) -> No
             ahead: if random.bool() { random.i64(-5000..5000) } else { random.i64(-5_000_000..5_000_000) },
             drift: random.i64(-50..50),
         },
-        disk: durable.then(Memory::new),
+        disk: durable.then(Disk::new),
         diligence: if random.bool() { random.u8(1..8) } else { random.u8(8..250) },
         history: if random.bool() { random.u32(5..60) } else { 100_000 },
         process: None,

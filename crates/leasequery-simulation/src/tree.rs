@@ -53,6 +53,9 @@ impl<F: Family> Part for Tree<F> {
     fn start_all(&mut self, now: Duration) {
         for node in self.nodes.iter_mut().filter(|node| node.process.is_none()) {
             node.start_at = Some(node.start_at.unwrap_or(now).min(now + Duration::from_secs(1)));
+            if let Some(disk) = &mut node.disk {
+                disk.recover();
+            }
         }
     }
 
@@ -101,6 +104,13 @@ impl<F: Family> Tree<F> {
     fn process(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
         let now = context.now;
         if self.nodes[number].process.is_none() {
+            if let Some(disk) = &mut self.nodes[number].disk
+                && disk.is_failing(now)
+            {
+                // Somebody tries again and again.
+                self.nodes[number].start_at = Some(now + Duration::from_secs(1));
+                return Ok(());
+            }
             context.trace(|| format!("{} starts", Self::title(number)));
             self.nodes[number].start(now, context.faithful, context.options.mutation, &mut context.random)?;
             self.nodes[number].start_at = None;
@@ -135,7 +145,8 @@ impl<F: Family> Tree<F> {
             return Err(format!("{}: {problem}", Self::title(number)));
         }
         if now >= process.keep_at {
-            process.keep(self.nodes[number].diligence, &mut context.random)?;
+            let node = &mut self.nodes[number];
+            process.keep(now, node.disk.as_mut(), node.diligence, context.options.mutation, &mut context.random);
             process.keep_at = now + Duration::from_millis(50);
         }
         let digest = process.store.revision().0 ^ (number as u64) << 32 ^ u64::from(process.store.now().0);

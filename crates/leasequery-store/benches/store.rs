@@ -203,7 +203,7 @@ fn main() {
         loop {
             let batch = durable.collect(&store, &Budget::new(1024));
             let complete = batch.is_complete();
-            durable.write(batch, &[]).expect("it is written");
+            durable.write(batch).expect("it is written");
             durable.sync().expect("it is on disk");
             if complete {
                 break;

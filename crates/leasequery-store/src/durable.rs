@@ -3,63 +3,66 @@
 //! It follows the recency order as an active session does: each [`collect`](Durable::collect) takes the bindings that
 //! changed since the last one, so nothing is queued anywhere. Positions of sources are written only once all commits
 //! before them are, so a source that is read again from its position repeats changes and misses none.
+//!
+//! After a failure nobody knows what of the last writes is on disk. The database is given up then, and once it can be
+//! [opened anew](Durable::reopen) everything is written again that came after what was synced.
 
 mod disk;
+mod error;
 mod files;
+mod forgotten;
 mod memory;
 mod metadata;
 
-use std::marker::PhantomData;
 use std::path::Path;
-
-use thiserror::Error;
 
 use crate::network::Owned;
 use crate::{
     Budget, CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, SourceMetadata, Store,
 };
-use metadata::{CLOSED, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
+use forgotten::Forgotten;
+use metadata::{CLOSED, LAYOUT, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
 
 pub use disk::{Disk, Table, Write};
+pub use error::DurableError;
 pub use files::Files;
 pub use memory::Memory;
 
-/// Why the durable copy cannot be used.
-#[derive(Debug, Error)]
-pub enum DurableError {
-    /// The database cannot be read or written.
-    #[error("{0}")]
-    Database(#[from] fjall::Error),
-    /// A binding that is not what was written.
-    #[error("{0}")]
-    Record(#[from] CorruptRecord),
-    /// What belongs to all bindings is not what was written.
-    #[error("the metadata is damaged or of another version; if the directory is removed, it begins anew")]
-    Metadata,
-}
-
 /// The durable copy, and how far it has followed.
 pub struct Durable<K, D = Files> {
-    disk: D,
-    /// Up to where the bindings have been written.
-    revision: Revision,
-    written: Option<Metadata>,
-    /// What is on disk of the sources.
-    sources: Vec<SourceMetadata>,
-    /// Up to where the networks have been written.
-    networks: u64,
-    /// Whether the last batch that was written had everything.
-    whole: bool,
+    /// `None` from a failure on until it is opened anew.
+    disk: Option<D>,
+    /// How far it has been written, and how far that survives a crash.
+    written: Progress,
+    synced: Progress,
+    /// What was written last.
+    metadata: Option<Metadata>,
+    forgotten: Forgotten<K>,
     was_closed: bool,
     /// Whether the mark of [`close`](Self::close) is there.
     marked: bool,
-    key: PhantomData<fn() -> K>,
+}
+
+/// How far a store has been written.
+#[derive(Debug, Clone, Default)]
+struct Progress {
+    /// The bindings.
+    revision: Revision,
+    /// What is known of the sources.
+    sources: Vec<SourceMetadata>,
+    /// The networks.
+    networks: u64,
+    /// Whether the last batch had everything.
+    whole: bool,
 }
 
 /// Changes to be written together.
 #[derive(Debug)]
 pub struct Batch<K> {
+    /// Bindings that are there no longer, and those that are new.
     bindings: Vec<Write>,
+    /// How many keys of forgotten ones these include.
+    forgotten: usize,
     revision: Revision,
     /// With each batch, because bindings refer to VPNs and sources by their numbers.
     metadata: Metadata,
@@ -83,7 +86,7 @@ impl<K> Batch<K> {
 
 impl<K, D> std::fmt::Debug for Durable<K, D> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Durable").field("revision", &self.revision).finish_non_exhaustive()
+        f.debug_struct("Durable").field("written", &self.written).finish_non_exhaustive()
     }
 }
 
@@ -98,35 +101,58 @@ impl<K: Key, D: Disk> Durable<K, D> {
     /// Restores the store from a database, which may be an empty one.
     pub fn open_on(disk: D, settings: Settings) -> Result<(Self, Store<K>), DurableError> {
         let marked = disk.get(Table::Metadata, CLOSED)?.is_some();
-        let (store, was_closed) = match disk.get(Table::Metadata, METADATA)? {
+        let (store, was_closed) = match metadata_on(&disk)? {
             None => (Store::new(settings), true),
-            Some(bytes) => {
-                let metadata = read_metadata(bytes.as_ref()).ok_or(DurableError::Metadata)?;
+            Some(metadata) => {
                 let networks = all_networks(&disk, metadata.sources.len())?;
                 let mut image = Image::new(settings, metadata);
                 image.set_networks(networks);
                 (restore(&disk, image)?, marked)
             }
         };
-        let (revision, networks) = (store.revision(), store.networks.generation());
-        let sources = store.metadata().sources;
-        let durable = Self {
-            disk,
-            revision,
-            written: None,
-            sources,
-            networks,
+        let written = Progress {
+            revision: store.revision(),
+            sources: store.metadata().sources,
+            networks: store.networks.generation(),
             whole: true,
-            was_closed,
-            marked,
-            key: PhantomData,
         };
+        let synced = written.clone();
+        let forgotten = Forgotten::default();
+        let durable = Self { disk: Some(disk), written, synced, metadata: None, forgotten, was_closed, marked };
         Ok((durable, store))
+    }
+
+    /// Opens the database anew after a failure; nothing happens if there was none. Afterwards everything is written again
+    /// that came after what was synced, or all there is if the database is an empty one.
+    pub fn reopen(&mut self, open: impl FnOnce() -> Result<D, DurableError>) -> Result<(), DurableError> {
+        if self.disk.is_some() {
+            return Ok(());
+        }
+        let disk = open()?;
+        self.marked = disk.get(Table::Metadata, CLOSED)?.is_some();
+        if metadata_on(&disk)?.is_none() {
+            self.synced = Progress::default();
+        }
+        self.forgotten.again(|| keys_on(&disk))?;
+        self.written = Progress { whole: false, ..self.synced.clone() };
+        self.metadata = None;
+        self.disk = Some(disk);
+        Ok(())
+    }
+
+    /// Whether it can be written. If not, it has to be [opened anew](Self::reopen).
+    pub fn is_open(&self) -> bool {
+        self.disk.is_some()
+    }
+
+    /// Up to where the bindings are on disk, whatever happens.
+    pub fn synced(&self) -> Revision {
+        self.synced.revision
     }
 
     /// Up to where the bindings have been written.
     pub fn revision(&self) -> Revision {
-        self.revision
+        self.written.revision
     }
 
     /// Whether the last run ended with [`close`](Self::close), or this is the first. If not, its last commits may be
@@ -135,10 +161,23 @@ impl<K: Key, D: Disk> Durable<K, D> {
         self.was_closed
     }
 
-    /// Takes what has changed since the last batch that was written, as far as the budget goes.
+    /// Remembers bindings that were forgotten, until they are forgotten here, too.
+    pub fn forget(&mut self, keys: Vec<K>) {
+        self.forgotten.add(keys, self.disk.is_some());
+    }
+
+    /// Takes what was forgotten and what has changed since the last batch that was written, as far as the budget goes.
     pub fn collect(&self, store: &Store<K>, budget: &Budget) -> Batch<K> {
         let mut bindings = Vec::new();
-        let mut changes = store.changes(self.revision, budget);
+        let forgotten = self.forgotten.unwritten(budget.left());
+        budget.spend(forgotten.len());
+        // One that is known again is on disk as it is now, or among the changes.
+        for forgotten in forgotten.iter().filter(|forgotten| store.lookup(**forgotten).is_none()) {
+            let mut key = Vec::with_capacity(8);
+            forgotten.write(&mut key);
+            bindings.push(Write { table: Table::Bindings, key, value: None });
+        }
+        let mut changes = store.changes(self.written.revision, budget);
         for binding in changes.by_ref() {
             let (mut key, mut value) = (Vec::with_capacity(8), Vec::with_capacity(160));
             binding.key().write(&mut key);
@@ -150,34 +189,24 @@ impl<K: Key, D: Disk> Durable<K, D> {
         if !complete {
             // How far a source was read, and that it was read as a whole, holds with all that it said.
             for (nth, source) in metadata.sources.iter_mut().enumerate() {
-                let written = self.sources.get(nth).cloned().unwrap_or_default();
+                let written = self.written.sources.get(nth).cloned().unwrap_or_default();
                 *source = SourceMetadata { name: std::mem::take(&mut source.name), ..written };
             }
             // What was undone may be among what is not written yet.
             metadata.settled = false;
         }
         let networks = complete.then(|| ChangedNetworks {
-            owned: store.networks.changed_since(self.networks).cloned().collect(),
+            owned: store.networks.changed_since(self.written.networks).cloned().collect(),
             generation: store.networks.generation(),
         });
-        Batch { bindings, revision, metadata, networks }
+        Batch { bindings, forgotten: forgotten.len(), revision, metadata, networks }
     }
 
-    /// Writes a batch, all of it or nothing, and takes out bindings that were forgotten.
-    pub fn write(&mut self, batch: Batch<K>, forgotten: &[K]) -> Result<(), DurableError> {
-        let Batch { bindings, revision, metadata, networks } = batch;
-        // While this fails, what is on disk is not everything.
-        self.whole = false;
-        let mut writes = Vec::with_capacity(forgotten.len() + bindings.len() + 2);
-        for key in forgotten {
-            let mut bytes = Vec::with_capacity(8);
-            key.write(&mut bytes);
-            writes.push(Write { table: Table::Bindings, key: bytes, value: None });
-        }
-        // An address that was forgotten and is known again since is among the bindings.
-        writes.extend(bindings);
+    /// Writes a batch, all of it or nothing.
+    pub fn write(&mut self, batch: Batch<K>) -> Result<(), DurableError> {
+        let Batch { bindings: mut writes, forgotten, revision, metadata, networks } = batch;
         let mut put = |key, value| writes.push(Write { table: Table::Metadata, key, value });
-        if self.written.as_ref() != Some(&metadata) {
+        if self.metadata.as_ref() != Some(&metadata) {
             put(METADATA.to_vec(), Some(write_metadata(&metadata)));
         }
         for Owned { owner, ranges, .. } in networks.iter().flat_map(|networks| &networks.owned) {
@@ -187,32 +216,63 @@ impl<K: Key, D: Disk> Durable<K, D> {
             if self.marked {
                 writes.push(Write { table: Table::Metadata, key: CLOSED.to_vec(), value: None });
             }
-            self.disk.apply(writes)?;
+            self.on_disk(|disk| disk.apply(writes))?;
             self.marked = false;
         }
-        self.revision = revision;
-        self.sources.clone_from(&metadata.sources);
-        self.written = Some(metadata);
-        self.whole = networks.is_some();
+        self.forgotten.set_written(forgotten);
+        self.written.revision = revision;
+        self.written.sources.clone_from(&metadata.sources);
+        self.metadata = Some(metadata);
+        self.written.whole = networks.is_some();
         if let Some(networks) = networks {
-            self.networks = networks.generation;
+            self.written.networks = networks.generation;
         }
         Ok(())
     }
 
     /// Makes sure that what was written survives a power cut.
-    pub fn sync(&self) -> Result<(), DurableError> {
-        self.disk.sync()
+    pub fn sync(&mut self) -> Result<(), DurableError> {
+        self.on_disk(D::sync)?;
+        self.synced = self.written.clone();
+        self.forgotten.set_synced();
+        Ok(())
     }
 
     /// Ends, and marks that everything has been written, for [`was_closed`](Self::was_closed) of the next run. There is
-    /// no mark if the last batch was not complete or could not be written.
-    pub fn close(self) -> Result<(), DurableError> {
-        if self.whole && !self.marked {
-            self.disk.apply(vec![Write { table: Table::Metadata, key: CLOSED.to_vec(), value: Some(Vec::new()) }])?;
+    /// no mark if the last batch was not complete.
+    pub fn close(mut self) -> Result<(), DurableError> {
+        if self.written.whole && !self.marked {
+            let mark = Write { table: Table::Metadata, key: CLOSED.to_vec(), value: Some(Vec::new()) };
+            self.on_disk(|disk| disk.apply(vec![mark]))?;
         }
-        self.disk.sync()
+        self.sync()
     }
+
+    /// Does something with the database, which is given up if that fails: what it is like then is found out by opening it
+    /// anew.
+    fn on_disk(&mut self, work: impl FnOnce(&D) -> Result<(), DurableError>) -> Result<(), DurableError> {
+        let disk = self.disk.as_ref().ok_or(DurableError::GivenUp)?;
+        work(disk).inspect_err(|_| self.disk = None)
+    }
+}
+
+/// What belongs to all bindings; `None` in a database that has never been written.
+fn metadata_on(disk: &impl Disk) -> Result<Option<Metadata>, DurableError> {
+    let Some(bytes) = disk.get(Table::Metadata, METADATA)? else { return Ok(None) };
+    match bytes.as_ref() {
+        [layout, ..] if *layout != LAYOUT => Err(DurableError::Layout(*layout)),
+        bytes => read_metadata(bytes).map(Some).ok_or_else(damaged_metadata),
+    }
+}
+
+fn damaged_metadata() -> DurableError {
+    DurableError::Damaged("what belongs to all bindings is not what was written".to_owned())
+}
+
+/// The keys of all bindings.
+fn keys_on<K: Key>(disk: &impl Disk) -> Result<Vec<K>, DurableError> {
+    let key = |bytes: &[u8]| K::read(bytes).ok_or_else(|| DurableError::Damaged("a key is none".to_owned()));
+    disk.iterate(Table::Bindings).map(|entry| key(entry?.0.as_ref())).collect()
 }
 
 /// An owner, and what it configured.
@@ -224,7 +284,7 @@ fn all_networks<K: Key>(disk: &impl Disk, sources: usize) -> Result<Vec<Configur
     let sources = (0..=u8::MAX).take(sources).map(SourceId);
     for owner in std::iter::once(None).chain(sources.map(Some)) {
         if let Some(bytes) = disk.get(Table::Metadata, &networks_key(owner))? {
-            all.push((owner, read_networks(bytes.as_ref()).ok_or(DurableError::Metadata)?));
+            all.push((owner, read_networks(bytes.as_ref()).ok_or_else(damaged_metadata)?));
         }
     }
     Ok(all)

@@ -406,7 +406,7 @@ fn a_state_of_next_year_is_gone_on_with_today() {
         store.advance(Time(ahead + second));
     }
     assert_eq!((store.counts().active, store.counts().bindings), (0, 2), "they ran out");
-    durable.write(durable.collect(&store, &Budget::unlimited()), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::unlimited())).expect("it writes");
     durable.sync().expect("it is synced");
     drop(durable);
 

@@ -284,7 +284,7 @@ fn what_relays_and_clients_said_last_is_told_after_a_restart() {
     let source = store.source("test").unwrap();
     store.commit(source, &Update { relay_info: Some(b"\x02\x05slot1"), ..heard(key(3), 900) });
     store.commit(source, &heard(key(3), 100));
-    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).unwrap();
+    durable.write(durable.collect(&store, &Budget::new(1000))).unwrap();
     drop((durable, store));
 
     let (_durable, mut store) = Durable::open_on(disk, settings).unwrap();

@@ -106,9 +106,9 @@ fn what_was_whole_is_remembered_but_not_before_what_it_said() {
     }
     store.set_whole(whole);
     let reopened = || Durable::<V4Key, _>::open_on(disk.clone(), Settings::default()).expect("readable").1;
-    durable.write(durable.collect(&store, &Budget::new(2)), &[]).expect("written");
+    durable.write(durable.collect(&store, &Budget::new(2))).expect("written");
     assert!(!reopened().was_whole(whole), "two of three bindings are there");
-    durable.write(durable.collect(&store, &Budget::new(2)), &[]).expect("written");
+    durable.write(durable.collect(&store, &Budget::new(2))).expect("written");
     let mut store = reopened();
     assert!(store.was_whole(whole) && !store.was_whole(other));
     assert!(store.is_known(), "whoever runs it says what it waits for");

@@ -12,9 +12,13 @@ pub struct Files {
 }
 
 impl Files {
+    /// How many files of tables it keeps open at most.
+    pub const OPEN_FILES: usize = 32;
+
     /// Opens the database in `directory`, or makes it.
     pub fn open(directory: &Path) -> Result<Self, DurableError> {
-        let database = Database::builder(directory).worker_threads(1).open()?;
+        let database =
+            Database::builder(directory).worker_threads(1).max_cached_files(Some(Self::OPEN_FILES)).open()?;
         // Whoever writes says when it has to be on disk.
         let options = || KeyspaceCreateOptions::default().manual_journal_persist(true);
         let bindings = database.keyspace("bindings", options)?;

@@ -7,7 +7,7 @@ pub(super) const METADATA: &[u8] = b"metadata";
 /// The key that is there while nobody has written since the database was closed.
 pub(super) const CLOSED: &[u8] = b"closed";
 /// First octet of each value, to tell layouts apart.
-const LAYOUT: u8 = 3;
+pub(super) const LAYOUT: u8 = 3;
 
 pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
     let mut out = vec![LAYOUT];

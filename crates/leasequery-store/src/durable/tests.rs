@@ -36,7 +36,7 @@ fn a_store_comes_back_with_everything_that_was_written() {
     store.set_position(SOURCE, b"line 7".to_vec());
     let batch = durable.collect(&store, &Budget::new(1000));
     assert!(batch.is_complete());
-    durable.write(batch, &[]).expect("it writes");
+    durable.write(batch).expect("it writes");
     assert_eq!(durable.revision(), store.revision());
     drop(durable);
 
@@ -59,7 +59,7 @@ fn a_position_is_never_ahead_of_the_bindings() {
     let (mut durable, mut store) = open(directory.path());
     store.advance(Time(1000));
     store.source("kea");
-    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000))).expect("it writes");
     for number in 1..=5 {
         lease(&mut store, number, &[1, number]);
     }
@@ -67,7 +67,7 @@ fn a_position_is_never_ahead_of_the_bindings() {
     // A crash after the first batch of two: the position is still the old one, so all five are read again.
     let batch = durable.collect(&store, &Budget::new(2));
     assert!(!batch.is_complete());
-    durable.write(batch, &[]).expect("it writes");
+    durable.write(batch).expect("it writes");
     drop(durable);
     let (_, restored) = open(directory.path());
     assert_eq!(restored.counts().bindings, 2);
@@ -86,7 +86,7 @@ fn bindings_of_an_incomplete_batch_have_the_names_they_refer_to() {
     }
     let batch = durable.collect(&store, &Budget::new(2));
     assert!(!batch.is_complete());
-    durable.write(batch, &[]).expect("it writes");
+    durable.write(batch).expect("it writes");
     drop(durable);
     let (_, restored) = open(directory.path());
     let names: Vec<_> = restored
@@ -107,13 +107,14 @@ fn what_was_forgotten_does_not_come_back_unless_it_is_known_again() {
         lease(&mut store, number, &[1, number]);
         store.end_lease(SOURCE, key(number), State::Released);
     }
-    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000))).expect("it writes");
     store.advance(Time(1011));
     assert_eq!(store.counts().bindings, 0);
     lease(&mut store, 2, &[1, 2]);
     let forgotten = store.take_forgotten();
     assert_eq!(forgotten.len(), 2);
-    durable.write(durable.collect(&store, &Budget::new(1000)), &forgotten).expect("it writes");
+    durable.forget(forgotten);
+    durable.write(durable.collect(&store, &Budget::new(1000))).expect("it writes");
     drop(durable);
     let (_, restored) = open(directory.path());
     assert!(restored.lookup(key(1)).is_none());
@@ -126,7 +127,7 @@ fn open_on(disk: &Memory) -> (Durable<V4Key, Memory>, Store<V4Key>) {
 }
 
 fn write_all(durable: &mut Durable<V4Key, Memory>, store: &Store<V4Key>) {
-    durable.write(durable.collect(store, &Budget::new(1000)), &[]).expect("it writes");
+    durable.write(durable.collect(store, &Budget::new(1000))).expect("it writes");
     durable.sync().expect("it is synced");
 }
 
@@ -144,7 +145,7 @@ fn a_crash_takes_what_was_not_synced() {
     lease(&mut store, 2, b"b");
     let batch = durable.collect(&store, &Budget::new(1000));
     assert_eq!(open_on(&disk).1.counts().bindings, 1, "what is only collected is not there");
-    durable.write(batch, &[]).expect("it writes");
+    durable.write(batch).expect("it writes");
     assert_eq!(open_on(&disk).1.counts().bindings, 2);
     disk.crash();
     assert_eq!(open_on(&disk).1.counts().bindings, 1);
@@ -158,7 +159,7 @@ fn a_crash_may_leave_some_of_what_was_not_synced() {
     for number in 1..=3 {
         lease(&mut store, number, b"a");
         let batch = durable.collect(&store, &Budget::new(1000));
-        durable.write(batch, &[]).expect("it writes");
+        durable.write(batch).expect("it writes");
     }
     assert_eq!(disk.unsynced(), 3);
     disk.crash_after(2);
@@ -221,7 +222,7 @@ fn a_position_is_never_ahead_of_the_networks() {
     store.set_networks(source, &[network(5, 6)]);
     store.set_position(SOURCE, b"behind both".to_vec());
     for room in [1, 1000] {
-        durable.write(durable.collect(&store, &Budget::new(room)), &[]).expect("it writes");
+        durable.write(durable.collect(&store, &Budget::new(room))).expect("it writes");
         let (_, restored) = open_on(&disk);
         assert_eq!(restored.position(SOURCE).is_some(), !restored.networks_of(source).is_empty());
     }
@@ -237,7 +238,7 @@ fn a_database_of_another_layout_is_refused() {
     value[0] = 1;
     disk.apply(vec![Write { table: Table::Metadata, key: METADATA.to_vec(), value: Some(value) }]).expect("written");
     let refused = Durable::<V4Key, _>::open_on(disk, settings());
-    assert!(matches!(refused, Err(DurableError::Metadata)));
+    assert!(matches!(refused, Err(DurableError::Layout(1))));
 }
 
 #[test]
@@ -262,7 +263,7 @@ fn a_clean_end_is_known_until_the_next_write() {
     let (mut durable, mut store) = open_on(&disk);
     assert!(durable.was_closed());
     lease(&mut store, 1, b"a");
-    durable.write(durable.collect(&store, &Budget::new(1000)), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1000))).expect("it writes");
     assert!(!open_on(&disk).0.was_closed());
     disk.crash();
     assert!(open_on(&disk).0.was_closed(), "the change is gone, and with it that there was one");
@@ -276,7 +277,115 @@ fn an_end_with_something_missing_is_not_a_clean_one() {
     write_all(&mut durable, &store);
     lease(&mut store, 1, b"a");
     lease(&mut store, 2, b"b");
-    durable.write(durable.collect(&store, &Budget::new(1)), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1))).expect("it writes");
     durable.close().expect("it is closed");
     assert!(!open_on(&disk).0.was_closed());
+}
+
+/// A store with some bindings on disk, of which the first one has ended since, and a second lease came.
+fn failing(disk: &Memory) -> (Durable<V4Key, Memory>, Store<V4Key>) {
+    let (mut durable, mut store) = open_on(disk);
+    store.advance(Time(1000));
+    let source = store.source("a");
+    lease(&mut store, 1, b"a");
+    store.set_networks(source, &[network(5, 6)]);
+    store.set_position(SOURCE, b"first".to_vec());
+    write_all(&mut durable, &store);
+    // Written and not synced: whether it is on disk afterwards nobody knows.
+    lease(&mut store, 2, b"b");
+    store.set_networks(source, &[network(5, 9)]);
+    store.set_position(SOURCE, b"second".to_vec());
+    durable.write(durable.collect(&store, &Budget::new(1000))).expect("it writes");
+    (durable, store)
+}
+
+#[test]
+fn after_a_failure_everything_is_written_again_that_was_not_synced() {
+    for survivors in [0, 1] {
+        let disk = Memory::new();
+        let (mut durable, mut store) = failing(&disk);
+        let synced = durable.synced();
+        disk.fail(survivors);
+        lease(&mut store, 3, b"c");
+        assert!(durable.write(durable.collect(&store, &Budget::new(1000))).is_err());
+        assert!(!durable.is_open());
+        assert_eq!(durable.synced(), synced, "no more than that is known to be there");
+        assert!(matches!(durable.sync(), Err(DurableError::GivenUp)));
+        assert!(durable.reopen(|| Ok(disk.clone())).is_err(), "it fails still");
+        disk.recover();
+        durable.reopen(|| Ok(disk.clone())).expect("it works again");
+        assert_eq!(durable.revision(), synced);
+        for _ in 0..20 {
+            // Nothing but what is new comes with the position that is behind it.
+            durable.write(durable.collect(&store, &Budget::new(1))).expect("it writes");
+        }
+        durable.sync().expect("it is synced");
+        disk.crash();
+        let (durable, restored) = open_on(&disk);
+        assert_eq!(restored.metadata(), store.metadata());
+        assert_eq!(restored.counts(), store.counts());
+        assert_eq!(restored.networks_of(Some(SOURCE)), [network(5, 9)]);
+        assert_eq!(durable.revision(), store.revision());
+    }
+}
+
+#[test]
+fn what_was_forgotten_while_nothing_could_be_written_does_not_come_back() {
+    let disk = Memory::new();
+    let (mut durable, mut store) = failing(&disk);
+    disk.fail(0);
+    for number in 1..=2 {
+        store.end_lease(SOURCE, key(number), State::Released);
+    }
+    store.advance(Time(1011));
+    durable.forget(store.take_forgotten());
+    assert!(durable.write(durable.collect(&store, &Budget::new(1000))).is_err());
+    lease(&mut store, 2, b"b");
+    disk.recover();
+    durable.reopen(|| Ok(disk.clone())).expect("it works again");
+    durable.write(durable.collect(&store, &Budget::new(1))).expect("it writes");
+    assert!(!durable.collect(&store, &Budget::new(1)).is_complete(), "there is another one that was forgotten");
+    // It fails once more before that is synced.
+    disk.fail(0);
+    disk.recover();
+    assert!(durable.sync().is_err());
+    durable.reopen(|| Ok(disk.clone())).expect("it works again");
+    write_all(&mut durable, &store);
+    disk.crash();
+    let (_, restored) = open_on(&disk);
+    assert!(restored.lookup(key(1)).is_none());
+    assert_eq!(restored.lookup(key(2)).map(|binding| binding.state()), Some(State::Active));
+}
+
+#[test]
+fn where_nothing_is_left_everything_is_written() {
+    let disk = Memory::new();
+    let (mut durable, store) = failing(&disk);
+    disk.fail(0);
+    assert!(durable.sync().is_err());
+    let other = Memory::new();
+    durable.reopen(|| Ok(other.clone())).expect("an empty one");
+    write_all(&mut durable, &store);
+    let (_, restored) = open_on(&other);
+    assert_eq!((restored.metadata(), restored.counts()), (store.metadata(), store.counts()));
+}
+
+#[test]
+fn what_happened_to_a_database_is_said_in_one_sentence() {
+    use std::io::ErrorKind;
+    let says = |problem: fjall::Error| DurableError::from(problem);
+    let full = says(fjall::Error::Storage(fjall::LsmError::Io(ErrorKind::StorageFull.into())));
+    assert_eq!((full.to_string().as_str(), full.is_lasting()), ("no space is left on the disk", false));
+    assert!(matches!(says(fjall::Error::Locked), DurableError::Taken));
+    assert!(!says(fjall::Error::Poisoned).is_lasting());
+    for lasting in [
+        fjall::Error::Io(ErrorKind::UnexpectedEof.into()),
+        fjall::Error::Io(ErrorKind::NotFound.into()),
+        fjall::Error::Unrecoverable,
+        fjall::Error::Storage(fjall::LsmError::InvalidTrailer),
+    ] {
+        let problem = says(lasting);
+        assert!(problem.is_lasting() && problem.to_string().starts_with("damaged: "), "{problem}");
+    }
+    assert_eq!(DurableError::Layout(2).to_string(), "its layout is 2, that of another version");
 }

@@ -232,7 +232,7 @@ fn eras_survive_on_disk_and_begin_there() {
     lease(&mut store, 1, T.plus(3000));
     store.advance(T.plus(YEAR));
     lease(&mut store, 2, T.plus(YEAR + 3000));
-    durable.write(durable.collect(&store, &Budget::unlimited()), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::unlimited())).expect("it writes");
     drop(durable);
     // Killed, and the clock is put right before it is started again.
     let (mut durable, mut store) = open();
@@ -242,9 +242,9 @@ fn eras_survive_on_disk_and_begin_there() {
     store.advance(T.plus(110));
     assert!(store.reaches(T.plus(110)));
     // An incomplete batch does not say that everything was put right.
-    durable.write(durable.collect(&store, &Budget::new(1)), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::new(1))).expect("it writes");
     assert!(!open().1.is_settled());
-    durable.write(durable.collect(&store, &Budget::unlimited()), &[]).expect("it writes");
+    durable.write(durable.collect(&store, &Budget::unlimited())).expect("it writes");
     let (_, mut restored) = open();
     assert!(restored.is_settled());
     restored.advance(T.plus(120));

@@ -246,7 +246,7 @@ fn it_is_known_over_restarts_who_owns_what_and_who_vouches() {
     store.advance(NOW);
     name_all(&mut store);
     let keep = |durable: &mut Durable<V4Key, Memory>, store: &Store<V4Key>| {
-        durable.write(durable.collect(store, &Budget::new(100)), &[]).expect("it is written");
+        durable.write(durable.collect(store, &Budget::new(100))).expect("it is written");
     };
     say(&mut store, A, LEASE);
     keep(&mut durable, &store);
@@ -344,7 +344,7 @@ proptest! {
                     words[usize::from(source)] = None;
                 }
                 Step::Restart => {
-                    durable.write(durable.collect(&store, &Budget::new(100)), &[]).expect("it is written");
+                    durable.write(durable.collect(&store, &Budget::new(100))).expect("it is written");
                     (durable, store) = open();
                     // Whoever is followed is asked for everything after a restart.
                     for source in [A, B, C] {

@@ -25,6 +25,9 @@ impl Serve {
             source::check(&config).map_err(|error| Ending::Usage(format!("{error:#}")))?;
             return Ok(std::io::stdout().write_all(serve::describe(&config).as_bytes())?);
         }
-        serve::run(config, &self.config).map_err(|error| Ending::Usage(format!("{error:#}")))
+        serve::run(config, &self.config).map_err(|error| match error.downcast::<serve::Failure>() {
+            Ok(failure) => Ending::Status(failure.to_string()),
+            Err(error) => Ending::Usage(format!("{error:#}")),
+        })
     }
 }

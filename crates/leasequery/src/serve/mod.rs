@@ -8,7 +8,7 @@ mod descriptors;
 mod listener;
 mod manager;
 mod places;
-mod refusals;
+pub(crate) mod refusals;
 mod shared;
 mod sources;
 mod state;
@@ -28,7 +28,9 @@ use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
 use leasequery_protocol::server::Limits;
 use leasequery_store::{Key, Settings, Store, V4Key, V6Key};
+use nix::libc;
 use nix::sys::stat::{Mode, umask};
+use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -66,9 +68,20 @@ pub struct Control {
 /// How long connections have to say their last words. The daemon is gone within 5 seconds.
 const GRACE: Duration = Duration::from_secs(3);
 
+/// How long the last changes of a store may take to be written after that.
+const LAST_WRITES: Duration = Duration::from_millis(800);
+
 /// After how many tasks a busy thread looks whether a socket has got anything: a peer that is quick must not wait for many
 /// that are busy.
 const EVENTS: u32 = 8;
+
+/// That the daemon did not end well, although it did run.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Changes that are not on disk.
+    #[error("{0}")]
+    Unwritten(String),
+}
 
 /// What the daemon runs on.
 pub fn runtime() -> std::io::Result<Runtime> {
@@ -102,6 +115,8 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
+    // A file that would become too large is an error to be dealt with and not the end.
+    let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
 
     let mut listeners = Vec::new();
     for listener in &config.listeners {
@@ -115,8 +130,9 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     // A file is read again from its position. A client that pushed something considers it told, and another server may
     // have lost in the same moment what it had told.
     let repeats = config.sources.iter().all(|source| matches!(source, Source::KeaMemfile { .. }));
-    let (v4, keeper_v4) = state::open(config.state_dir.as_deref(), V4::NAME, settings, repeats)?;
-    let (v6, keeper_v6) = state::open(config.state_dir.as_deref(), V6::NAME, settings, repeats)?;
+    let place = config.state_dir.as_deref().map(state::Place::take).transpose()?;
+    let (v4, keeper_v4) = state::open(place.as_ref(), V4::NAME, settings, repeats)?;
+    let (v6, keeper_v6) = state::open(place.as_ref(), V6::NAME, settings, repeats)?;
     let stores = Stores { v4, v6 };
     sources::end_departed(&config, &stores);
     let configured = Configured::new(stores.clone(), &config);
@@ -185,10 +201,9 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
     if tokio::time::timeout(GRACE, all_done).await.is_err() {
         warn!("some connections did not end in time");
     }
-    for keeper in [keeper_v4, keeper_v6].into_iter().flatten() {
-        keeper.stop();
-    }
-    Ok(())
+    let keepers = [keeper_v4, keeper_v6].into_iter().flatten();
+    let missing: Vec<String> = keepers.filter_map(|keeper| keeper.stop(LAST_WRITES).err()).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Unwritten(missing.join("; ")).into()) }
 }
 
 /// How often it is looked whether all sources have been read.

@@ -2,6 +2,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt::Display;
 use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
 use std::mem::Discriminant;
 use std::net::IpAddr;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -14,27 +15,29 @@ use tracing::{info, warn};
 /// What peers can have logged. They can do all of it as often as they like, so what is the same for an address is told in
 /// sum.
 #[derive(Debug, Default)]
-pub(super) struct Refusals {
+pub(crate) struct Refusals {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     /// What was told of in this period, with how often it came after that.
-    told: HashMap<(IpAddr, Kind), Told>,
+    told: HashMap<(Option<IpAddr>, Kind), Told>,
     /// What was of one too many addresses.
     others: u64,
 }
 
 #[derive(Debug)]
 struct Told {
+    /// The address, or what else it is known by.
+    who: String,
     text: String,
     more: u64,
 }
 
 /// What is counted together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Kind {
+pub(crate) enum Kind {
     /// Closed at once, for this reason.
     NotServed(&'static str),
     /// A query was answered.
@@ -51,11 +54,13 @@ pub(super) enum Kind {
     Silence(Discriminant<Silence>),
     /// Connections cannot be accepted.
     NotAccepted,
+    /// A local client ended in a way it should not.
+    Broken(io::ErrorKind),
 }
 
 impl Kind {
     /// No TLS, for a reason.
-    pub(super) fn no_tls(reason: &str) -> Self {
+    pub(crate) fn no_tls(reason: &str) -> Self {
         let mut hasher = DefaultHasher::new();
         reason.hash(&mut hasher);
         Self::NoTls(hasher.finish())
@@ -63,18 +68,25 @@ impl Kind {
 
     /// Whether somebody should look at it.
     fn is_warning(self) -> bool {
-        matches!(self, Self::NotServed(_) | Self::NotAccepted)
+        matches!(self, Self::NotServed(_) | Self::NotAccepted | Self::Broken(_))
     }
 }
 
 /// How often the same is told of the same address.
-pub(super) const PERIOD: Duration = Duration::from_secs(1);
+pub(crate) const PERIOD: Duration = Duration::from_secs(1);
 /// How much is told in that time.
 const MANY: usize = 64;
 
 impl Refusals {
     /// Tells of something, or counts it.
-    pub(super) fn note(&self, peer: impl Display, ip: IpAddr, kind: Kind, text: impl FnOnce() -> String) {
+    pub(crate) fn note(
+        &self,
+        peer: impl Display,
+        ip: impl Into<Option<IpAddr>>,
+        kind: Kind,
+        text: impl FnOnce() -> String,
+    ) {
+        let ip = ip.into();
         let is_new = {
             let mut state = self.state();
             let many = state.told.len() >= MANY;
@@ -87,7 +99,10 @@ impl Refusals {
                     state.others += 1;
                     None
                 }
-                Entry::Vacant(new) => Some(new.insert(Told { text: text(), more: 0 }).text.clone()),
+                Entry::Vacant(new) => {
+                    let who = ip.map_or_else(|| peer.to_string(), |ip| ip.to_string());
+                    Some(new.insert(Told { who, text: text(), more: 0 }).text.clone())
+                }
             }
         };
         match is_new {
@@ -98,14 +113,14 @@ impl Refusals {
     }
 
     /// Tells of what was counted. What goes on is told of in sum from now on.
-    pub(super) fn report(&self) {
+    pub(crate) fn report(&self) {
         let mut lines = Vec::new();
         let others = {
             let mut state = self.state();
-            state.told.retain(|(peer, kind), told| {
+            state.told.retain(|(_, kind), told| {
                 let more = std::mem::take(&mut told.more);
                 if more > 0 {
-                    let line = format!("{peer}: {more} more within a second, such as: {}", told.text);
+                    let line = format!("{}: {more} more within a second, such as: {}", told.who, told.text);
                     lines.push((kind.is_warning(), line));
                 }
                 more > 0
@@ -154,7 +169,7 @@ mod tests {
             note(&refusals, number);
         }
         refusals.report();
-        let told = |refusals: &Refusals| refusals.state().told.keys().map(|(ip, _)| *ip).collect::<Vec<_>>();
+        let told = |refusals: &Refusals| refusals.state().told.keys().filter_map(|(ip, _)| *ip).collect::<Vec<_>>();
         assert_eq!(told(&refusals), [IpAddr::from([0, 0, 0, 1])]);
         refusals.report();
         assert!(told(&refusals).is_empty());

@@ -18,8 +18,7 @@ pub struct SharedStore<K: Key> {
     unclean: AtomicBool,
     /// The time up to which the last run knew everything, if there was one.
     as_of: Option<Time>,
-    /// The latest revision that is on disk; the latest of all if there is no disk.
-    durable: watch::Sender<Option<Revision>>,
+    on_disk: watch::Sender<OnDisk>,
     /// Something was committed.
     committed: Notify,
     /// Beats for those who tell of every change.
@@ -39,7 +38,7 @@ impl<K: Key> SharedStore<K> {
             store: RwLock::new(store),
             unclean: AtomicBool::new(false),
             as_of,
-            durable: watch::Sender::new(None),
+            on_disk: watch::Sender::new(OnDisk::default()),
             committed: Notify::new(),
             pulse: watch::Sender::new(()),
             asked: watch::Sender::new(()),
@@ -129,14 +128,39 @@ impl<K: Key> SharedStore<K> {
 
     /// Tells that everything up to a revision is on disk.
     pub(super) fn set_durable(&self, revision: Revision) {
-        self.durable.send_replace(Some(revision));
+        self.on_disk.send_replace(OnDisk { revision: Some(revision), failing: None });
     }
 
-    /// Waits until a revision is on disk, if there is a durable copy at all.
-    pub async fn until_durable(&self, revision: Revision) {
-        let mut durable = self.durable.subscribe();
-        // The sender lives as long as this.
-        let _ = durable.wait_for(|durable| durable.is_none_or(|durable| durable >= revision)).await;
+    /// Tells that nothing more comes to disk for now, and why.
+    pub(super) fn set_failing(&self, reason: &str) {
+        self.on_disk.send_modify(|on_disk| on_disk.failing = Some(reason.into()));
+    }
+
+    /// Waits until a revision is on disk, if there is a durable copy at all. Fails at once with the reason while nothing
+    /// comes to disk.
+    pub async fn until_durable(&self, revision: Revision) -> Result<(), Arc<str>> {
+        let mut on_disk = self.on_disk.subscribe();
+        let settled = |on_disk: &OnDisk| on_disk.has(revision) || on_disk.failing.is_some();
+        match on_disk.wait_for(settled).await {
+            Ok(on_disk) if !on_disk.has(revision) => Err(on_disk.failing.clone().unwrap_or_default()),
+            // The sender lives as long as this.
+            Ok(_) | Err(_) => Ok(()),
+        }
+    }
+}
+
+/// How far the durable copy is.
+#[derive(Debug, Default)]
+struct OnDisk {
+    /// The latest revision that is on disk; `None` if there is no disk.
+    revision: Option<Revision>,
+    /// Why nothing more comes there.
+    failing: Option<Arc<str>>,
+}
+
+impl OnDisk {
+    fn has(&self, revision: Revision) -> bool {
+        self.revision.is_none_or(|on_disk| on_disk >= revision)
     }
 }
 

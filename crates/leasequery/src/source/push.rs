@@ -5,17 +5,21 @@ use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use leasequery_store::{Outcome, Revision, SourceId};
-use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
-use tracing::{info, warn};
+use tokio::time::MissedTickBehavior;
+use tracing::info;
 
 use crate::record::{Input, RecordError};
+use crate::serve::refusals::{self, Kind, Refusals};
 use crate::serve::{Control, Stores};
 
 /// The socket, made and not yet served. It is removed when it is dropped.
@@ -46,6 +50,8 @@ const BATCH_OCTETS: usize = 1 << 20;
 const BACKLOG: i32 = 128;
 /// Clients served at a time. Further ones wait until one has gone.
 pub(crate) const CLIENTS: usize = 32;
+/// How often to look whether a client that waits is still there.
+const GLANCE: Duration = Duration::from_millis(250);
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
 /// Mode bits of a directory: everybody may write into it, and may rename and remove only what is their own.
@@ -92,36 +98,42 @@ impl Socket {
     pub async fn run(self, sources: Sources, stores: Stores, mut control: watch::Receiver<Control>) {
         info!("push {}: taking records", self.path.display());
         let mut clients = JoinSet::new();
+        // Clients can cause it as often as they like, so it is told in sum.
+        let refusals = Refusals::default();
+        let note = |kind, text: String| {
+            refusals.note(format_args!("push {}", self.path.display()), None, kind, || text);
+        };
+        let mut report = tokio::time::interval(refusals::PERIOD);
+        report.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !control.borrow().shutdown {
             tokio::select! {
                 accepted = self.listener.accept(), if clients.len() < CLIENTS => match accepted {
                     Ok((stream, _)) => {
-                        clients.spawn(serve(stream, sources, stores.clone()));
+                        clients.spawn(take(stream, sources, stores.clone()));
                         if clients.len() == CLIENTS {
-                            warn!("push {}: {CLIENTS} clients at a time, further ones have to wait", self.path.display());
+                            let problem = "further ones have to wait";
+                            note(Kind::NotServed(problem), format!("{CLIENTS} clients at a time, {problem}"));
                         }
                     }
                     Err(error) => {
-                        warn!("push {}: cannot accept: {error}", self.path.display());
-                        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                        note(Kind::NotAccepted, format!("cannot accept: {error}"));
+                        tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(_) = clients.join_next() => {}
+                Some(ended) = clients.join_next() => if let Ok(Err(error)) = ended {
+                    note(Kind::Broken(error.kind()), format!("a client: {error}"));
+                },
+                _ = report.tick() => refusals.report(),
                 _ = control.changed() => {}
             }
         }
+        refusals.report();
     }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-async fn serve(stream: UnixStream, sources: Sources, stores: Stores) {
-    if let Err(error) = take(stream, sources, &stores).await {
-        warn!("push client: {error}");
     }
 }
 
@@ -134,12 +146,13 @@ struct Client {
     revisions: (Revision, Revision),
 }
 
-async fn take(stream: UnixStream, sources: Sources, stores: &Stores) -> io::Result<()> {
+/// Serves one client to its end.
+async fn take(stream: UnixStream, sources: Sources, stores: Stores) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let (sender, answers) = mpsc::unbounded_channel();
     let unsent = AtomicUsize::new(0);
     // Side by side: a client that reads no answers before it has sent everything must not wait for ever.
-    tokio::try_join!(read(reader, &unsent, sender, sources, stores), write(writer, &unsent, answers))?;
+    tokio::try_join!(read(reader, &unsent, sender, sources, &stores), write(writer, &unsent, answers))?;
     Ok(())
 }
 
@@ -181,10 +194,23 @@ async fn read(
         };
         commit(&mut records, &mut client, &mut text, sources, stores);
         if ended {
-            // Everything is in the store; it is told when it will survive a crash.
-            stores.v4.until_durable(client.revisions.0).await;
-            stores.v6.until_durable(client.revisions.1).await;
-            text.extend_from_slice(format!("{{\"committed\": {}}}\n", client.committed).as_bytes());
+            // Everything is in the store; it is told when it will survive a crash, or that it would not.
+            let kept = tokio::select! {
+                kept = until_durable(stores, client.revisions) => kept,
+                () = until_gone(reader.get_ref().as_ref()) => {
+                    return Err(io::Error::other("gone before what it said was on disk"));
+                }
+            };
+            let last = match kept {
+                Ok(()) => format!("{{\"committed\": {}}}\n", client.committed),
+                Err(reason) => {
+                    let records = client.committed;
+                    let problem =
+                        format!("{records} records were taken and are not on disk, a crash would lose them: {reason}");
+                    format!("{}\n", serde_json::json!({ "error": problem }))
+                }
+            };
+            text.extend_from_slice(last.as_bytes());
         }
         if !text.is_empty() {
             if unsent.fetch_add(text.len(), Ordering::Relaxed) > UNSENT {
@@ -196,6 +222,22 @@ async fn read(
         if ended {
             return Ok(());
         }
+    }
+}
+
+/// Waits until what was committed is on disk, or cannot come there.
+async fn until_durable(stores: &Stores, revisions: (Revision, Revision)) -> Result<(), Arc<str>> {
+    stores.v4.until_durable(revisions.0).await?;
+    stores.v6.until_durable(revisions.1).await
+}
+
+/// Waits until a client that has shut down its sending side is gone altogether. There is nothing to be read any more that
+/// would tell of it.
+async fn until_gone(stream: &UnixStream) {
+    while let Ok(ready) = stream.ready(Interest::WRITABLE).await
+        && !ready.is_write_closed()
+    {
+        tokio::time::sleep(GLANCE).await;
     }
 }
 

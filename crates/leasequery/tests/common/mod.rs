@@ -256,6 +256,11 @@ impl Daemon {
         1024 * size.and_then(|size| size.trim().parse::<u64>().ok()).expect("its size")
     }
 
+    /// Its number.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn is_running(&mut self) -> bool {
         self.child.try_wait().expect("the child can be asked").is_none()
     }

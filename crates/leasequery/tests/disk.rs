@@ -1,0 +1,153 @@
+//! A `state-dir` that cannot be written, is damaged, or somebody else's.
+
+mod common;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+
+use common::{Daemon, LISTEN, PUSH, REQUESTOR, eventually, leasequery};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+const STATE: &str = "state-dir = \"state\"\n";
+
+fn lease(number: u32) -> Value {
+    let address = format!("10.0.0.{number}");
+    json!({"protocol": "v4", "address": address, "state": "active", "mac": format!("02:00:00:00:00:{number:02x}")})
+}
+
+fn directory() -> Arc<TempDir> {
+    let directory = Arc::new(tempfile::tempdir().expect("a directory"));
+    std::fs::write(directory.path().join("leasequery.toml"), format!("{STATE}{LISTEN}{REQUESTOR}{PUSH}"))
+        .expect("written");
+    directory
+}
+
+/// Lets every write of a process to a file fail, or no longer. Nobody needs privileges for that.
+fn set_full(daemon: &Daemon, full: bool) {
+    let limit = format!("--fsize={}:unlimited", if full { "1" } else { "unlimited" });
+    let status = Command::new("prlimit").args(["--pid", &daemon.process().to_string(), &limit]).status();
+    assert!(status.expect("prlimit of util-linux runs").success());
+}
+
+/// What a client is told whose record does not come to disk.
+fn refusal(daemon: &Daemon, number: u32) -> String {
+    let answers = daemon.push(&lease(number).to_string());
+    let [answer] = answers.as_slice() else { panic!("one answer: {answers:?}") };
+    answer["error"].as_str().unwrap_or_else(|| panic!("no error: {answer}")).to_owned()
+}
+
+fn check_full_and_empty_again(mut daemon: Daemon, set_full: impl Fn(&Daemon, bool)) {
+    daemon.push_all(&[lease(1)]);
+    set_full(&daemon, true);
+    let text = refusal(&daemon, 2);
+    assert!(text.starts_with("1 records were taken and are not on disk"), "{text}");
+    // More than have a place at the same time: each gives it back.
+    for number in 3..50 {
+        refusal(&daemon, number);
+    }
+    assert_eq!(daemon.addresses(&[]).len(), 49, "what it knows is served all the same");
+    assert_eq!(daemon.log().matches("cannot be written").count(), 1, "{}", daemon.log());
+
+    set_full(&daemon, false);
+    eventually("it is written again", || daemon.log().contains("can be written again"));
+    daemon.push_all(&[lease(50)]);
+    daemon.signal("KILL");
+    daemon.wait();
+    let directory = Arc::clone(&daemon.directory);
+    drop(daemon);
+    let mut daemon = Daemon::start_in(directory, leasequery());
+    assert_eq!(daemon.addresses(&[]).len(), 50, "{}", daemon.log());
+
+    set_full(&daemon, true);
+    refusal(&daemon, 51);
+    refusal(&daemon, 52);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(1), "{}", daemon.log());
+    eventually("the last words", || daemon.log().contains("not everything is on disk, 2 changes are missing there: "));
+}
+
+#[test]
+fn what_cannot_be_written_is_written_later_and_nobody_waits_for_it() {
+    check_full_and_empty_again(Daemon::start_in(directory(), leasequery()), set_full);
+}
+
+/// A small file system, as long as it lives.
+struct Small(PathBuf);
+
+impl Drop for Small {
+    fn drop(&mut self) {
+        let _ = Command::new("umount").arg("--lazy").arg(&self.0).status();
+    }
+}
+
+#[test]
+fn a_disk_that_is_really_full_is_survived() {
+    let directory = directory();
+    let state = directory.path().join("state");
+    std::fs::create_dir(&state).expect("a directory");
+    let mount = Command::new("mount").args(["-t", "tmpfs", "-o", "size=4m,mode=0700", "tmpfs"]).arg(&state).output();
+    if !mount.is_ok_and(|output| output.status.success()) {
+        println!("left out: only root can mount a small file system");
+        return;
+    }
+    let small = Small(state.clone());
+    let filler = state.join("filler");
+    check_full_and_empty_again(Daemon::start_in(directory, leasequery()), |_, full| {
+        if full {
+            // To the last octet, which takes more than one attempt.
+            for block in [65_536, 1] {
+                let octets = format!(
+                    "head -c 8M /dev/zero | dd bs={block} iflag=fullblock >> {} 2> /dev/null",
+                    filler.display()
+                );
+                let _ = Command::new("sh").args(["-c", &octets]).status();
+            }
+        } else {
+            std::fs::remove_file(&filler).expect("it is there");
+        }
+    });
+    drop(small);
+}
+
+/// What `serve` says when it does not start.
+fn problem(file: &Path) -> String {
+    let output = leasequery().args(["serve", "--config"]).arg(file).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    common::stderr(&output)
+}
+
+#[test]
+fn whoever_comes_second_is_told_who_has_the_directory() {
+    let daemon = Daemon::start_in(directory(), leasequery());
+    let text = problem(&daemon.path("leasequery.toml"));
+    let expected = format!("state: another leasequery has it, process {}\n", daemon.process());
+    assert!(text.ends_with(&expected), "{text}");
+    assert_eq!(text.matches("rror").count(), 1, "said once: {text}");
+
+    let other = directory();
+    std::fs::write(other.path().join("state"), "a file").expect("written");
+    let text = problem(&other.path().join("leasequery.toml"));
+    assert!(text.ends_with("state: it is a file; a directory would be right\n"), "{text}");
+}
+
+#[test]
+fn a_damaged_directory_is_set_aside_and_begun_anew() {
+    let directory = directory();
+    let mut daemon = Daemon::start_in(Arc::clone(&directory), leasequery());
+    daemon.push_all(&[lease(1)]);
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0));
+    drop(daemon);
+    std::fs::write(directory.path().join("state/v4/version"), "nonsense").expect("written");
+    let daemon = Daemon::start_in(Arc::clone(&directory), leasequery());
+    assert_eq!(daemon.addresses(&[]), [""; 0]);
+    let names = std::fs::read_dir(directory.path().join("state")).expect("readable");
+    let aside =
+        names.map(|entry| entry.expect("an entry").path()).find(|path| path.to_string_lossy().contains("damaged-"));
+    let aside = aside.expect("it is set aside");
+    assert!(daemon.log().contains(&format!("moved to {}", aside.display())), "{}", daemon.log());
+    daemon.push_all(&[lease(2)]);
+    assert_eq!(daemon.addresses(&[]), ["10.0.0.2"]);
+}
