@@ -187,3 +187,28 @@ fn a_lease_expires_by_itself() {
         }
     });
 }
+
+#[test]
+fn identifiers_are_asked_for_as_they_are_printed() {
+    let daemon = daemon();
+    let mut first = lease(1);
+    first["remote-id"] = json!("text:line-00239");
+    first["client-id"] = json!("01:02:0A:00:00:00:01");
+    daemon.push_all(&[first, lease(2)]);
+    for selector in [
+        ["--remote-id", "text:line-00239"],
+        ["--remote-id", "6c696e652d3030323339"],
+        ["--remote-id", "0x6C696E652D3030323339"],
+        ["--client-id", "01:02:0a:00:00:00:01"],
+        ["--client-id", "01-02-0A-00-00-00-01"],
+    ] {
+        assert_eq!(daemon.addresses(&selector), ["10.0.0.1"], "{selector:?}");
+    }
+    let record = &daemon.records(&["--remote-id", "text:line-00239"])[0];
+    assert_eq!(
+        (&record["remote-id"], &record["remote-id-text"]),
+        (&json!("6c696e652d3030323339"), &json!("line-00239"))
+    );
+    let table = common::stdout(&daemon.bulk(&["--format", "table", "--remote-id", "text:line-00239"]));
+    assert!(table.contains("6c696e652d3030323339 (line-00239)"), "{table}");
+}

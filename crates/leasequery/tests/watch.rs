@@ -196,3 +196,16 @@ fn exit_codes_tell_what_went_wrong_at_first() {
     });
     assert_eq!(Watch::start(&refusing.to_string(), &[]).rest().1, Some(1), "it refuses");
 }
+
+#[test]
+fn a_state_file_that_cannot_be_written_is_an_error_before_anything_is_printed() {
+    let daemon = Daemon::start(&config());
+    let file = daemon.path("none/watch.state");
+    let output = common::leasequery()
+        .args(["watch", &daemon.address().to_string(), "--for", "1s", "--state"])
+        .arg(&file)
+        .output()
+        .expect("the program runs");
+    assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
+    assert!(common::stderr(&output).contains(&format!("{} cannot be written", file.display())), "{output:?}");
+}

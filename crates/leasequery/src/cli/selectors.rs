@@ -6,7 +6,7 @@ use leasequery_protocol::requestor::v6;
 use leasequery_store::{Time, VpnName};
 
 use super::Ending;
-use crate::record::{parse_hex, parse_mac, parse_time, parse_vpn};
+use crate::record::{parse_identifier, parse_mac, parse_time, parse_vpn};
 
 /// What to ask for. At most one of the first group; without one everything is asked for.
 #[derive(Debug, Args)]
@@ -20,20 +20,20 @@ pub(super) struct Selectors {
     /// Type of the hardware address
     #[arg(long, requires = "mac", default_value_t = 1, value_name = "N")]
     htype: u8,
-    /// Leases of this client-identifier
-    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
+    /// Leases of this client-identifier: hex, with colons or without, or text:NAME
+    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
     client_id: Option<Octets>,
     /// Leases of this DUID (DHCPv6)
-    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
+    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
     duid: Option<Octets>,
-    /// Leases made under this Remote ID
-    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
+    /// Leases made under this Remote ID: hex or text:NAME
+    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
     remote_id: Option<Octets>,
     /// Enterprise number of the Remote-ID (DHCPv6)
     #[arg(long, requires = "remote_id", value_name = "N")]
     enterprise: Option<u32>,
-    /// Leases made through the relay with this Relay-ID
-    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_hex_argument)]
+    /// Leases made through the relay with this Relay-ID: hex or text:NAME
+    #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
     relay_id: Option<Octets>,
     /// Leases on the link of this address (DHCPv6)
     #[arg(long, value_name = "A")]
@@ -56,8 +56,8 @@ pub(super) struct Selectors {
 #[derive(Debug, Clone)]
 struct Octets(Vec<u8>);
 
-fn parse_hex_argument(text: &str) -> Result<Octets, String> {
-    match parse_hex(text)? {
+fn parse_identifier_argument(text: &str) -> Result<Octets, String> {
+    match parse_identifier(text)? {
         octets if octets.is_empty() => Err("must not be empty".to_owned()),
         octets if octets.len() > 253 => Err("has more octets than a query can carry".to_owned()),
         octets => Ok(Octets(octets)),

@@ -12,8 +12,8 @@ const V4: [Column; 8] = [
     ("MAC", &["mac"], 17),
     ("SINCE", &["start-time-of-state"], 20),
     ("EXPIRES", &["expires"], 20),
-    ("REMOTE-ID", &["remote-id"], 20),
-    ("RELAY-ID", &["relay-id"], 16),
+    ("REMOTE-ID", &["remote-id"], 32),
+    ("RELAY-ID", &["relay-id"], 24),
     ("VPN", &["vpn"], 8),
 ];
 /// DHCPv6 has no VPNs and does not tell since when a lease is there, but when its client was heard.
@@ -23,7 +23,7 @@ const V6: [Column; 7] = [
     ("DUID", &["duid"], 28),
     ("HEARD", &["client-last-transaction-time"], 20),
     ("EXPIRES", &["expires"], 20),
-    ("REMOTE-ID", &["remote-id"], 20),
+    ("REMOTE-ID", &["remote-id"], 32),
     ("RELAY-ID", &["relay-id"], 20),
 ];
 /// The last column, where options were asked for.
@@ -55,10 +55,15 @@ impl Table {
     pub(super) fn row(&self, out: &mut Vec<u8>, view: &View<'_>) {
         let named = || FIELDS.iter().zip(view.values());
         self.line(out, |out, _, fields| {
-            let value = fields.iter().find_map(|field| named().find(|(name, _)| *name == field)?.1.as_ref());
-            if let Some(value) = value {
+            let value = fields
+                .iter()
+                .find_map(|field| named().find(|(name, _)| *name == field)?.1.as_ref().map(|value| (*field, value)));
+            if let Some((field, value)) = value {
                 let start = out.len();
                 value.write(out);
+                if let Some(text) = view.text_of(field, value) {
+                    out.extend_from_slice(format!(" ({text})").as_bytes());
+                }
                 // Names come from a network; they must not move the cursor of a terminal.
                 for byte in &mut out[start..] {
                     if byte.is_ascii_control() {

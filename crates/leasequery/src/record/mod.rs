@@ -6,6 +6,7 @@ mod view;
 
 pub use input::{Input, RecordError, V4Input, V6Input};
 pub use text::{
-    hex_text, mac_text, parse_end, parse_hex, parse_mac, parse_time, parse_vpn, time_text, vpn_name_text, vpn_text,
+    hex_text, mac_text, parse_end, parse_hex, parse_identifier, parse_mac, parse_time, parse_vpn, time_text,
+    vpn_name_text, vpn_text,
 };
 pub use view::{FIELDS, Value, View};

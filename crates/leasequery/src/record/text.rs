@@ -103,8 +103,37 @@ fn date(days: u32) -> (u32, u32, u32) {
     (year, if month < 10 { month + 3 } else { month - 9 }, day_of_month)
 }
 
-/// Reads hex without separators.
+/// Reads hex as everybody prints it: with or without `0x` in front, and with colons or hyphens between octets, or nothing.
 pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")).unwrap_or(text);
+    let Some(separator) = digits.chars().find(|digit| matches!(digit, ':' | '-')) else { return plain_hex(digits) };
+    let octet = |piece: &str| match piece.as_bytes() {
+        [_] => plain_hex(&format!("0{piece}")),
+        [_, _] => plain_hex(piece),
+        _ => Err(String::new()),
+    };
+    let octets = digits.split(separator).map(octet).collect::<Result<Vec<_>, _>>();
+    octets.map(|octets| octets.concat()).map_err(|_| {
+        format!("'{text}' is not hex; '00030001', '00:03:00:01', '00-03-00-01' or '0x00030001' would be right")
+    })
+}
+
+/// Reads an identifier: hex, or `text:` and what is printed of it.
+pub fn parse_identifier(text: &str) -> Result<Vec<u8>, String> {
+    match text.strip_prefix("text:") {
+        Some(text) => Ok(text.as_bytes().to_vec()),
+        None => parse_hex(text),
+    }
+}
+
+/// An identifier as text, if all of it can be printed.
+pub(super) fn printable(octets: &[u8]) -> Option<&str> {
+    let is_text = !octets.is_empty() && octets.iter().all(|octet| matches!(octet, b' '..=b'~'));
+    str::from_utf8(octets).ok().filter(|_| is_text)
+}
+
+/// Reads hex without separators.
+fn plain_hex(text: &str) -> Result<Vec<u8>, String> {
     let digits = text.as_bytes();
     let (pairs, []) = digits.as_chunks::<2>() else {
         return Err(format!("'{text}' has an odd number of hex digits"));
@@ -114,7 +143,7 @@ pub fn parse_hex(text: &str) -> Result<Vec<u8>, String> {
         .iter()
         .map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?))
         .collect::<Option<_>>()
-        .ok_or_else(|| format!("'{text}' is not hex"))
+        .ok_or_else(|| format!("'{text}' is not hex; text is written as 'text:…'"))
 }
 
 /// Reads a hardware address: octets with colons or hyphens in between, pairs of octets with dots, or plain hex.
@@ -128,7 +157,7 @@ pub fn parse_mac(text: &str) -> Result<Vec<u8>, String> {
     if text.split(separator).any(|piece| piece.len() != digits) {
         return Err(wrong());
     }
-    let address = parse_hex(&text.replace(separator, "")).map_err(|_| wrong())?;
+    let address = plain_hex(&text.replace(separator, "")).map_err(|_| wrong())?;
     match address.len() {
         1..=16 => Ok(address),
         length => Err(format!("a hardware address has 1 to 16 octets, '{text}' has {length}")),
@@ -176,7 +205,7 @@ pub fn parse_vpn(text: &str) -> Result<VpnName, String> {
         _ => {}
     }
     let id = text.split_once(':').filter(|(oui, index)| oui.len() == 6 && index.len() == 8);
-    let id = id.and_then(|(oui, index)| parse_hex(&format!("{oui}{index}")).ok()?.try_into().ok());
+    let id = id.and_then(|(oui, index)| plain_hex(&format!("{oui}{index}")).ok()?.try_into().ok());
     Ok(id.map_or_else(|| VpnName::Name(text.as_bytes().into()), VpnName::Id))
 }
 

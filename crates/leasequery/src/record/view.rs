@@ -6,7 +6,7 @@ use leasequery_store::{Binding, Store, Time, V4Key, V6Key};
 use leasequery_wire::v4::State;
 use leasequery_wire::v6::OptionCode;
 
-use super::text::{push_address, push_hex, push_mac, push_number, push_text, push_time};
+use super::text::{printable, push_address, push_hex, push_mac, push_number, push_text, push_time};
 use super::{vpn_name_text, vpn_text};
 
 /// A record as it is printed: the values of [`FIELDS`]. `None` is not known, or does not apply.
@@ -207,6 +207,16 @@ impl<'a> View<'a> {
         &self.0
     }
 
+    /// What an identifier says that can be printed. A Remote-ID of DHCPv6 has a number in front (RFC 4649 section 3).
+    pub fn text_of(&self, field: &str, value: &Value<'a>) -> Option<&'a str> {
+        let Value::Hex(octets) = value else { return None };
+        match (field, &self.0[0]) {
+            ("remote-id", Some(Value::Word("v6"))) => printable(octets.get(4..)?),
+            ("client-id" | "remote-id" | "relay-id", _) => printable(octets),
+            _ => None,
+        }
+    }
+
     /// Appends the record as a JSON object on one line.
     pub fn write_json(&self, out: &mut Vec<u8>) {
         let mut before = b'{';
@@ -217,6 +227,13 @@ impl<'a> View<'a> {
             out.extend_from_slice(b"\":");
             value.write_json(out);
             before = b',';
+            if let Some(text) = self.text_of(name, value) {
+                out.extend_from_slice(b",\"");
+                out.extend_from_slice(name.as_bytes());
+                out.extend_from_slice(b"-text\":");
+                // Writing text to memory does not fail.
+                let _ = serde_json::to_writer(&mut *out, text);
+            }
         }
         out.extend_from_slice(b"}\n");
     }

@@ -95,7 +95,9 @@ impl<P: Family, W: Fn(&str)> Printing<P, W> {
 
     fn save(&mut self, follower: &Follower<P>) -> io::Result<()> {
         match (&mut self.state, follower.position()) {
-            (Some(state), Some(position)) => state.save(position),
+            (Some(state), Some(position)) => {
+                state.save(position).map_err(|problem| io::Error::other(Ended::State(problem)))
+            }
             _ => Ok(()),
         }
     }

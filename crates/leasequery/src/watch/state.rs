@@ -1,6 +1,6 @@
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use leasequery_protocol::follower::Position;
 use leasequery_store::Time;
@@ -47,34 +47,54 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(named(error.to_string())),
         };
-        Ok(Self { path, protocol, server: server.to_owned(), saved })
+        // What cannot be kept should be known before anything is printed.
+        let state = Self { path, protocol, server: server.to_owned(), saved };
+        let beside = state.beside();
+        File::create(&beside)
+            .and_then(|mut file| file.write_all(b"\n"))
+            .and_then(|()| std::fs::remove_file(&beside))
+            .map_err(|error| state.unwritable(&error))?;
+        Ok(state)
     }
 
     pub(super) fn position(&self) -> Option<Position> {
         self.saved
     }
 
+    /// What it is written as before it takes the place of the former one.
+    fn beside(&self) -> PathBuf {
+        let mut beside = self.path.clone().into_os_string();
+        beside.push(".new");
+        beside.into()
+    }
+
+    fn unwritable(&self, error: &io::Error) -> String {
+        format!("{} cannot be written: {error}", self.path.display())
+    }
+
     /// Writes a position, all of it or nothing.
-    pub(super) fn save(&mut self, position: Position) -> io::Result<()> {
+    pub(super) fn save(&mut self, position: Position) -> Result<(), String> {
         if self.saved == Some(position) {
             return Ok(());
         }
+        self.write(position).map_err(|error| self.unwritable(&error))?;
+        self.saved = Some(position);
+        Ok(())
+    }
+
+    fn write(&self, position: Position) -> io::Result<()> {
         let content = Content {
             protocol: self.protocol.to_owned(),
             server: self.server.clone(),
             resume: position.resume.0,
             skew: position.skew,
         };
-        let mut beside = self.path.clone().into_os_string();
-        beside.push(".new");
-        let beside = Path::new(&beside);
-        let mut file = File::create(beside)?;
+        let beside = self.beside();
+        let mut file = File::create(&beside)?;
         serde_json::to_writer(&file, &content)?;
         file.write_all(b"\n")?;
         file.sync_data()?;
-        std::fs::rename(beside, &self.path)?;
-        self.saved = Some(position);
-        Ok(())
+        std::fs::rename(beside, &self.path)
     }
 }
 

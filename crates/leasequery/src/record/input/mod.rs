@@ -1,3 +1,4 @@
+mod time;
 mod v4;
 mod v6;
 
@@ -7,7 +8,7 @@ use leasequery_store::State;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::parse_hex;
+use super::{parse_hex, parse_identifier};
 
 pub use v4::V4Input;
 pub use v6::V6Input;
@@ -43,11 +44,17 @@ struct Raw {
     duid: Option<String>,
     iaid: Option<u32>,
     link: Option<String>,
+    #[serde(default, deserialize_with = "time::text")]
     start_time_of_state: Option<String>,
+    #[serde(default, deserialize_with = "time::text")]
     client_last_transaction_time: Option<String>,
+    #[serde(default, deserialize_with = "time::text")]
     expires: Option<String>,
+    #[serde(default, deserialize_with = "time::text")]
     renews: Option<String>,
+    #[serde(default, deserialize_with = "time::text")]
     rebinds: Option<String>,
+    #[serde(default, deserialize_with = "time::text")]
     preferred_until: Option<String>,
     relay_agent_information: Option<String>,
     relay_peer: Option<String>,
@@ -61,6 +68,12 @@ struct Raw {
     _server: Option<serde::de::IgnoredAny>,
     #[serde(rename = "base-time")]
     _base_time: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "client-id-text")]
+    _client_id_text: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "remote-id-text")]
+    _remote_id_text: Option<serde::de::IgnoredAny>,
+    #[serde(rename = "relay-id-text")]
+    _relay_id_text: Option<serde::de::IgnoredAny>,
 }
 
 fn error(field: &str, problem: impl std::fmt::Display) -> RecordError {
@@ -85,6 +98,7 @@ fn field<T>(
 impl Input {
     /// Reads one line.
     pub fn parse(line: &[u8]) -> Result<Self, RecordError> {
+        is_object(line)?;
         let raw: Raw = serde_json::from_slice(line).map_err(|problem| not_taken(&problem))?;
         match raw.protocol.as_deref() {
             Some("v4") => V4Input::new(raw).map(Self::V4),
@@ -100,9 +114,11 @@ impl Raw {
     fn state(&self) -> Result<Option<State>, RecordError> {
         match (self.op.as_deref(), self.state.as_deref()) {
             (Some("delete"), _) => Ok(None),
-            (Some(other), _) => Err(error("op", format!("'{other}' is not \"delete\""))),
+            (Some(other), _) => Err(error("op", format!("'{other}' is not \"delete\", and there is nothing else"))),
             (None, Some(name)) => state(name).map(Some),
-            (None, None) => Err(error("state", "missing")),
+            (None, None) => {
+                Err(error("state", "missing; \"active\" would be right for a lease, \"op\": \"delete\" removes one"))
+            }
         }
     }
 
@@ -116,6 +132,16 @@ impl Raw {
     }
 }
 
+/// Refuses what is JSON and no object, which a reader of fields would take for some of them.
+fn is_object(line: &[u8]) -> Result<(), RecordError> {
+    let problem = match line.trim_ascii_start().first() {
+        Some(b'{') => return Ok(()),
+        Some(b'[') => "a list is not a record; one record a line, without brackets around them, would be right",
+        _ => "not a record; a JSON object, {\"protocol\": \"v4\", …}, is expected",
+    };
+    Err(RecordError(problem.to_owned()))
+}
+
 /// Refuses what only the other protocol has.
 fn has_none(protocol: &str, fields: &[(&str, bool)]) -> Result<(), RecordError> {
     match fields.iter().find(|(_, there)| *there) {
@@ -126,14 +152,19 @@ fn has_none(protocol: &str, fields: &[(&str, bool)]) -> Result<(), RecordError> 
 
 /// An identifier of any length but none.
 fn parse_id(text: &str) -> Result<Vec<u8>, String> {
-    parse_hex(text).and_then(|id| if id.is_empty() { Err("is empty".to_owned()) } else { Ok(id) })
+    parse_identifier(text).and_then(|id| if id.is_empty() { Err("is empty".to_owned()) } else { Ok(id) })
 }
 
 fn state(name: &str) -> Result<State, RecordError> {
     (1..=8)
         .filter(|number| leasequery_wire::v4::State(*number).name() == Some(name))
         .find_map(State::from_number)
-        .ok_or_else(|| error("state", format!("'{name}' is none of the states of RFC 6926 section 6.2.7")))
+        .ok_or_else(|| {
+            error(
+                "state",
+                format!("'{name}' is none of the states of RFC 6926 section 6.2.7, such as \"active\" or \"released\""),
+            )
+        })
 }
 
 fn options(raw: BTreeMap<String, String>, most: u16) -> Result<BTreeMap<u16, Vec<u8>>, RecordError> {

@@ -85,7 +85,7 @@ fn identifiers_without_the_relay_agent_information_make_one() {
 #[test]
 fn a_relay_whose_address_nobody_knows_is_taken_as_it_is_printed() {
     let line =
-        br#"{"protocol": "v6", "address": "2001:db8::1", "state": "active", "duid": "0001", "relay-id": "000203"}"#;
+        br#"{"protocol": "v6", "address": "2001:db8::1", "state": "active", "duid": "000102", "relay-id": "000203"}"#;
     let mut store = Store::<V6Key>::new(Settings::default());
     let take = |store: &mut Store<V6Key>, line: &[u8]| match Input::parse(line) {
         Ok(Input::V6(input)) => input.commit(store, SourceId(0)),
@@ -197,7 +197,7 @@ fn errors_name_the_field() {
     }
     // These are found while the JSON is read, which says where.
     for (field, value) in
-        [("htype", "256"), ("htype", r#""1""#), ("expires", "1795168800"), ("iaid", "-1"), ("duid", "1")]
+        [("htype", "256"), ("htype", r#""1""#), ("expires", "[1795168800]"), ("iaid", "-1"), ("duid", "1")]
     {
         let text = with(field, value);
         assert!(text.contains("column"), "{field} = {value}: {text}");
@@ -218,9 +218,92 @@ fn what_identifies_a_lease_is_needed() {
     assert!(error(r#"{"protocol": "v4", "address": "10.0.0.10"}"#).starts_with("state"));
     assert!(error(r#"{"protocol": "v4", "address": "10.0.0.10", "state": "leased"}"#).starts_with("state"));
     assert!(error(r#"{"protocol": "v4", "address": "10.0.0.10", "state": "Active"}"#).starts_with("state"));
-    assert!(error("[]").contains("expected"));
+    // The reader of fields would take a list for their values.
+    for list in ["[]", r#" [{"protocol": "v4"}]"#, r#"["delete", "v4", "10.0.0.10"]"#] {
+        assert!(error(list).starts_with("a list is not a record"), "{list}");
+    }
+    assert!(error("v4 10.0.0.10").contains("JSON object"));
     assert!(error("{").contains("EOF"));
     assert!(error(r#"{"protocol": "v4", "address": "10.0.0.10", "state": "active"} x"#).contains("trailing"));
+}
+
+#[test]
+fn times_may_be_numbers() {
+    for (number, expected) in [("4102444800", 4_102_444_800), ("4102444800.75", 4_102_444_800), ("0", 0)] {
+        let mut store = store();
+        let line = format!(r#"{{"protocol": "v4", "address": "10.0.0.10", "state": "reset", "expires": {number}}}"#);
+        let input = Input::parse(line.as_bytes()).expect(number);
+        commit(&input, &mut store).expect("the store takes it");
+        assert_eq!(binding(&store, VpnIndex::DEFAULT).expires(), Some(Time(expected)), "{number}");
+    }
+    let null = r#"{"protocol": "v4", "address": "10.0.0.10", "state": "active", "expires": null}"#;
+    assert!(Input::parse(null.as_bytes()).is_ok());
+    let before = r#"{"protocol": "v4", "address": "10.0.0.10", "state": "active", "expires": -1}"#;
+    assert!(error(before).starts_with("expires: "), "{}", error(before));
+}
+
+#[test]
+fn octets_are_taken_as_everybody_prints_them() {
+    let forms = ["000301ab", "00:03:01:ab", "00-03-01-AB", "0x000301AB", "0x00:03:01:ab", "0:3:1:ab"];
+    for form in forms {
+        let v4 = json!({
+            "protocol": "v4", "address": "10.0.0.10", "state": "active", "client-id": form,
+            "remote-id": form, "options": {"82": form}
+        });
+        let mut store = store();
+        take(&mut store, &v4);
+        let binding = binding(&store, VpnIndex::DEFAULT);
+        let octets = Some([0, 3, 1, 0xab].as_slice());
+        assert_eq!((binding.client_id(), binding.remote_id(), binding.option(82)), (octets, octets, octets), "{form}");
+        let v6 = json!({"protocol": "v6", "address": "2001:db8::1", "state": "active", "duid": form});
+        assert!(Input::parse(v6.to_string().as_bytes()).is_ok(), "{form}");
+    }
+    let mut store = store();
+    take(&mut store, &json!({"protocol": "v4", "address": "10.0.0.10", "state": "active", "remote-id": "text:line-7"}));
+    assert_eq!(binding(&store, VpnIndex::DEFAULT).remote_id(), Some(b"line-7".as_slice()));
+}
+
+#[test]
+fn a_duid_has_a_type_and_something_behind_it() {
+    let line = |octets: usize| {
+        json!({"protocol": "v6", "address": "2001:db8::1", "state": "active", "duid": "00".repeat(octets)}).to_string()
+    };
+    for (octets, right) in [(1, false), (2, false), (3, true), (130, true), (131, false)] {
+        assert_eq!(Input::parse(line(octets).as_bytes()).is_ok(), right, "{octets} octets");
+    }
+    assert!(error(&line(2)).contains("a DUID has 3 to 130 octets, and this has 2"));
+}
+
+#[test]
+fn a_relay_that_is_known_by_nothing_but_its_address_is_kept() {
+    let line = json!({
+        "protocol": "v6", "address": "2001:db8::1", "state": "active", "duid": "000102", "relay-peer": "2001:db8::fe"
+    });
+    let mut store = Store::<V6Key>::new(Settings::default());
+    let Ok(Input::V6(input)) = Input::parse(line.to_string().as_bytes()) else { panic!("it is taken") };
+    input.commit(&mut store, SourceId(0)).expect("the store takes it");
+    let key = V6Key::new(std::net::Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1));
+    let mut printed = Vec::new();
+    View::of_v6_binding(&store.lookup(key).expect("a binding")).write_json(&mut printed);
+    let printed = String::from_utf8(printed).expect("text");
+    assert!(printed.contains(r#""relay-peer":"2001:db8::fe""#), "{printed}");
+    assert!(Input::parse(printed.as_bytes()).is_ok(), "{printed}");
+}
+
+#[test]
+fn what_can_be_printed_of_an_identifier_stands_beside_it_and_is_taken_again() {
+    let v4 = json!({
+        "protocol": "v4", "address": "10.0.0.10", "state": "active", "client-id": "00616263",
+        "remote-id": "text:line \"7\"", "relay-id": "text:r"
+    });
+    let mut store = store();
+    take(&mut store, &v4);
+    let mut printed = Vec::new();
+    View::of_v4_binding(&binding(&store, VpnIndex::DEFAULT), &store).write_json(&mut printed);
+    let record: serde_json::Value = serde_json::from_slice(&printed).expect("JSON");
+    assert_eq!((&record["remote-id-text"], &record["relay-id-text"]), (&json!("line \"7\""), &json!("r")));
+    assert_eq!(record["client-id-text"], json!(null));
+    assert_eq!(take(&mut store, &record), Outcome::Unchanged);
 }
 
 proptest! {

@@ -44,10 +44,11 @@ impl V4Input {
             ],
         )?;
         let (state, remote) = (raw.state()?, raw.remote()?);
-        let text = raw.address.ok_or_else(|| error("address", "missing"))?;
+        let text = raw.address.ok_or_else(|| error("address", "missing; \"10.0.0.10\" would be one"))?;
         let address = text.parse().ok().filter(|address: &Ipv4Addr| !address.is_unspecified());
-        let address =
-            address.ok_or_else(|| error("address", format!("'{text}' is not an IPv4 address of a client")))?;
+        let address = address.ok_or_else(|| {
+            error("address", format!("'{text}' is not an IPv4 address of a client, like \"10.0.0.10\""))
+        })?;
         let mac = field("mac", raw.mac, parse_mac)?;
         let relay_info = field("relay-agent-information", raw.relay_agent_information, parse_hex)?;
         let mut input = Self {

@@ -46,11 +46,13 @@ impl V6Input {
             (None, None) => return Err(error("address", "missing; or a prefix, if one is delegated")),
         };
         let duid = field("duid", raw.duid, parse_hex)?;
-        if duid.as_deref().is_some_and(|duid| !is_duid(duid)) {
-            return Err(error("duid", "a DUID has 2 to 130 octets"));
+        if let Some(duid) = &duid
+            && !is_client(duid)
+        {
+            return Err(error("duid", format!("a DUID has 3 to 130 octets, and this has {}", duid.len())));
         }
         if duid.is_none() && state == Some(State::Active) {
-            return Err(error("duid", "missing"));
+            return Err(error("duid", "missing; a lease has a client, known by its DUID in hex"));
         }
         // Leasequery has no place for T1 and T2; what is wrong with them is said all the same.
         field("renews", raw.renews, parse_end)?;
@@ -100,10 +102,7 @@ impl V6Input {
         }
         match message {
             Some(message) => self.read_relays(peer, &message),
-            None if self.remote_ids.is_empty() && self.relay_ids.is_empty() => match peer {
-                Some(_) => Err(error("relay-peer", "says nothing without a relay-message")),
-                None => Ok(()),
-            },
+            None if self.remote_ids.is_empty() && self.relay_ids.is_empty() && peer.is_none() => Ok(()),
             None => self.make_relay(peer),
         }
     }
@@ -131,7 +130,7 @@ impl V6Input {
         Ok(())
     }
 
-    /// A Relay-Forward with nothing but the identifiers.
+    /// A Relay-Forward with nothing but the identifiers, if there are any: that a relay is known says something by itself.
     fn make_relay(&mut self, peer: Option<Ipv6Addr>) -> Result<(), RecordError> {
         let mut octets = Vec::new();
         let ids = [(OptionCode::REMOTE_ID, &self.remote_ids), (OptionCode::RELAY_ID, &self.relay_ids)];
@@ -185,6 +184,11 @@ impl V6Input {
             outcome => Ok(outcome),
         }
     }
+}
+
+/// Whether octets can be the DUID of a client: a type, and something behind it (RFC 8415 section 11.1).
+fn is_client(duid: &[u8]) -> bool {
+    is_duid(duid) && duid.len() > 2
 }
 
 fn parse_address(text: &str) -> Result<Ipv6Addr, String> {

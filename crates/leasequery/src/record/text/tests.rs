@@ -3,8 +3,8 @@ use leasequery_wire::v4::Vpn;
 use proptest::prelude::*;
 
 use super::{
-    hex_text, mac_text, parse_end, parse_hex, parse_mac, parse_time, parse_vpn, push_address, push_number, time_text,
-    vpn_text,
+    hex_text, mac_text, parse_end, parse_hex, parse_identifier, parse_mac, parse_time, parse_vpn, printable,
+    push_address, push_number, time_text, vpn_text,
 };
 
 #[test]
@@ -64,15 +64,6 @@ fn hardware_addresses_are_read_in_every_usual_way() {
 }
 
 #[test]
-fn hex_is_read_in_both_cases_and_nothing_else_is() {
-    assert_eq!(parse_hex(""), Ok(vec![]));
-    assert_eq!(parse_hex("00fFAb"), Ok(vec![0, 0xff, 0xab]));
-    for wrong in ["0", "000", "0x00", "zz", " 00", "00:11", "+1"] {
-        assert!(parse_hex(wrong).is_err(), "{wrong:?}");
-    }
-}
-
-#[test]
 fn vpns_are_names_or_identifiers_in_hex() {
     let name = |name: &str| Ok(VpnName::Name(name.as_bytes().into()));
     assert_eq!(parse_vpn("blue"), name("blue"));
@@ -118,5 +109,28 @@ proptest! {
     #[test]
     fn no_text_makes_a_reader_panic(text in any::<String>()) {
         let _ = (parse_hex(&text), parse_mac(&text), parse_time(&text), parse_vpn(&text));
+    }
+}
+
+#[test]
+fn hex_is_read_in_every_usual_way_and_nothing_else() {
+    for text in
+        ["000301ab", "000301AB", "0x000301ab", "0X000301AB", "00:03:01:ab", "00-03-01-ab", "0:3:1:aB", "0x00:03:01:ab"]
+    {
+        assert_eq!(parse_hex(text), Ok(vec![0, 3, 1, 0xab]), "{text}");
+    }
+    assert_eq!(parse_hex(""), Ok(Vec::new()));
+    for wrong in [
+        "0", "000", "zz", " 00", "+1", "0x0", "00:", ":00", "00::01", "00:03-01", "000:1", "+1:02", "0g", "00 03",
+        "0x0x00", "é", "0:é",
+    ] {
+        assert!(parse_hex(wrong).is_err(), "{wrong}");
+    }
+    assert_eq!(parse_identifier("text:line-00239"), Ok(b"line-00239".to_vec()));
+    assert_eq!(parse_identifier("text:"), Ok(Vec::new()));
+    assert_eq!(parse_identifier("6c:69"), Ok(b"li".to_vec()));
+    assert_eq!(printable(b"line 7~"), Some("line 7~"));
+    for not in [&b""[..], b"\0a", b"a\n", b"\xff", "é".as_bytes(), b"\x7f"] {
+        assert_eq!(printable(not), None, "{not:?}");
     }
 }

@@ -17,3 +17,13 @@ fn what_was_saved_is_read_and_belongs_to_its_server() {
     let problem = StateFile::open(path, "v4", "192.0.2.1:67").expect_err("something else");
     assert!(problem.contains("not a state file"), "{problem}");
 }
+
+#[test]
+fn where_nothing_can_be_written_is_known_at_once() {
+    let directory = tempfile::tempdir().expect("a directory");
+    let path = directory.path().join("none/state");
+    let problem = StateFile::open(path.clone(), "v4", "192.0.2.1:67").expect_err("there is no such directory");
+    assert!(problem.starts_with(&format!("{} cannot be written: ", path.display())), "{problem}");
+    StateFile::open(directory.path().join("state"), "v4", "192.0.2.1:67").expect("it can be written");
+    assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0, "trying leaves nothing behind");
+}
