@@ -28,9 +28,11 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     if let Some(tls) = &raw.tls {
         warnings.extend(crate::tls::exposure(&directory.join(tls.get_ref().key.get_ref())));
     }
+    if let Some(tls) = &tls {
+        warnings.extend(tls.warnings().iter().cloned());
+    }
     let listeners = listen::listeners(&raw.listen, tls.is_some())?;
-    let in_the_clear = listeners.iter().any(|listener| !listener.secure);
-    let requestors = requestor::requestors(&raw.requestor, in_the_clear, &mut warnings)?;
+    let requestors = requestor::requestors(&raw.requestor, &listeners, &mut warnings)?;
     let may_be_active = requestors.0.iter().any(|requestor| requestor.policy.allow.active);
     if listeners.iter().any(|listener| listener.active) && !may_be_active {
         warnings.push("no requestor may send active queries: allow = [\"bulk\", \"active\"] permits them".to_owned());

@@ -2,19 +2,20 @@
 
 mod check;
 mod raw;
+mod requestors;
 
 use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
-use leasequery_protocol::server::Policy;
 use leasequery_store::{Link, VpnName};
 
 use crate::tls;
+
+pub use requestors::{Requestor, Requestors};
 
 /// DHCPv4 or DHCPv6.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -149,37 +150,6 @@ impl Default for Limits {
             active_idle_timeout: Duration::from_mins(1),
             history: 24 * 60 * 60,
         }
-    }
-}
-
-/// A requestor.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Requestor {
-    /// Where it comes from.
-    pub addresses: Vec<IpNet>,
-    /// Of these its certificate has to have one, where TLS is required; `None` takes any that the authority vouches for.
-    pub certificate_names: Option<Arc<[String]>>,
-    /// What it may ask and be told.
-    pub policy: Arc<Policy>,
-}
-
-/// Who may ask.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Requestors(pub Vec<Requestor>);
-
-impl Requestors {
-    /// What the peer at this address may do; `None` if it is not listed.
-    pub fn find(&self, peer: IpAddr) -> Option<&Arc<Policy>> {
-        self.requestor(peer).map(|requestor| &requestor.policy)
-    }
-
-    /// Who the peer at this address is; `None` if it is not listed. The longest prefix decides.
-    pub fn requestor(&self, peer: IpAddr) -> Option<&Requestor> {
-        let peer = peer.to_canonical();
-        let matching = self.0.iter().flat_map(|requestor| {
-            requestor.addresses.iter().filter(|net| net.contains(&peer)).map(move |net| (net.prefix_len(), requestor))
-        });
-        matching.max_by_key(|(length, _)| *length).map(|(_, requestor)| requestor)
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use leasequery_store::VpnName;
 
-use super::{Config, Limits, Protocol, Service, Source};
+use super::{Config, Limits, Protocol, Service, Source, Transport};
 
 /// A configuration that uses every key of this version.
 const SAMPLE: &str = r#"
@@ -232,7 +232,7 @@ fn longest_prefix_decides_where_requestors_overlap() {
     let config = parse(SAMPLE);
     let found = |peer: &str| {
         let peer: IpAddr = peer.parse().expect("an address");
-        config.requestors.find(peer).map(|policy| policy.name.as_str())
+        config.requestors.find(peer, Transport::Tcp).map(|policy| policy.name.as_str())
     };
     assert_eq!(found("192.0.2.1"), Some("bng-1"));
     assert_eq!(found("192.0.2.77"), Some("bng-2"));
@@ -358,16 +358,56 @@ fn values_that_make_no_sense_are_errors_at_their_place() {
     assert_problem("[[network]]\nprotocol = \"v4\"\nranges = [\"10.0.0.1\"]\nlink = «\"2001:db8::/64\"\n", "DHCPv6");
 }
 
+/// Two requestors, each with an address and more.
+fn two(first: &str, more: &str, second: &str, other: &str) -> String {
+    let second = if second.contains('"') { second.to_owned() } else { format!("\"{second}") };
+    format!(
+        "[[requestor]]\nname = \"a\"\naddresses = [\"{first}\"]\n{more}\n\
+         [[requestor]]\nname = \"b\"\naddresses = [{second}\"]\n{other}\n"
+    )
+}
+
+#[test]
+fn requestors_may_share_addresses_where_only_one_of_them_may_ask() {
+    let udp = "[[listen]]\nprotocol = \"v4\"\ntransport = \"udp\"\naddress = \"127.0.0.1:0\"\n";
+    let config =
+        parse(&format!("{LISTEN}{udp}{}", two("10.0.0.0/8", "allow = [\"udp\"]", "10.0.0.0/8", "allow = [\"bulk\"]")));
+    let found = |transport| {
+        let peer = "10.1.1.1".parse().expect("an address");
+        config.requestors.find(peer, transport).map(|policy| policy.name.clone()).unwrap_or_default()
+    };
+    assert_eq!((found(Transport::Udp), found(Transport::Tcp)), ("a".to_owned(), "b".to_owned()));
+    // Both may ask over UDP, which has no certificates.
+    let names = |name: &str| format!("certificate-names = [\"{name}\"]");
+    assert_problem(
+        &format!("{udp}{}", two("10.0.0.0/8", &names("a.example"), "«\"10.0.0.0/8", &names("b.example"))),
+        "the address alone tells that",
+    );
+    assert!(parse(&two("10.0.0.0/8", "", "10.0.0.0/8", "")).listeners.is_empty(), "nobody can ask");
+}
+
+#[test]
+fn mapped_addresses_are_those_of_ipv4() {
+    let config =
+        parse(&format!("{LISTEN}{}", two("::ffff:127.0.0.1", "", "::ffff:10.1.2.3/104", "own-bindings-only = true")));
+    let addresses = |nth: usize| config.requestors.0[nth].addresses.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!((addresses(0), addresses(1)), (vec!["127.0.0.1/32".to_owned()], vec!["10.0.0.0/8".to_owned()]));
+    let ten = "10.0.0.0".parse::<IpAddr>().expect("an address");
+    assert_eq!(config.requestors.0[1].policy.relays, Some(vec![(ten, 8)]));
+    for peer in ["10.9.9.9", "::ffff:10.9.9.9"] {
+        let peer = peer.parse().expect("an address");
+        assert!(config.requestors.find(peer, Transport::Tcp).is_some(), "{peer}");
+    }
+    assert_problem(&format!("{LISTEN}{}", two("127.0.0.1", "", "«\"::ffff:127.0.0.1", "")), "127.0.0.1/32 already");
+}
+
 #[test]
 fn what_must_be_unique_is_an_error_the_second_time() {
     assert_problem(
         "[[requestor]]\nname = \"a\"\naddresses = [\"10.0.0.1\"]\n[[requestor]]\nname = «\"a\"\naddresses = [\"10.0.0.2\"]\n",
         "two requestors are named \"a\"",
     );
-    assert_problem(
-        "[[requestor]]\nname = \"a\"\naddresses = [\"10.0.0.0/8\"]\n[[requestor]]\nname = \"b\"\naddresses = [«\"10.1.1.1/8\"]\n",
-        "\"a\" has 10.0.0.0/8 already",
-    );
+    assert_problem(&format!("{LISTEN}{}", two("10.0.0.0/8", "", "«\"10.1.1.1/8", "")), "\"a\" has 10.0.0.0/8 already");
     assert_problem(
         "[[source]]\ntype = \"push\"\npath = \"a\"\n[[source]]\ntype = \"push\"\npath = «\"a\"\n",
         "two sources",

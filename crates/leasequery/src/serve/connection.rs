@@ -17,6 +17,7 @@ use super::refusals::{Kind, Refusals};
 use super::turns::Share;
 use super::wire::{Received, Wire};
 use super::{Control, SharedStore};
+use crate::config::Transport;
 use crate::tls::TlsError;
 
 /// Octets made at a time: as much as one write takes at full speed.
@@ -220,7 +221,7 @@ impl<P: Protocol> Session<'_, P> {
         let mut behind = self.connection.begin_tls();
         let channel = {
             let control = control.borrow();
-            let names = control.requestors.requestor(self.peer.ip()).and_then(|found| found.certificate_names.clone());
+            let names = control.requestors.certificate_names(self.peer.ip());
             let Some(tls) = &control.tls else { return Err(TlsError::None) };
             tls.channel(names, P::SHARES_RECORDS)?
         };
@@ -294,16 +295,19 @@ fn permission(control: &Control, peer: SocketAddr, wire: &Wire, policy: &mut Arc
     if control.shutdown {
         return Some("the server is ending");
     }
-    match control.requestors.requestor(peer.ip()) {
-        // Without TLS it is the address alone that tells who it is.
-        Some(found) if wire.peer().is_some_and(|peer| !peer.has_one_of(found.certificate_names.as_deref())) => {
-            Some("its certificate is no longer permitted")
-        }
-        Some(found) => {
-            *policy = Arc::clone(&found.policy);
+    let by_address = control.requestors.find(peer.ip(), Transport::Tcp);
+    let found = match wire.peer() {
+        Some(certificate) => control.requestors.identified(peer.ip(), certificate),
+        // Without TLS, or before it, it is the address alone that tells who it is.
+        None => by_address,
+    };
+    match (found, by_address) {
+        (Some(found), _) => {
+            *policy = Arc::clone(found);
             None
         }
-        None => Some("no longer permitted"),
+        (None, Some(_)) => Some("its certificate is no longer permitted"),
+        (None, None) => Some("no longer permitted"),
     }
 }
 

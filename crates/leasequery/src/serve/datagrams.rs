@@ -21,7 +21,7 @@ use tracing::{info, warn};
 
 use super::refusals::{Kind, PERIOD, Refusals};
 use super::{Control, Stores};
-use crate::config::{self, Requestors, Service};
+use crate::config::{self, Requestors, Service, Transport};
 
 /// A bound UDP socket, whose queries are answered by a thread of its own.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ impl Datagrams {
         tally: &mut Tally,
         (answers, out): (&mut Vec<Answer>, &mut Vec<u8>),
     ) {
-        let permit = |address| requestors.find(address).cloned();
+        let permit = |address| requestors.find(address, Transport::Udp).cloned();
         // It is told of when the store is no longer held.
         let mut silent = Vec::new();
         let mut take = |one: &Received, before: usize, after: usize, verdict: Verdict| match verdict {

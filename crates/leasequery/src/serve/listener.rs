@@ -18,7 +18,7 @@ use super::places::Places;
 use super::refusals::{self, Kind, Refusals};
 use super::turns::{Turns, step_back};
 use super::{Control, Stores};
-use crate::config::{self, Service};
+use crate::config::{self, Service, Transport};
 
 /// A bound TCP listener.
 #[derive(Debug)]
@@ -134,7 +134,7 @@ impl Listener {
         entrance: &Entrance,
         tasks: &mut JoinSet<()>,
     ) -> Result<(), &'static str> {
-        let found = entrance.control.borrow().requestors.find(peer.ip()).cloned();
+        let found = entrance.control.borrow().requestors.find(peer.ip(), Transport::Tcp).cloned();
         let policy = found.ok_or("no requestor has this address")?;
         let place = entrance.places.take(peer.ip())?;
         debug!("{peer}: connected as {}", policy.name);

@@ -43,7 +43,7 @@ fn certificate(problem: &CertificateError, peer: &str, name: &str) -> String {
             format!("the certificate of {peer} is not for this side of a connection: {problem}")
         }
         CertificateError::ApplicationVerificationFailure => {
-            format!("the certificate of {peer} has none of its certificate-names")
+            format!("the certificate of {peer} has none of the certificate-names of requestors with its address")
         }
         CertificateError::Other(OtherError(problem)) => {
             format!("the certificate of {peer} is not acceptable: {problem}")

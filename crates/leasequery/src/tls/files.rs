@@ -69,7 +69,12 @@ pub(super) fn roots(file: &Path) -> Result<RootCertStore, TlsError> {
     Ok(roots)
 }
 
-/// Lists of certificates that have been revoked.
+/// Lists of certificates that have been revoked, in PEM or one in DER.
 pub(super) fn revocation_lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let octets = crate::files::read(file).map_err(|error| TlsError::Unreadable(file.to_owned(), error))?;
+    // Authorities publish them in DER: a sequence, where PEM is text.
+    if octets.first() == Some(&0x30) {
+        return Ok(vec![octets.into()]);
+    }
     sections(file, "certificate revocation list")
 }

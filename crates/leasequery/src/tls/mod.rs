@@ -9,6 +9,7 @@ mod explain;
 mod files;
 mod identity;
 mod requestor;
+mod revocation;
 mod secure;
 mod server;
 

@@ -1,6 +1,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::Timestamp;
 use rustls::client::danger::HandshakeSignatureValid;
 use rustls::pki_types::{CertificateDer, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
@@ -9,7 +10,7 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 use thiserror::Error;
 
-use super::{Channel, Identity, TlsError, files, provider};
+use super::{Channel, Identity, TlsError, files, provider, revocation};
 
 /// The certificates of a server, and how it judges those of requestors. It is made anew when the files have changed.
 #[derive(Debug, Clone)]
@@ -18,6 +19,7 @@ pub struct Server {
     verifier: Arc<dyn ClientCertVerifier>,
     /// Who vouches for requestors, for people.
     authority: PathBuf,
+    warnings: Vec<String>,
 }
 
 impl Server {
@@ -25,16 +27,19 @@ impl Server {
     pub fn load(certificate: &Path, key: &Path, client_ca: &Path, crl: Option<&Path>) -> Result<Self, TlsError> {
         let certified = files::certified_key(certificate, key)?;
         let roots = Arc::new(files::roots(client_ca)?);
-        let mut verifier = WebPkiClientVerifier::builder_with_provider(roots, provider());
+        let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider());
+        let mut warnings = Vec::new();
         if let Some(file) = crl {
             // Whoever no list tells of is refused: a file with the lists of somebody else must not look like protection.
-            verifier = verifier.with_crls(files::revocation_lists(file)?);
+            let lists = revocation::lists(file, &roots)?;
+            warnings = revocation::outdated(file, &lists, Timestamp::now());
+            verifier = verifier.with_crls(lists);
         }
         let verifier = verifier.build().map_err(|error| {
             let file = crl.unwrap_or(client_ca);
             TlsError::Bad(file.to_owned(), error.to_string())
         })?;
-        Ok(Self { certificate: Arc::new(certified), verifier, authority: client_ca.to_owned() })
+        Ok(Self { certificate: Arc::new(certified), verifier, authority: client_ca.to_owned(), warnings })
     }
 
     /// The server's end of a connection. Of a requestor that is known by names, the certificate has to have one of them.
@@ -51,6 +56,11 @@ impl Server {
         config.send_tls13_tickets = 0;
         config.ignore_client_order = true;
         Channel::server(Arc::new(config), shares_records)
+    }
+
+    /// What is accepted and should be looked at all the same.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The file of the authority that vouches for requestors.

@@ -1,8 +1,10 @@
 //! Which certificates are good enough.
 
+use std::process::Command;
+
 use crate::common::{Daemon, Watch, eventually, leasequery, stderr};
 use crate::pki::{Authority, Files, Pki};
-use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, world};
+use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, tool, world};
 
 #[test]
 fn one_command_makes_all_that_is_needed_for_a_trial() {
@@ -107,7 +109,7 @@ fn certificate_names_decide_who_may_ask() {
     assert!(world.bulk(&world.me, &[]).status.success(), "{}", world.daemon.log());
     assert!(world.bulk(&world.pki.files("address", &["192.0.2.7"]), &[]).status.success());
     assert_fails(&world.bulk(&stranger, &[]), "our certificate has no name that it permits");
-    eventually_logged(&world.daemon, "none of its certificate-names");
+    eventually_logged(&world.daemon, "none of the certificate-names");
 
     // The same is asked of connections that are there, when it changes.
     let options = world.me.options();
@@ -156,4 +158,92 @@ fn both_sides_have_to_show_certificates() {
             assert_eq!(output.status.code(), Some(2), "{output:?}");
         }
     }
+}
+
+//= rfc7724-8.1-09
+//= rfc7653-tls-25
+#[test]
+fn requestors_that_share_an_address_are_told_apart_by_their_certificates() {
+    let requestor = |name: &str, addresses: &str, allow: &str| {
+        format!(
+            "[[requestor]]\nname = \"{name}\"\naddresses = [\"{addresses}\"]\nallow = [{allow}]\n\
+             certificate-names = [\"{name}.example.net\"]\n"
+        )
+    };
+    let others = [
+        requestor("bng-2", "127.0.0.1", "\"active\""),
+        // The prefix is shorter, and its certificate is the only one that fits.
+        requestor("bng-3", "127.0.0.0/8", "\"bulk\""),
+    ];
+    let world = world("", &format!("certificate-names = [\"{ME}\"]\n{}", others.concat()));
+    assert!(world.bulk(&world.me, &[]).status.success(), "{}", world.daemon.log());
+    let second = world.bulk(&world.pki.files("second", &["bng-2.example.net"]), &[]);
+    assert_eq!(second.status.code(), Some(1), "it may not send bulk queries: {second:?}");
+    let third = world.bulk(&world.pki.files("third", &["BNG-3.example.net"]), &[]);
+    assert!(third.status.success(), "{third:?}");
+    assert_fails(&world.bulk(&world.pki.files("fourth", &["bng-4.example.net"]), &[]), "no name that it permits");
+}
+
+#[test]
+fn a_list_of_revoked_certificates_that_cannot_be_used_says_why() {
+    let Some(_) = tool("openssl") else { return };
+    let directory = tempfile::tempdir().expect("a directory");
+    let openssl = |arguments: &str| {
+        let command = arguments.split(' ').collect::<Vec<_>>();
+        let output =
+            Command::new("openssl").args(command).current_dir(directory.path()).output().expect("openssl runs");
+        assert!(output.status.success(), "{arguments}: {}", stderr(&output));
+    };
+    let configure = |more: &str| {
+        let text = format!(
+            "[ca]\ndefault_ca = d\n[d]\ndatabase = index.txt\ndefault_md = sha256\ndefault_crl_days = 30\n{more}\n\
+             [delta]\n2.5.29.27 = critical,DER:020101\n"
+        );
+        std::fs::write(directory.path().join("ca.conf"), text).expect("written");
+    };
+    for name in ["index.txt", "ca.conf"] {
+        std::fs::write(directory.path().join(name), "").expect("written");
+    }
+    openssl(
+        "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=ca -days 30 -keyout ca.key -out ca.pem",
+    );
+    let generate = "ca -config ca.conf -gencrl -keyfile ca.key -cert ca.pem -out list.pem";
+
+    let pki = Pki::new();
+    let server = pki.files("server", &[SERVER]);
+    let file = directory.path().join("leasequery.toml");
+    let crl = directory.path().join("list.pem");
+    let check = || {
+        let own = Files { ca: directory.path().join("ca.pem"), ..server.clone() };
+        std::fs::write(&file, config(&own, &format!("crl = \"{}\"", crl.display()), "")).expect("written");
+        leasequery().args(["serve", "--check", "--config"]).arg(&file).output().expect("the program runs")
+    };
+    let refused = |words: &str| {
+        let output = check();
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        let text = stderr(&output);
+        assert!(text.contains("leasequery.toml:6:7: ") && text.contains(words), "{words}: {text}");
+        assert!(!text.contains("ParseError"), "{text}");
+    };
+    configure("");
+    openssl(generate);
+    refused("add crlnumber or crl_extensions");
+    std::fs::write(directory.path().join("number"), "01\n").expect("written");
+    configure("crlnumber = number\ncrl_extensions = delta");
+    openssl(generate);
+    refused("it is a delta list");
+    std::fs::write(&crl, "-----BEGIN X509 CRL-----\nMAMCAQE=\n-----END X509 CRL-----\n").expect("written");
+    refused("it is no list that RFC 5280 section 5 describes");
+
+    configure("crlnumber = number");
+    openssl(generate);
+    assert!(check().status.success(), "{:?}", check());
+    openssl("crl -in list.pem -outform DER -out list.der");
+    std::fs::rename(directory.path().join("list.der"), &crl).expect("renamed");
+    assert!(check().status.success(), "DER is taken as well: {:?}", check());
+    openssl(&format!("{generate} -crl_lastupdate 20240101000000Z -crl_nextupdate 20240201000000Z"));
+    let output = check();
+    assert!(output.status.success(), "{output:?}");
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("out of date since 2024-02-01T00:00:00Z"), "{text}");
 }
