@@ -1,6 +1,5 @@
 //! What happens to leases, and what goes wrong.
 
-use leasequery_store::Budget;
 use std::time::Duration;
 
 use crate::Mutation;

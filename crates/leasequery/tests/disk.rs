@@ -31,41 +31,55 @@ fn set_full(daemon: &Daemon, full: bool) {
     assert!(status.expect("prlimit of util-linux runs").success());
 }
 
-/// What a client is told whose record does not come to disk.
-fn refusal(daemon: &Daemon, number: u32) -> String {
+/// What a client is told whose record does not come to disk; `None` if it does.
+fn refusal(daemon: &Daemon, number: u32) -> Option<String> {
     let answers = daemon.push(&lease(number).to_string());
     let [answer] = answers.as_slice() else { panic!("one answer: {answers:?}") };
-    answer["error"].as_str().unwrap_or_else(|| panic!("no error: {answer}")).to_owned()
+    answer["error"].as_str().map(str::to_owned)
+}
+
+/// Pushes further leases until one is refused, for there may be a little room still. Gives the number of that one.
+fn push_until_refused(daemon: &Daemon, mut number: u32) -> u32 {
+    loop {
+        number += 1;
+        assert!(number < 180, "nothing is refused: {}", daemon.log());
+        if let Some(text) = refusal(daemon, number) {
+            assert!(text.starts_with("1 records were taken and are not on disk"), "{text}");
+            return number;
+        }
+    }
 }
 
 fn check_full_and_empty_again(mut daemon: Daemon, set_full: impl Fn(&Daemon, bool)) {
     daemon.push_all(&[lease(1)]);
     set_full(&daemon, true);
-    let text = refusal(&daemon, 2);
-    assert!(text.starts_with("1 records were taken and are not on disk"), "{text}");
+    let mut last = push_until_refused(&daemon, 1);
     // More than have a place at the same time: each gives it back.
-    for number in 3..50 {
-        refusal(&daemon, number);
+    for _ in 0..40 {
+        last += 1;
+        assert!(refusal(&daemon, last).is_some());
     }
-    assert_eq!(daemon.addresses(&[]).len(), 49, "what it knows is served all the same");
-    assert_eq!(daemon.log().matches("cannot be written").count(), 1, "{}", daemon.log());
+    let known = |daemon: &Daemon| u32::try_from(daemon.addresses(&[]).len()).expect("a few");
+    assert_eq!(known(&daemon), last, "what it knows is served all the same");
+    assert_eq!(daemon.log().matches("(v4): cannot be written").count(), 1, "{}", daemon.log());
 
     set_full(&daemon, false);
-    eventually("it is written again", || daemon.log().contains("can be written again"));
-    daemon.push_all(&[lease(50)]);
+    eventually("it is written again", || daemon.log().contains("(v4): can be written again"));
+    daemon.push_all(&[lease(last + 1)]);
     daemon.signal("KILL");
     daemon.wait();
     let directory = Arc::clone(&daemon.directory);
     drop(daemon);
     let mut daemon = Daemon::start_in(directory, leasequery());
-    assert_eq!(daemon.addresses(&[]).len(), 50, "{}", daemon.log());
+    assert_eq!(known(&daemon), last + 1, "{}", daemon.log());
 
     set_full(&daemon, true);
-    refusal(&daemon, 51);
-    refusal(&daemon, 52);
+    push_until_refused(&daemon, last + 1);
     daemon.signal("TERM");
     assert_eq!(daemon.wait().code(), Some(1), "{}", daemon.log());
-    eventually("the last words", || daemon.log().contains("not everything is on disk, 2 changes are missing there: "));
+    eventually("the last words", || {
+        daemon.log().contains("(v4): not everything is on disk, 1 changes are missing there: ")
+    });
 }
 
 #[test]
@@ -150,4 +164,26 @@ fn a_damaged_directory_is_set_aside_and_begun_anew() {
     assert!(daemon.log().contains(&format!("moved to {}", aside.display())), "{}", daemon.log());
     daemon.push_all(&[lease(2)]);
     assert_eq!(daemon.addresses(&[]), ["10.0.0.2"]);
+}
+
+#[test]
+fn connections_leave_descriptors_for_the_disk_and_for_those_who_push() {
+    let directory = directory();
+    let config = format!("{STATE}{LISTEN}{REQUESTOR}{PUSH}[limits]\nconnections = 1000\n");
+    std::fs::write(directory.path().join("leasequery.toml"), config).expect("written");
+    let mut program = Command::new("sh");
+    program.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_leasequery")]);
+    let mut daemon = Daemon::start_in(directory, program);
+    let peers: Vec<_> = (0..400).map(|_| daemon.connect()).collect();
+    eventually("they are too many", || daemon.log().contains("as many connections as there are file descriptors for"));
+    let clients: Vec<_> = (0..20)
+        .map(|_| std::os::unix::net::UnixStream::connect(daemon.path("push.sock")).expect("the push socket is there"))
+        .collect();
+    for number in 1..=20 {
+        daemon.push_all(&[lease(number)]);
+    }
+    assert!(!daemon.log().contains("cannot"), "{}", daemon.log());
+    drop((peers, clients));
+    daemon.signal("TERM");
+    assert_eq!(daemon.wait().code(), Some(0), "{}", daemon.log());
 }

@@ -446,7 +446,7 @@ fn running_out_of_descriptors_is_survived() {
     program.args(["-c", "ulimit -n 32; exec \"$0\" \"$@\"", env!("CARGO_BIN_EXE_leasequery")]);
     let mut daemon = Daemon::start_in(directory, program);
     let peers: Vec<_> = (0..64).map(|_| daemon.connect()).collect();
-    eventually("the log line", || daemon.log().contains("cannot accept"));
+    eventually("the log line", || daemon.log().contains("as many connections as there are file descriptors for"));
     drop(peers);
     let mut peer = daemon.connect();
     peer.send(&query_all(1));

@@ -33,7 +33,7 @@ use nix::sys::stat::{Mode, umask};
 use thiserror::Error;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
@@ -104,14 +104,14 @@ pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     // Leases are nobody else's (RFC 7724 section 9), nor is what the daemon makes; others may use the push socket if its
     // mode says so.
     umask(Mode::S_IRWXG | Mode::S_IRWXO);
-    descriptors::prepare(&config);
+    let descriptors = descriptors::prepare(&config);
     let runtime = runtime()?;
-    let result = runtime.block_on(serve(config, file));
+    let result = runtime.block_on(serve(config, file, &descriptors));
     runtime.shutdown_timeout(Duration::from_secs(1));
     result
 }
 
-async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
+async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     let mut reload = signal(SignalKind::hangup())?;
@@ -161,7 +161,7 @@ async fn serve(config: Config, file: &Path) -> anyhow::Result<()> {
         until_history(&stores.v4).await;
         until_history(&stores.v6).await;
     }
-    let ready = serve_listeners(listeners, &config, &stores, &control, &mut tasks);
+    let ready = serve_listeners(listeners, &config, descriptors, &stores, &control, &mut tasks);
     // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
     let mut waiting = Waiting::new(stores.clone());
     let mut is_ready = waiting.look();
@@ -213,6 +213,7 @@ const LOOK: Duration = Duration::from_millis(10);
 fn serve_listeners(
     listeners: Vec<Bound>,
     config: &Config,
+    descriptors: &Arc<Semaphore>,
     stores: &Stores,
     control: &watch::Receiver<Control>,
     tasks: &mut JoinSet<()>,
@@ -235,7 +236,8 @@ fn serve_listeners(
         let (stores, control) = (stores.clone(), control.clone());
         match listener {
             Bound::Tcp(listener) => {
-                let places = Places::new(config.limits.connections, config.limits.connections_per_requestor);
+                let places =
+                    Places::within(descriptors, config.limits.connections, config.limits.connections_per_requestor);
                 tasks.spawn(listener.run(stores, control, limits, places, Arc::clone(&turns)));
             }
             Bound::Udp(datagrams) => {

@@ -3,13 +3,15 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 /// The places for connections that a listener has.
 #[derive(Debug)]
 pub struct Places {
     limit: usize,
     limit_of_one: usize,
+    /// File descriptors for connections, which all listeners share.
+    descriptors: Option<Arc<Semaphore>>,
     /// Those that each address has taken, where there are any.
     taken: Mutex<HashMap<IpAddr, Vec<Arc<Seat>>>>,
 }
@@ -20,6 +22,7 @@ pub struct Place {
     places: Arc<Places>,
     peer: IpAddr,
     seat: Arc<Seat>,
+    _descriptor: Option<OwnedSemaphorePermit>,
 }
 
 #[derive(Debug, Default)]
@@ -31,7 +34,13 @@ struct Seat {
 impl Places {
     /// `limit` places, no more than `limit_of_one` of them for one address.
     pub fn new(limit: usize, limit_of_one: usize) -> Arc<Self> {
-        Arc::new(Self { limit, limit_of_one, taken: Mutex::default() })
+        Arc::new(Self { limit, limit_of_one, descriptors: None, taken: Mutex::default() })
+    }
+
+    /// The same, where a connection needs one of so many file descriptors besides.
+    pub(super) fn within(descriptors: &Arc<Semaphore>, limit: usize, limit_of_one: usize) -> Arc<Self> {
+        let descriptors = Some(Arc::clone(descriptors));
+        Arc::new(Self { limit, limit_of_one, descriptors, taken: Mutex::default() })
     }
 
     /// Takes a place, or says why there is none. If there is none left, an idle connection of an address that has at least
@@ -45,9 +54,15 @@ impl Places {
         if taken.values().map(Vec::len).sum::<usize>() >= self.limit && !make_room(&mut taken, own) {
             return Err("as many connections as limits.connections permits");
         }
+        let descriptor = self.descriptors.as_ref().map(|descriptors| Arc::clone(descriptors).try_acquire_owned());
+        let Ok(descriptor) = descriptor.transpose() else {
+            // The next one finds the descriptor of whoever makes room.
+            make_room(&mut taken, own);
+            return Err("as many connections as there are file descriptors for (ulimit -n, LimitNOFILE)");
+        };
         let seat = Arc::<Seat>::default();
         taken.entry(peer).or_default().push(Arc::clone(&seat));
-        Ok(Place { places: Arc::clone(self), peer, seat })
+        Ok(Place { places: Arc::clone(self), peer, seat, _descriptor: descriptor })
     }
 
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Seat>>>> {
@@ -142,6 +157,21 @@ mod tests {
         of_one[0].set_idle(true);
         assert_eq!(places.take(two).unwrap_err(), OF_ALL, "both have as many");
         assert_eq!(places.take(one).unwrap_err(), OF_ALL);
+    }
+
+    #[test]
+    fn all_listeners_together_have_so_many_descriptors() {
+        let [one, two] = [1, 2].map(|last| IpAddr::from([192, 0, 2, last]));
+        let descriptors = Arc::new(Semaphore::new(3));
+        let [first, second] = [(), ()].map(|()| Places::within(&descriptors, 10, 10));
+        let of_one: Vec<_> = (0..2).map(|_| first.take(one).unwrap()).collect();
+        let _other = second.take(one).unwrap();
+        assert!(first.take(two).unwrap_err().contains("file descriptors"), "all of them are busy");
+        of_one[0].set_idle(true);
+        assert!(first.take(two).unwrap_err().contains("file descriptors"));
+        assert!(is_wanted(&of_one[0]), "it makes room for the next attempt");
+        drop(of_one);
+        first.take(two).unwrap();
     }
 
     #[test]
