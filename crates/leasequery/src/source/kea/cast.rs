@@ -43,8 +43,7 @@ pub(super) fn is_bool(text: &[u8]) -> bool {
 fn parts(text: &[u8]) -> (bool, Option<u64>) {
     let (negative, digits) = match text {
         [b'-', digits @ ..] => (true, digits),
-        [b'+', digits @ ..] => (false, digits),
-        digits => (false, digits),
+        digits => (false, digits.strip_prefix(b"+").unwrap_or(digits)),
     };
     // Nineteen digits always fit.
     if !(1..=19).contains(&digits.len()) {

@@ -50,10 +50,8 @@ struct End {
     again: bool,
     /// It stayed so: nobody was in the middle of writing.
     settled: bool,
-    /// It has been judged whether what is before it is a row.
-    judged: bool,
-    /// What is before it has been taken for a row.
-    taken: bool,
+    /// Whether what is before it has been taken for a row, once that has been judged.
+    taken: Option<bool>,
 }
 
 /// Whether the file has only grown since it was looked at last.
@@ -168,7 +166,7 @@ impl<F: Family> Current<F> {
         });
         let taken = |place: usize| {
             let at = start + (place - line.start) as u64;
-            ends.iter().any(|end| end.taken && end.at == at)
+            ends.iter().any(|end| end.taken == Some(true) && end.at == at)
         };
         let next = match cut {
             Some(cut) if taken(cut) => Next::Row(cut..line.end),
@@ -194,29 +192,33 @@ impl<F: Family> Current<F> {
     /// What is behind the last newline of a file to which nothing will be added, unless that has been taken.
     pub(super) fn rest(&self) -> io::Result<Vec<u8>> {
         let end = self.file.metadata()?.len();
-        if self.ends.iter().any(|seen| seen.taken && seen.at == end) { Ok(Vec::new()) } else { self.up_to(end) }
+        if self.ends.iter().any(|seen| seen.taken == Some(true) && seen.at == end) {
+            Ok(Vec::new())
+        } else {
+            self.up_to(end)
+        }
     }
 
     /// What is behind the last newline of a file that has been at rest for so long; given once.
     pub(super) fn rested(&mut self, enough: Duration) -> io::Result<Option<Vec<u8>>> {
         let Some(end) = self.ends.last_mut() else { return Ok(None) };
-        if end.judged || !end.again || end.since.elapsed() < enough {
+        if end.taken.is_some() || !end.again || end.since.elapsed() < enough {
             return Ok(None);
         }
-        end.judged = true;
+        end.taken = Some(false);
         let at = end.at;
         self.up_to(at).map(Some)
     }
 
     /// Knows that the file was at rest when it ended within a line, and whether that has been taken for a row.
     pub(super) fn note_rest(&mut self, at: u64, taken: bool) {
-        self.ends.push(End { at, since: Instant::now(), again: true, settled: true, judged: true, taken });
+        self.ends.push(End { at, since: Instant::now(), again: true, settled: true, taken: Some(taken) });
     }
 
     /// Knows that what was given behind the last newline has been taken for a row.
     pub(super) fn note_taken(&mut self) {
         if let Some(end) = self.ends.last_mut() {
-            end.taken = true;
+            end.taken = Some(true);
         }
     }
 
@@ -319,14 +321,7 @@ impl<F: Family> Current<F> {
                 end.settled |= end.since.elapsed() >= settled;
             }
             _ => {
-                self.ends.push(End {
-                    at,
-                    since: Instant::now(),
-                    again: false,
-                    settled: false,
-                    judged: false,
-                    taken: false,
-                });
+                self.ends.push(End { at, since: Instant::now(), again: false, settled: false, taken: None });
                 if self.ends.len() > ENDS {
                     self.ends.remove(0);
                 }
