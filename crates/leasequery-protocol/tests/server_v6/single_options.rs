@@ -67,7 +67,7 @@ fn what_is_told_about_the_client_is_what_the_query_option_asks_for() {
         assert_eq!(codes(outer.clone()), [1, 5, 46], "another list, which is about the message");
         assert_eq!(codes(outer.about(&[39])), [1, 5, 46, 39]);
         let data = told(&world, &query.clone().about(&[39, 4711, 23, 39, 1, 5, 46, 44, 3])).unwrap();
-        assert_eq!(data.codes(), [1, 5, 46, 39, 23]);
+        assert_eq!(data.codes(), [1, 5, 46, 23, 39], "in the order in which they are kept");
         assert_eq!(data.option(23), Some(&dns[..]));
         // Over UDP nobody counts from a base-time (RFC 7653 section 6.3.1).
         assert_eq!(ask(&world, &query.clone().base_time().about(&[100])).codes(), [2, 1, 45]);
