@@ -99,7 +99,9 @@ impl<P: Followed> Follower<P> {
         }
         if job.is_sweep() {
             store.begin_sweep(self.source);
-            self.ask_at = now + self.settings.retry;
+            if self.asked {
+                self.ask_at = now + self.settings.retry;
+            }
         }
         self.bulk.state = State::Open(Bulk {
             connection,
