@@ -48,6 +48,7 @@ pub struct Connection<P: Protocol> {
     input: Input,
     /// The message that was read last, if it tells of more bindings, and of how many it has told.
     unread: Option<(Range<usize>, usize)>,
+    layout: P::Layout,
     /// The server has closed its sending side.
     ended: bool,
     /// Why, if it was not the server that closed it.
@@ -84,6 +85,7 @@ impl<P: Protocol> Connection<P> {
             output: Vec::new(),
             input: Input::default(),
             unread: None,
+            layout: P::Layout::default(),
             ended: false,
             broken: None,
             failure: None,
@@ -158,7 +160,7 @@ impl<P: Protocol> Connection<P> {
             Ok(Some((range, nth))) => {
                 self.outstanding.set_now(now);
                 let message = &self.input.bytes[range.clone()];
-                match self.protocol.read(message, nth, &mut self.outstanding, &mut self.skew, wall) {
+                match self.protocol.read(message, nth, &mut self.layout, &mut self.outstanding, &mut self.skew, wall) {
                     Ok((event, more)) => {
                         self.unread = more.then_some((range, nth + 1));
                         return Ok(Some(event));

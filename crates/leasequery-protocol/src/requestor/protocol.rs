@@ -14,6 +14,9 @@ pub trait Protocol {
     type QueryError;
     /// What is remembered of a query while it is outstanding.
     type Memory: std::fmt::Debug + Send + 'static;
+    /// What is remembered of the message at hand while it is read for each of its bindings, so that all of them together
+    /// cost no more than it is long.
+    type Layout: std::fmt::Debug + Default + Send + 'static;
     /// Knowledge about one binding, borrowed from the message.
     type Record<'a>;
 
@@ -36,11 +39,13 @@ pub trait Protocol {
 
     /// Reads a message, finds its query and, if it ends the response, takes the query out. A base-time goes into the
     /// skew before times are converted. `arrival` is local time. A message about several bindings is read again for each
-    /// of them: this is the `nth` time, and the answer says whether there is another.
+    /// of them: this is the `nth` time, and the answer says whether there is another. The `layout` is what the first time
+    /// has left.
     fn read<'a>(
         &self,
         message: &'a [u8],
         nth: usize,
+        layout: &mut Self::Layout,
         outstanding: &mut Outstanding<Self::Memory>,
         skew: &mut Skew,
         arrival: Time,

@@ -52,17 +52,26 @@ impl<'a> ClientData<'a> {
     /// The addresses and the delegated prefixes, in their order.
     #[inline]
     pub fn leases(&self) -> impl Iterator<Item = Result<Lease<'a>, DecodeError>> + use<'a> {
-        self.options.placed().filter_map(|(code, value, offset)| match code {
-            OptionCode::IA_ADDRESS => Some(address(value, offset)),
-            OptionCode::IA_PREFIX => Some(prefix(value, offset)),
-            _ => None,
-        })
+        self.options.placed().filter_map(|(code, value, offset)| Lease::parse(code, value, offset).transpose())
     }
 
     /// OPTION_LQ_RELAY_DATA.
     pub fn relay_data(&self) -> Result<Option<RelayData<'a>>, DecodeError> {
         let found = self.options.find_placed(OptionCode::RELAY_DATA);
         found.map(|(value, offset)| RelayData::parse(value, offset)).transpose()
+    }
+}
+
+impl<'a> Lease<'a> {
+    /// Reads an option that is one of the two; `None` if it is another one. `offset` is where its value is in the message,
+    /// for errors.
+    #[inline]
+    pub fn parse(code: OptionCode, value: &'a [u8], offset: usize) -> Result<Option<Self>, DecodeError> {
+        match code {
+            OptionCode::IA_ADDRESS => address(value, offset).map(Some),
+            OptionCode::IA_PREFIX => prefix(value, offset).map(Some),
+            _ => Ok(None),
+        }
     }
 }
 

@@ -40,7 +40,7 @@ impl<'a> Options<'a> {
 
     /// All of them, each with the offset of its value in the message.
     #[inline]
-    pub(super) fn placed(&self) -> impl Iterator<Item = (OptionCode, &'a [u8], usize)> + use<'a> {
+    pub fn placed(&self) -> impl Iterator<Item = (OptionCode, &'a [u8], usize)> + use<'a> {
         let (mut rest, end) = (self.bytes, self.offset + self.bytes.len());
         std::iter::from_fn(move || {
             let (&[a, b, c, d], behind) = rest.split_first_chunk::<4>()?;

@@ -20,7 +20,8 @@ pub struct RelayData<'a> {
 }
 
 impl<'a> RelayData<'a> {
-    pub(super) fn parse(value: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
+    /// Reads OPTION_LQ_RELAY_DATA. `offset` is where it is in the message, for errors.
+    pub fn parse(value: &'a [u8], offset: usize) -> Result<Self, DecodeError> {
         match split_address(value) {
             Some((peer, message)) if message.len() >= HEADER => Ok(Self { peer, message }),
             _ => Err(wrong_length(OptionCode::RELAY_DATA, value, offset, "50 or more")),

@@ -157,6 +157,7 @@ impl Protocol for V4 {
     type Query = Query;
     type QueryError = QueryError;
     type Memory = Memory;
+    type Layout = ();
     type Record<'a> = Record<'a>;
 
     const MIN_MESSAGE: usize = MIN_MESSAGE;
@@ -203,6 +204,7 @@ impl Protocol for V4 {
         &self,
         message: &'a [u8],
         _nth: usize,
+        _layout: &mut (),
         outstanding: &mut Outstanding<Memory>,
         skew: &mut Skew,
         arrival: Time,

@@ -2,6 +2,7 @@
 
 mod commit;
 mod followed;
+mod layout;
 mod query;
 mod record;
 mod single;
@@ -17,6 +18,7 @@ use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError,
 use crate::clock::{Made, Skew};
 
 pub use followed::Wanted;
+pub use layout::Layout;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, Selector};
 pub use record::{Record, Times};
 pub use single::{Answer, Ignored, SingleQuery};
@@ -87,6 +89,25 @@ impl Memory {
         Ok(())
     }
 
+    /// The `nth` lease that a message tells of, and whether there is another.
+    fn tell<'a>(
+        &self,
+        message: &'a [u8],
+        nth: usize,
+        layout: &Arc<Layout>,
+        skew: Skew,
+        arrival: Time,
+    ) -> Result<(Event<Record<'a>>, bool), Fault> {
+        let (xid, made) = (layout.xid, Made::new(self.base_time, skew, arrival));
+        Ok(match Record::new(message, layout, nth, made, self.server.as_ref(), skew)? {
+            Some(record) => {
+                let more = !record.is_last();
+                (Event::Record { xid, record }, more)
+            }
+            None => (Event::Discarded { xid }, false),
+        })
+    }
+
     fn done(&self, (status, text): (StatusCode, String)) -> Done {
         let resume_point =
             self.first_base_time.filter(|_| status == StatusCode::SUCCESS || status == StatusCode::UNSPEC_FAIL);
@@ -111,6 +132,7 @@ impl Protocol for V6 {
     type Query = Query;
     type QueryError = QueryError;
     type Memory = Memory;
+    type Layout = Arc<Layout>;
     type Record<'a> = Record<'a>;
 
     const MIN_MESSAGE: usize = MIN_MESSAGE;
@@ -151,47 +173,45 @@ impl Protocol for V6 {
         &self,
         message: &'a [u8],
         nth: usize,
+        layout: &mut Arc<Layout>,
         outstanding: &mut Outstanding<Memory>,
         skew: &mut Skew,
         arrival: Time,
     ) -> Result<(Event<Record<'a>>, bool), Fault> {
-        let message = Message::parse(message)?;
+        if nth > 0 {
+            let memory = outstanding.find(layout.xid, MessageType(layout.kind))?;
+            return memory.tell(message, nth, layout, *skew, arrival);
+        }
+        let octets = message;
+        let message = Message::parse(octets)?;
         let (xid, kind) = (message.transaction_id(), message.message_type());
         let Memory { active, ref server, .. } = *outstanding.find(xid, kind)?;
         let waited = if active || server.is_some() { 0 } else { outstanding.waited(xid) };
         let memory = outstanding.find(xid, kind)?;
-        if nth == 0 {
-            match kind {
-                MessageType::LEASE_QUERY_REPLY if memory.server.is_none() => {
-                    memory.server = Some(self.check(&message)?);
-                }
-                MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE if memory.server.is_some() => {}
-                MessageType::LEASE_QUERY_REPLY | MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE => {
-                    return Err(Violation::OutOfTurn(kind.into()).into());
-                }
-                other => return Err(Violation::UnexpectedType(other.into()).into()),
+        match kind {
+            MessageType::LEASE_QUERY_REPLY if memory.server.is_none() => {
+                memory.server = Some(self.check(&message)?);
             }
-            let event = if memory.active {
-                about_active(&message, outstanding, skew, arrival)?
-            } else {
-                about_bulk(&message, waited, outstanding, skew, arrival)?
-            };
-            if let Some(event) = event {
-                return Ok((event, false));
+            MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE if memory.server.is_some() => {}
+            MessageType::LEASE_QUERY_REPLY | MessageType::LEASE_QUERY_DATA | MessageType::LEASE_QUERY_DONE => {
+                return Err(Violation::OutOfTurn(kind.into()).into());
             }
+            other => return Err(Violation::UnexpectedType(other.into()).into()),
+        }
+        let event = if memory.active {
+            about_active(&message, outstanding, skew, arrival)?
+        } else {
+            about_bulk(&message, waited, outstanding, skew, arrival)?
+        };
+        if let Some(event) = event {
+            return Ok((event, false));
         }
         let memory = outstanding.find(xid, kind)?;
-        if nth == 0 {
-            memory.note(&message, waited, skew, arrival)?;
+        memory.note(&message, waited, skew, arrival)?;
+        if !Arc::make_mut(layout).find(&message)? {
+            return Ok((Event::Discarded { xid }, false));
         }
-        let made = Made::new(memory.base_time, *skew, arrival);
-        match Record::new(message, nth, made, memory.server.as_ref(), *skew)? {
-            Some(record) => {
-                let more = !record.is_last();
-                Ok((Event::Record { xid, record }, more))
-            }
-            None => Ok((Event::Discarded { xid }, false)),
-        }
+        memory.tell(octets, nth, layout, *skew, arrival)
     }
 }
 

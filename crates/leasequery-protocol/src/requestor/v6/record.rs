@@ -2,20 +2,18 @@ use std::sync::Arc;
 
 use leasequery_store::{Time, V6Key};
 use leasequery_wire::DecodeError;
-use leasequery_wire::v6::{ClientData, INFINITE, Lease, Message, OptionCode, Relay, RelayData};
+use leasequery_wire::v6::{INFINITE, Lease, OptionCode, Relay, RelayData};
 
+use super::layout::{Layout, is_field};
 use crate::clock::{Made, Skew};
 
 /// What a server says about one lease of a client. Times are by the local clock, unless said otherwise.
 #[derive(Debug)]
 pub struct Record<'a> {
-    message: Message<'a>,
-    data: ClientData<'a>,
-    client_id: &'a [u8],
+    message: &'a [u8],
+    layout: Arc<Layout>,
+    nth: usize,
     lease: Lease<'a>,
-    /// The first address of the client that the same message tells of: what else it tells of is on the same link.
-    on_link: Option<std::net::Ipv6Addr>,
-    last: bool,
     made: Made,
     server: Option<Arc<[u8]>>,
     times: Times,
@@ -32,61 +30,33 @@ pub struct Times {
     pub expires: Option<Time>,
 }
 
-/// Options that have a field of their own in the record.
-const FIELDS: [OptionCode; 6] = [
-    OptionCode::CLIENT_ID,
-    OptionCode::IA_ADDRESS,
-    OptionCode::IA_PREFIX,
-    OptionCode::CLT_TIME,
-    OptionCode::RELAY_DATA,
-    OptionCode::STATUS_CODE,
-];
-
 impl<'a> Record<'a> {
     /// Reads what a message says about the `nth` lease of its client, all of it, so that nothing can fail later on.
-    /// `None` if that is not enough to know anything (RFC 5007 sections 4.3.3 and 4.4.2).
     pub(super) fn new(
-        message: Message<'a>,
+        message: &'a [u8],
+        layout: &Arc<Layout>,
         nth: usize,
         made: Made,
         server: Option<&Arc<[u8]>>,
         skew: Skew,
     ) -> Result<Option<Self>, DecodeError> {
-        let Some(data) = message.client_data()? else { return Ok(None) };
-        let (Some(client_id), Some(elapsed)) = (data.client_id()?, data.clt_time()?) else { return Ok(None) };
-        let mut on_link = None;
-        let (mut found, mut count) = (None, 0);
-        for lease in data.leases() {
-            let lease = lease?;
-            if lease.prefix_length.is_none() {
-                on_link.get_or_insert(lease.address);
-            }
-            if count == nth {
-                found = Some(lease);
-            }
-            count += 1;
-            // The first time all of them are read: a message that is broken further back is none.
-            if nth > 0 && count > nth + 1 && on_link.is_some() {
-                break;
-            }
-        }
-        let Some(lease) = found else { return Ok(None) };
+        let Some(lease) = layout.lease(message, nth)? else { return Ok(None) };
         let ahead = |seconds: u32| match seconds {
             INFINITE => Time::INFINITE,
             seconds => skew.to_local(Time(made.at.0.saturating_add(seconds).min(u32::MAX - 1))),
         };
         let times = Times {
-            last_transaction: skew.to_local(made.at.minus(elapsed)),
+            last_transaction: skew.to_local(made.at.minus(layout.elapsed)),
             preferred: (lease.valid > 0).then(|| ahead(lease.preferred)),
             expires: (lease.valid > 0).then(|| ahead(lease.valid)),
         };
-        let last = count == nth + 1;
-        Ok(Some(Self { message, data, client_id, lease, on_link, last, made, server: server.cloned(), times }))
+        let layout = Arc::clone(layout);
+        Ok(Some(Self { message, layout, nth, lease, made, server: server.cloned(), times }))
     }
 
     /// Whether it is the last one of its message.
     pub(super) fn is_last(&self) -> bool {
-        self.last
+        self.nth + 1 == self.layout.leases()
     }
 
     /// The address or prefix.
@@ -104,12 +74,12 @@ impl<'a> Record<'a> {
 
     /// The client's DUID.
     pub fn client_id(&self) -> &'a [u8] {
-        self.client_id
+        self.layout.client_id(self.message)
     }
 
     /// An address on the client's link, if the message tells of one.
     pub fn on_link(&self) -> Option<std::net::Ipv6Addr> {
-        self.on_link
+        self.layout.on_link
     }
 
     /// The times.
@@ -133,10 +103,10 @@ impl<'a> Record<'a> {
         self.server.as_deref()
     }
 
-    /// How the client's last message came to the server, if through relays. Some servers put it beside the client's data.
-    /// What cannot be read costs nothing but itself.
+    /// How the client's last message came to the server, if through relays. Some servers put it beside the client's
+    /// data. What cannot be read costs nothing but itself.
     pub fn relay_data(&self) -> Option<RelayData<'a>> {
-        self.data.relay_data().ok().flatten().or_else(|| self.message.relay_data().ok().flatten())
+        self.layout.relay_data(self.message)
     }
 
     /// The relays it came through, the one nearest to the server first, as far as they can be read.
@@ -146,7 +116,7 @@ impl<'a> Record<'a> {
     }
 
     /// All options about the client, or its lease, without a method of their own here.
-    pub fn options(&self) -> impl Iterator<Item = (OptionCode, &'a [u8])> + use<'a> {
-        self.data.options().iter().chain(self.lease.options.iter()).filter(|(code, _)| !FIELDS.contains(code))
+    pub fn options(&self) -> impl Iterator<Item = (OptionCode, &'a [u8])> {
+        self.layout.others(self.message).chain(self.lease.options.iter().filter(|(code, _)| !is_field(*code)))
     }
 }

@@ -7,7 +7,7 @@ use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, Statu
 use thiserror::Error;
 
 use super::query::{Primary, Selector, wanted};
-use super::{QueryError, Record, status};
+use super::{Layout, QueryError, Record, status};
 use crate::clock::{Made, Skew};
 
 /// A query over UDP (RFC 5007 section 4.3.1).
@@ -96,14 +96,18 @@ impl SingleQuery {
             skew.observe(base_time, arrival);
         }
         let mut records = Vec::new();
-        while let Some(record) =
-            Record::new(message, records.len(), Made::new(base_time, skew, arrival), Some(&server), skew)?
-        {
-            let last = record.is_last();
-            records.push(record);
-            if last {
-                break;
-            }
+        let mut layout = Layout::default();
+        let leases = if layout.find(&message)? { layout.leases() } else { 0 };
+        let layout = Arc::new(layout);
+        for nth in 0..leases {
+            records.extend(Record::new(
+                datagram,
+                &layout,
+                nth,
+                Made::new(base_time, skew, arrival),
+                Some(&server),
+                skew,
+            )?);
         }
         Ok(Answer::Leases(records))
     }

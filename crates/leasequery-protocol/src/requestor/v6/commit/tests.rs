@@ -1,9 +1,10 @@
 use std::net::Ipv6Addr;
+use std::sync::Arc;
 
 use leasequery_store::{Settings, SourceId, Store, Time, V6Key};
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode};
 
-use super::super::Record;
+use super::super::{Layout, Record};
 use super::commit;
 use crate::clock::{Made, Skew};
 use crate::follower::{Change, Origin};
@@ -22,9 +23,12 @@ fn told(after: u32, client: u8, preferred: u32, store: &mut Store<V6Key>) -> (Ch
     writer.u32(OptionCode::CLT_TIME, after);
     writer.close(data);
     writer.finish().unwrap();
-    let message = Message::parse(&octets[2..]).unwrap();
+    let message = &octets[2..];
+    let mut layout = Layout::default();
+    assert_eq!(layout.find(&Message::parse(message).unwrap()), Ok(true));
     store.advance(NOW.plus(after));
-    let record = Record::new(message, 0, Made::said(NOW.plus(after)), None, Skew::default()).unwrap().unwrap();
+    let (layout, made) = (Arc::new(layout), Made::said(NOW.plus(after)));
+    let record = Record::new(message, &layout, 0, made, None, Skew::default()).unwrap().unwrap();
     let change = commit(&record, Origin::Sweep, SourceId(0), store).unwrap().change;
     (change, store.lookup(V6Key::new(ADDRESS)).unwrap().renews().map(|time| time.since(NOW)))
 }
