@@ -5,7 +5,8 @@ use clap::Args;
 
 use super::Ending;
 use crate::config::Config;
-use crate::{serve, source};
+use crate::serve::{self, Prospect};
+use crate::source;
 
 /// The daemon: follows DHCP servers and answers leasequeries about their leases.
 #[derive(Debug, Args)]
@@ -23,7 +24,16 @@ impl Serve {
         let config = Config::load(&self.config).map_err(|error| Ending::Usage(error.to_string()))?;
         if self.check {
             source::check(&config).map_err(|error| Ending::Usage(format!("{error:#}")))?;
-            return Ok(std::io::stdout().write_all(serve::describe(&config).as_bytes())?);
+            let found = Prospect::of(&config);
+            let mut text = serve::describe(&config) + &found.summary;
+            for warning in &found.warnings {
+                text.extend(["warning: ", warning, "\n"]);
+            }
+            std::io::stdout().write_all(text.as_bytes())?;
+            if !found.errors.is_empty() {
+                return Err(Ending::Usage(found.errors.join("\nerror: ")));
+            }
+            return Ok(());
         }
         serve::run(config, &self.config).map_err(|error| match error.downcast::<serve::Failure>() {
             Ok(failure) => Ending::Status(failure.to_string()),

@@ -7,17 +7,18 @@ use crate::config::{Config, Listener, Protocol, Source, Transport};
 /// What a configuration means, a line each.
 pub fn describe(config: &Config) -> String {
     let mut text = String::new();
-    let names: Vec<_> = config
-        .requestors
-        .0
-        .iter()
-        .map(|requestor| {
-            let addresses: Vec<_> = requestor.addresses.iter().map(ToString::to_string).collect();
-            format!("{} ({}: {})", requestor.policy.name, addresses.join(", "), kinds(requestor.policy.allow))
-        })
-        .collect();
-    let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
     for listener in &config.listeners {
+        let names: Vec<_> = config
+            .requestors
+            .0
+            .iter()
+            .filter(|requestor| requestor.can_ask(listener))
+            .map(|requestor| {
+                let addresses: Vec<_> = requestor.addresses.iter().map(ToString::to_string).collect();
+                format!("{} ({}: {})", requestor.policy.name, addresses.join(", "), kinds(requestor.policy.allow))
+            })
+            .collect();
+        let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
         let what = match listener.transport {
             Transport::Udp => "single queries",
             Transport::Tcp if listener.active => "with active queries",

@@ -14,7 +14,7 @@ use tracing::{info, warn};
 use super::SharedStore;
 
 pub(super) use keeper::Keeper;
-pub(super) use place::Place;
+pub(super) use place::{Place, inspect};
 
 /// Opens the store of a protocol, from disk if there is a directory for it, which is kept up to date from now on. With
 /// `repeats` every source tells again of what was lost in a crash, or finds that it cannot.

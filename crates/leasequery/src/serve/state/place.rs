@@ -50,12 +50,29 @@ fn prepare(path: &Path) -> anyhow::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(path).context("it cannot be made")?;
     let found = std::fs::metadata(path)?;
     let mode = found.permissions().mode() & 0o777;
-    ensure!(mode & 0o002 == 0, "everybody may write into it (mode {mode:04o}); 0700 would be right");
+    check_mode(mode)?;
     if mode & 0o077 != 0 {
         warn!("state-dir {}: others may look into it (mode {mode:04o}); 0700 would be right", path.display());
     }
     if found.uid() != nix::unistd::geteuid().as_raw() {
         warn!("state-dir {}: it is another user's (uid {})", path.display(), found.uid());
+    }
+    Ok(())
+}
+
+/// Everybody who can write into it could change what is served.
+fn check_mode(mode: u32) -> anyhow::Result<()> {
+    ensure!(mode & 0o002 == 0, "everybody may write into it (mode {mode:04o}); 0700 would be right");
+    Ok(())
+}
+
+/// Looks at a directory that is there without taking it.
+pub(in crate::serve) fn inspect(path: &Path) -> anyhow::Result<()> {
+    check_mode(std::fs::metadata(path)?.permissions().mode() & 0o777)?;
+    if let Ok(lock) = File::open(path.join("lock"))
+        && matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
+    {
+        bail!("another leasequery has it");
     }
     Ok(())
 }

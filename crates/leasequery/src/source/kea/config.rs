@@ -108,6 +108,15 @@ impl<F: Family> Config<F> {
     pub(super) fn from_json(root: &Value) -> Option<Self> {
         let global = root.get(F::SCOPE)?.as_object()?;
         let mut config = Self { lease_file: lease_file(global, F::LEASE_FILE), ..Self::unread() };
+        for (name, what) in [
+            ("hosts-database", "reservations"),
+            ("hosts-databases", "reservations"),
+            ("config-control", "subnets, pools and options"),
+        ] {
+            if global.contains_key(name) {
+                config.warnings.push(format!("{name}: {what} may be in a database, which is not seen here"));
+            }
+        }
         // Kea before 2.6 counts the subnets that have no number, those of shared networks first.
         let mut number = 0;
         // A link is a shared network, or else a subnet.

@@ -7,6 +7,7 @@ use tracing::{error, warn};
 use super::config::LeaseFile;
 use super::family::Family;
 use super::follower::Follower;
+use super::status::Status;
 use crate::age::age;
 
 /// What is known of a lease file as a whole.
@@ -21,6 +22,8 @@ pub(super) struct Whole {
     trouble: Option<(Instant, Instant)>,
 }
 
+/// How long a file is waited for by whoever looks once: somebody may be writing it.
+const ONCE: Duration = Duration::from_secs(1);
 /// How often it is told for how long a file has been missing or unreadable.
 const REMINDER: Duration = Duration::from_hours(1);
 
@@ -57,6 +60,22 @@ impl<F: Family> Follower<F> {
         } else if self.whole.why.as_deref() != Some(why) {
             self.whole.why = Some(why.to_owned());
             self.shared.write(|store| store.await_source(self.source, why));
+        }
+    }
+
+    /// Reads it once, for whoever wants to know what it has: an error is what `run` would report for ever, a problem in the
+    /// status what it would wait for.
+    pub fn look_once(mut self) -> Result<Status, String> {
+        let begun = Instant::now();
+        loop {
+            self.look(false).map_err(|error| error.to_string())?;
+            let has_header = self.current.as_ref().is_some_and(|current| current.header.is_some());
+            let absence = self.absent.map(|(absence, _)| absence.reason().to_owned());
+            if (absence.is_none() && has_header) || begun.elapsed() >= ONCE {
+                self.status.update(|status| status.problem = absence);
+                return Ok(self.status.get());
+            }
+            std::thread::sleep(Duration::from_millis(20));
         }
     }
 
