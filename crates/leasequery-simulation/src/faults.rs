@@ -49,7 +49,7 @@ impl<F: Family> Tree<F> {
             }
             6..=7 if !self.nodes[number].spared => self.kill(number, context),
             8 if !self.nodes[number].spared => context.power_cut = true,
-            6..=9 => self.stop(number, context)?,
+            6..=9 => self.stop(number, context),
             10 => self.clean_up(number, context),
             11..=13 => self.break_disk(number, context),
             14 => self.permit(number, context)?,
@@ -181,17 +181,17 @@ impl<F: Family> Tree<F> {
     }
 
     /// Ends a process as it should be ended.
-    fn stop(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
+    fn stop(&mut self, number: usize, context: &mut Context) {
         if context.faithful && self.nodes[number].upstreams.len() > 1 {
             // Which of two servers that say the same is the one to be believed is known only after the next sweep.
-            return Ok(());
+            return;
         }
         let node = &mut self.nodes[number];
         if node.spared && node.disk.as_mut().is_some_and(|disk| disk.is_failing(context.now)) {
             // It would lose what it told, as if it were killed.
-            return Ok(());
+            return;
         }
-        let Some(mut process) = self.nodes[number].process.take() else { return Ok(()) };
+        let Some(mut process) = self.nodes[number].process.take() else { return };
         context.trace(|| format!("{} ends", Self::title(number)));
         for serving in &mut process.serving {
             if let Some(tcp) = self.tcps.get_mut(&serving.tcp) {
@@ -218,6 +218,5 @@ impl<F: Family> Tree<F> {
             self.reconfigure(number, context);
         }
         self.nodes[number].start_at = Some(context.now + Duration::from_millis(context.random.u64(10..10_000)));
-        Ok(())
     }
 }

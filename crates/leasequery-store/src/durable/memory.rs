@@ -74,10 +74,10 @@ impl Memory {
     /// What is in it, unless it has failed.
     fn usable(&self) -> Result<MutexGuard<'_, Contents>, DurableError> {
         let contents = self.contents();
-        match contents.failing || contents.failures != self.failures {
-            true => Err(DurableError::System(io::ErrorKind::StorageFull.into())),
-            false => Ok(contents),
+        if contents.failing || contents.failures != self.failures {
+            return Err(DurableError::System(io::ErrorKind::StorageFull.into()));
         }
+        Ok(contents)
     }
 }
 
