@@ -335,7 +335,7 @@ impl<F: Family> Wheel<F> {
                     answer.asked += 1;
                     answer.expected = None;
                 }
-                Event::Done { xid, .. } => assert!(self.answers.contains_key(&xid)),
+                Event::Done { xid, .. } | Event::Shed { xid, .. } => assert!(self.answers.contains_key(&xid)),
                 Event::Closing(reason) => closing = Some(reason),
             }
         }

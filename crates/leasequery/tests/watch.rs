@@ -145,7 +145,7 @@ fn a_server_that_says_nothing_is_left_after_the_time_that_is_said() {
     let mut query = Vec::new();
     stream.read_to_end(&mut query).expect("its end");
     assert!(start.elapsed() >= Duration::from_millis(400) && !query.is_empty(), "{:?}", start.elapsed());
-    drop(watch);
+    watch.expect(&["connected", "disconnected"]);
 }
 
 #[test]

@@ -159,6 +159,7 @@ impl<P: Followed> Follower<P> {
                     return false;
                 }
                 Step::Failed(failure) => {
+                    self.silent = matches!(failure, Failure::NoData(_));
                     self.fail_job(now, bulk.job, &failure.to_string());
                     return false;
                 }
@@ -177,7 +178,8 @@ impl<P: Followed> Follower<P> {
         observer: &mut impl Observer<P>,
     ) -> Step {
         let timed_out = bulk.connection.handle_timeout(now).err();
-        match bulk.connection.poll_event(now, store.now()) {
+        let message = bulk.connection.poll_event(now, store.now());
+        match message.inspect(|message| self.heard(message.is_some(), observer)) {
             Ok(None) => return Step::Waiting,
             Err(failure) => return Step::Failed(timed_out.unwrap_or(failure)),
             Ok(Some(Message::Record { record, .. })) => {
@@ -244,7 +246,7 @@ impl<P: Followed> Follower<P> {
                 // Whoever refuses both does not refuse because of the VPNs, and to ask for less from now on would lose
                 // what is in the others.
                 self.all_vpns = true;
-                let reason = reason(status, &done.text);
+                let reason = self.stop_trying_to_poll(&reason(status, &done.text));
                 self.events.push_back(Event::Refused(reason.clone()));
                 return self.fail_job(now, bulk.job, &reason);
             }
@@ -333,18 +335,14 @@ impl<P: Followed> Follower<P> {
 
     fn fail_job(&mut self, now: Duration, job: Job, reason: &str) {
         self.sum_up();
-        match &mut self.polling {
-            Some(polling) if polling.confirmed => {
-                // A sweep that fails again and again does not put off the polls.
-                if job == Job::Poll {
-                    polling.next = now + self.settings.poll;
-                }
-            }
-            _ => self.polling = None,
+        let reason = self.stop_trying_to_poll(reason);
+        // A sweep that fails again and again does not put off the polls.
+        if let Some(polling) = self.polling.as_mut().filter(|_| job == Job::Poll) {
+            polling.next = now + self.settings.poll;
         }
         match job {
-            Job::Initial if !self.begun => self.disconnected(reason),
-            Job::Poll => self.disconnected(reason),
+            Job::Initial if !self.begun => self.disconnected(&reason),
+            Job::Poll => self.disconnected(&reason),
             Job::Initial | Job::Gap(_) | Job::Sweep => {
                 if job == Job::Sweep {
                     self.sweep_at = self.settings.sweep.map(|sweep| now + sweep.min(self.settings.retry * 5));

@@ -119,7 +119,7 @@ pub trait Observer<P: Followed> {
 /// A turn in the course of things.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    /// The server answers.
+    /// The server takes connections; after it had taken some and was silent, it answers.
     Connected,
     /// The state that the copy begins with is complete.
     InitialComplete,

@@ -141,6 +141,8 @@ pub struct Follower<P: Followed> {
     /// Whether the server knows what it means to ask for all VPNs.
     all_vpns: bool,
     up: bool,
+    /// The server takes connections and says nothing, so that it takes one says nothing either.
+    silent: bool,
     /// Why it cannot be followed, which is said once.
     down_for: Option<String>,
     events: VecDeque<Event>,
@@ -261,6 +263,7 @@ impl<P: Followed> Follower<P> {
             bulk: Half::new(settings.retry),
             all_vpns: true,
             up: false,
+            silent: false,
             down_for: None,
             events: VecDeque::new(),
             saved: position,
@@ -299,7 +302,9 @@ impl<P: Followed> Follower<P> {
             }
             Link::Bulk => self.begin_job(connection, now, store),
         }
-        self.connected();
+        if !self.silent {
+            self.connected();
+        }
     }
 
     /// A connection cannot be opened.
@@ -308,13 +313,12 @@ impl<P: Followed> Follower<P> {
             Link::Active => self.active.state = State::Down,
             Link::Bulk => {
                 self.bulk.state = State::Down;
-                if self.polling.as_ref().is_some_and(|polling| !polling.confirmed) {
-                    self.polling = None;
-                }
+                let reason = self.stop_trying_to_poll(reason);
                 if self.active.session().is_some_and(|session| session.answered) {
                     // It is followed all the same.
-                    return self.trouble(reason);
+                    return self.trouble(&reason);
                 }
+                return self.disconnected(&reason);
             }
         }
         self.disconnected(reason);
@@ -509,6 +513,24 @@ impl<P: Followed> Follower<P> {
     fn report(&mut self, observer: &mut impl Observer<P>) {
         for event in self.events.drain(..) {
             observer.event(&event);
+        }
+    }
+
+    /// The server has said something, if it has.
+    fn heard(&mut self, something: bool, observer: &mut impl Observer<P>) {
+        if something && std::mem::take(&mut self.silent) {
+            self.connected();
+            // What it said comes after that.
+            self.report(observer);
+        }
+    }
+
+    /// A bulk query came to nothing, for this reason. If it was to be asked because an active one had, that reason comes
+    /// first: it is about the matter.
+    fn stop_trying_to_poll(&mut self, reason: &str) -> String {
+        match self.polling.take_if(|polling| !polling.confirmed) {
+            Some(Polling { reason: active, .. }) => format!("{active}; a bulk query in its place: {reason}"),
+            None => reason.to_owned(),
         }
     }
 

@@ -79,7 +79,8 @@ impl<P: Followed> Follower<P> {
         let origin = if session.catching_up { Origin::CatchUp } else { Origin::Live };
         // The server's time, if all that was known of its clock is worth nothing.
         let mut anew = None;
-        let base_time = match session.connection.poll_event(now, store.now()) {
+        let message = session.connection.poll_event(now, store.now());
+        let base_time = match message.inspect(|message| self.heard(message.is_some(), observer)) {
             Ok(None) => return Ok(false),
             Err(failure) => return Err(self.judge(session.answered, &timed_out.unwrap_or(failure))),
             Ok(Some(Message::Record { record, .. })) => {
@@ -233,6 +234,10 @@ impl<P: Followed> Follower<P> {
             Ending::Unsupported(reason) => match &mut self.polling {
                 Some(polling) => polling.give_up(),
                 None => {
+                    if self.silent {
+                        // Nobody was told of changes meanwhile, and nobody knows yet whether it answers anything.
+                        self.disconnected(&reason);
+                    }
                     // If it answers a bulk query now, that is how it is followed; if not, it is just not there.
                     self.bulk.pace.clear(now);
                     self.polling = Some(Polling { next: now, confirmed: false, patience: 0, backoff: 1, reason });
@@ -248,6 +253,7 @@ impl<P: Followed> Follower<P> {
             Failure::Closed | Failure::Unanswered => "the server closed the connection".to_owned(),
             failure => failure.to_string(),
         };
+        self.silent = matches!(failure, Failure::NoData(_));
         if answered || !matches!(failure, Failure::Closed | Failure::Unanswered | Failure::NoData(_)) {
             return Ending::Broken(reason);
         }

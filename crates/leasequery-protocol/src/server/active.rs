@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use leasequery_store::{About, Binding, Budget, Key, Revision, Store, Time, Unknown};
 
-use super::{Policy, Progress, Query};
+use super::{Policy, Progress, Query, Shed};
 
 /// What is said in an active response besides the bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,6 +53,11 @@ pub trait Wording<K: Key> {
 
     /// How many bindings have been told of.
     fn replies(&self) -> u64;
+
+    /// See [`Query::take_shed`].
+    fn take_shed(&mut self) -> Vec<Shed> {
+        Vec::new()
+    }
 }
 
 /// An active query being answered: a cursor into the order of changes. Catching up is the same cursor, started further
@@ -266,5 +271,9 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
 
     fn replies(&self) -> u64 {
         self.wording.replies()
+    }
+
+    fn take_shed(&mut self) -> Vec<Shed> {
+        self.wording.take_shed()
     }
 }

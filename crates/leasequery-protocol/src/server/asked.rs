@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use leasequery_store::{Budget, Key, Revision, Store};
 
-use super::{Active, Policy, Progress, Query, Wording};
+use super::{Active, Policy, Progress, Query, Shed, Wording};
 
 /// A query on a TCP connection.
 #[derive(Debug)]
@@ -68,5 +68,9 @@ impl<K: Key, B: Query<K>, W: Wording<K>> Query<K> for Asked<B, W> {
 
     fn replies(&self) -> u64 {
         self.query().replies()
+    }
+
+    fn take_shed(&mut self) -> Vec<Shed> {
+        self.query_mut::<K>().take_shed()
     }
 }

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::code::{MessageType, StatusCode};
 
-use super::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
+use super::{Admission, Beside, Place, Policy, Progress, Protocol, Query, Shed};
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -109,6 +109,13 @@ pub enum Event {
         status: StatusCode,
         /// The text it was answered with.
         text: String,
+    },
+    /// Something that was asked for did not fit a message.
+    Shed {
+        /// Transaction id of the query.
+        xid: u32,
+        /// What it was.
+        shed: Shed,
     },
     /// Nothing more will be read or made; what has been made is still to be sent.
     Closing(CloseReason),
@@ -327,6 +334,8 @@ impl<P: Protocol> Connection<P> {
             let before = out.len();
             let progress = query.advance(store, out, room, &budget);
             left -= (bite - budget.left()).max(1);
+            let xid = query.xid();
+            self.events.extend(query.take_shed().into_iter().map(|shed| Event::Shed { xid, shed }));
             if out.len() > before {
                 self.told_at = now;
             }
@@ -342,13 +351,12 @@ impl<P: Protocol> Connection<P> {
                     break;
                 }
                 Progress::Done => {
-                    self.events.push_back(Event::Done { xid: query.xid(), replies: query.replies() });
+                    self.events.push_back(Event::Done { xid, replies: query.replies() });
                     if self.queries.is_empty() {
                         self.quiet_since = now;
                     }
                 }
                 Progress::Failed(reason) => {
-                    let xid = query.xid();
                     self.queries.push_front(query);
                     self.abort(CloseReason::Aborted { xid, reason }, store, out);
                 }

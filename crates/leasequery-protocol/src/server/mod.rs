@@ -12,6 +12,7 @@ pub mod v4;
 pub mod v6;
 mod window;
 
+use std::fmt;
 use std::sync::Arc;
 
 use leasequery_store::{Budget, Key, Revision, Store};
@@ -153,4 +154,25 @@ pub trait Query<K: Key> {
 
     /// How many bindings have been told of.
     fn replies(&self) -> u64;
+
+    /// What did not fit the messages since the last call.
+    fn take_shed(&mut self) -> Vec<Shed> {
+        Vec::new()
+    }
+}
+
+/// What a message went without: it has 65,535 octets at most (RFC 3046 section 2.2).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shed {
+    /// The address or prefix it was about.
+    pub about: String,
+    /// Codes of the options that would have been in it.
+    pub options: Vec<u16>,
+}
+
+impl fmt::Display for Shed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options: Vec<_> = self.options.iter().map(u16::to_string).collect();
+        write!(f, "{} was told without options {}, which do not fit a message", self.about, options.join(", "))
+    }
 }

@@ -22,9 +22,9 @@ pub(crate) fn address(number: u8) -> Ipv4Addr {
     Ipv4Addr::new(10, 0, 0, number)
 }
 
-/// What the observer was given, in short.
+/// What the observer was given, in short, and why there is nothing to be had.
 #[derive(Default)]
-pub(crate) struct Log(pub(crate) Vec<String>);
+pub(crate) struct Log(pub(crate) Vec<String>, Vec<String>);
 
 impl Observer<V4> for Log {
     fn record(&mut self, record: &Record<'_>, told: Told<V4Key>, origin: Origin) {
@@ -37,10 +37,14 @@ impl Observer<V4> for Log {
     }
 
     fn event(&mut self, event: &Event) {
+        if let Event::Warning(reason) | Event::Disconnected(reason) | Event::Refused(reason) = event {
+            self.1.push(reason.clone());
+        }
         self.0.push(match event {
             Event::Warning(_) => "Warning".to_owned(),
             Event::Disconnected(_) => "Disconnected".to_owned(),
             Event::Polling(_) => "Polling".to_owned(),
+            Event::Refused(_) => "Refused".to_owned(),
             other => format!("{other:?}"),
         });
     }
@@ -187,6 +191,11 @@ impl Scene {
         std::mem::take(&mut self.log.0)
     }
 
+    /// Why there is nothing to be had, as was said since the last call.
+    pub(crate) fn reasons(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.log.1)
+    }
+
     pub(crate) fn resume(&self) -> Option<Time> {
         self.follower.position().map(|position| position.resume)
     }
@@ -260,21 +269,26 @@ pub(crate) fn free(xid: u32, number: u8, base_time: Time) -> Vec<u8> {
 }
 
 pub(crate) fn status(xid: u32, code: StatusCode, base_time: Option<Time>) -> Vec<u8> {
-    about(MessageType::LEASE_QUERY_STATUS, xid, base_time, Some(code))
+    about(MessageType::LEASE_QUERY_STATUS, xid, base_time, Some((code, "")))
+}
+
+/// An active query is not permitted, and why.
+pub(crate) fn refusal(xid: u32, text: &str) -> Vec<u8> {
+    about(MessageType::LEASE_QUERY_STATUS, xid, None, Some((StatusCode::NOT_ALLOWED, text)))
 }
 
 pub(crate) fn done(xid: u32, base_time: Option<Time>, code: Option<StatusCode>) -> Vec<u8> {
-    about(MessageType::LEASE_QUERY_DONE, xid, base_time, code)
+    about(MessageType::LEASE_QUERY_DONE, xid, base_time, code.map(|code| (code, "")))
 }
 
-fn about(kind: MessageType, xid: u32, base_time: Option<Time>, code: Option<StatusCode>) -> Vec<u8> {
+fn about(kind: MessageType, xid: u32, base_time: Option<Time>, status: Option<(StatusCode, &str)>) -> Vec<u8> {
     let mut out = Vec::new();
     let mut writer = MessageWriter::frame(&mut out, &Header::new(BOOT_REPLY, xid), kind);
     if let Some(base_time) = base_time {
         writer.u32(OptionCode::BASE_TIME, base_time.0);
     }
-    if let Some(code) = code {
-        writer.status(code, "");
+    if let Some((code, text)) = status {
+        writer.status(code, text);
     }
     writer.finish().unwrap();
     out

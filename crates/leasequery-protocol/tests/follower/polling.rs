@@ -20,11 +20,16 @@ fn refused(act: impl FnOnce(&mut Scene, &Asked)) -> Scene {
 #[track_caller]
 fn assert_polled(mut scene: Scene) -> Scene {
     assert_eq!(scene.seen(), [""; 0]);
+    assert_polled_with(scene, &["Poll 1 Lease", "Polling"])
+}
+
+#[track_caller]
+fn assert_polled_with(mut scene: Scene, seen: &[&str]) -> Scene {
     let poll = scene.answer(Link::Bulk);
     assert_eq!((poll.since, poll.until), (Some(NOW.minus(1)), None), "what changed since, overlapping by a second");
     let time = scene.time();
     scene.say(Link::Bulk, &[ended(poll.xid, 1, time), done(poll.xid, Some(time), None)].concat());
-    assert_eq!(scene.seen(), ["Poll 1 Lease", "Polling"]);
+    assert_eq!(scene.seen(), seen);
     let began = scene.now;
     for _ in 0..3 {
         let link = scene.next_connection();
@@ -57,7 +62,41 @@ fn a_server_that_refuses_active_queries_is_polled() {
 
 #[test]
 fn a_server_that_does_not_answer_active_queries_is_polled() {
-    assert_polled(refused(|scene, _| scene.wait(120)));
+    let mut scene = refused(|scene, _| scene.wait(120));
+    assert_eq!(scene.seen(), ["Disconnected"]);
+    assert_polled_with(scene, &["Connected", "Poll 1 Lease", "Polling"]);
+}
+
+#[test]
+fn a_server_that_takes_connections_and_says_nothing_is_not_called_connected() {
+    let mut scene = refused(|scene, _| scene.wait(120));
+    assert_eq!(scene.reasons(), ["no data from the server for 120 seconds"]);
+    scene.answer(Link::Bulk);
+    scene.wait(300);
+    assert_eq!(scene.seen(), ["Disconnected", "Warning"]);
+    let silence =
+        "no data from the server for 120 seconds; a bulk query in its place: no data from the server for 300 seconds";
+    assert_eq!(scene.reasons(), [silence]);
+    assert_eq!(scene.next_connection(), Link::Active);
+    let active = scene.accept(Link::Active);
+    assert_eq!(scene.seen(), [""; 0]);
+    scene.say(Link::Active, &status(active.xid, StatusCode::CATCH_UP_COMPLETE, Some(scene.time())));
+    assert_eq!(scene.seen(), ["Connected", "CatchUpComplete"]);
+}
+
+#[test]
+fn why_active_queries_are_refused_is_said_though_bulk_queries_come_to_nothing() {
+    let no = "bng-1 may not send active queries";
+    let refused = || refused(|scene, active| scene.say(Link::Active, &refusal(active.xid, no)));
+    let expected = |why: &str| [format!("NotAllowed: {no}; a bulk query in its place: {why}")];
+    let mut scene = refused();
+    assert_eq!(scene.follower.poll_connect(scene.now), Some(Link::Bulk));
+    scene.refuse(Link::Bulk);
+    assert_eq!(scene.reasons(), expected("refused"));
+    let mut scene = refused();
+    scene.answer(Link::Bulk);
+    scene.wait(300);
+    assert_eq!(scene.reasons(), expected("no data from the server for 300 seconds"));
 }
 
 #[test]

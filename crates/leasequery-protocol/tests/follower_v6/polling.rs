@@ -23,11 +23,16 @@ fn refused(act: impl FnOnce(&mut Scene, &Asked)) -> Scene {
 #[track_caller]
 fn assert_polled(mut scene: Scene) {
     assert_eq!(scene.seen(), [""; 0]);
+    assert_polled_with(scene, &["Poll 2 Lease", "Polling"]);
+}
+
+#[track_caller]
+fn assert_polled_with(mut scene: Scene, seen: &[&str]) {
     let poll = scene.answer(Link::Bulk);
     assert_eq!((poll.since, poll.until), (Some(NOW.minus(1)), None), "what changed since, overlapping by a second");
     let time = scene.time();
     scene.say(Link::Bulk, &[lease(poll.xid, 2, time), done(poll.xid, Some(time), None)].concat());
-    assert_eq!(scene.seen(), ["Poll 2 Lease", "Polling"]);
+    assert_eq!(scene.seen(), seen);
     let mut whole = 0;
     for _ in 0..24 {
         match scene.next_connection() {
@@ -65,7 +70,9 @@ fn a_server_that_refuses_active_queries_is_polled() {
 fn a_server_that_knows_no_active_queries_is_polled() {
     // Kea takes no notice of them, others close the connection.
     assert_polled(refused(|scene, _| scene.close(Link::Active)));
-    assert_polled(refused(|scene, _| scene.wait(120)));
+    let mut scene = refused(|scene, _| scene.wait(120));
+    assert_eq!(scene.seen(), ["Disconnected"], "nobody told of changes meanwhile");
+    assert_polled_with(scene, &["Connected", "Poll 2 Lease", "Polling"]);
 }
 
 #[test]

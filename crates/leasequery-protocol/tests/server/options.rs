@@ -1,10 +1,11 @@
 //! What a reply says (RFC 6926 section 8.3): which options, in which order, and in which message.
 
-use leasequery_protocol::server::Policy;
+use leasequery_protocol::server::{Event, Policy, Shed};
 use leasequery_store::{State, Update, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, MessageType, OptionCode};
 
 use crate::support::*;
+use crate::watch::Watch;
 
 const CLIENT_ID: [u8; 7] = [1, 2, 0, 0, 0, 0, 1];
 const VENDOR_OPTIONS: [(u16, &[u8]); 3] = [(12, b"host"), (60, b"class"), (125, b"\x00\x00\x0d\xe9\x01x")];
@@ -266,6 +267,7 @@ fn only_a_value_of_more_than_255_octets_is_split() {
 }
 
 //= rfc6926-6.1-03
+//= rfc3046-2.2-03
 #[test]
 fn a_reply_that_would_not_fit_a_frame_goes_without_what_makes_it_long() {
     let mut world = World::new();
@@ -280,10 +282,25 @@ fn a_reply_that_would_not_fit_a_frame_goes_without_what_makes_it_long() {
     };
     world.commit(&update);
     world.commit(&Update { options: &[], key: key(2), ..update });
-    let replies = world.ask(&Query::all().list(&[51, 61, 43, 82, 152]));
+    let mut peer = world.connect();
+    let replies = peer.ask(&Query::all().list(&[51, 61, 43, 82, 152]));
     assert_eq!(bindings(&replies)[0].codes(), [54, 51, 152]);
     assert_eq!(bindings(&replies)[0].message().chaddr(), MAC_1);
-    assert_eq!(bindings(&replies)[1].option(OptionCode(82)), Some(info), "what fits is sent");
+    assert_eq!(bindings(&replies)[1].option(OptionCode(82)), Some(info.clone()), "what fits is sent");
+    let shed = Shed { about: address(1).to_string(), options: vec![61, 43, 82] };
+    let xid = Query::all().header.xid;
+    let done = Event::Done { xid, replies: 2 };
+    assert_eq!(peer.events(), [Event::Started { xid }, Event::Shed { xid, shed: shed.clone() }, done]);
+    // What changes while somebody is told of changes is no different.
+    let mut watch = Watch::new(world);
+    watch.ask(&Query::of_kind(MessageType::ACTIVE_LEASE_QUERY).list(&[61, 43, 82, 152]));
+    watch.listen();
+    watch.world.commit(&Update { last_transaction: Some(NOW.plus(1)), ..update });
+    watch.listen();
+    let told: Vec<_> = std::iter::from_fn(|| watch.connection.poll_event())
+        .filter(|event| matches!(event, Event::Shed { .. }))
+        .collect();
+    assert_eq!(told, [Event::Shed { xid, shed }]);
 }
 
 //= rfc6926-6.1-03

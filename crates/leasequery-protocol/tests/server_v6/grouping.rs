@@ -1,5 +1,6 @@
 //! One client on one link for each message, with all its leases (RFC 5007 section 4.1.2.2, RFC 5460 section 5.2.1).
 
+use leasequery_protocol::server::{Event, Shed};
 use leasequery_store::{Hardware, Update, V6Key};
 use leasequery_wire::v6::{MessageType, QueryType};
 
@@ -98,6 +99,30 @@ fn a_message_that_would_be_too_long_goes_without_what_makes_it_so() {
     assert_eq!(keys(&told).len(), 1002);
     let has: Vec<_> = told.iter().map(|data| data.option(17).is_some()).collect();
     assert_eq!(has, [false, true, true]);
+}
+
+#[test]
+fn what_does_not_fit_a_message_is_left_out_and_noted() {
+    let mut world = World::new();
+    for host in 0..50 {
+        world.commit(&lease(key(1, host), ALICE));
+    }
+    // Together they fit the store, but not a message with as many leases.
+    let (long, info) = (vec![7; 40_000], vec![0; 25_000]);
+    world.commit(&Update {
+        options: &[(17, long.as_slice())],
+        relay_info: Some(&info),
+        last_transaction: Some(NOW.plus(1)),
+        ..lease(key(1, 50), ALICE)
+    });
+    let mut watch = Watch::new(world);
+    let replies = watch.ask(&Query::everything().about(&[17, 47]));
+    let told = answer(&replies);
+    assert_eq!((told.len(), keys(&told).len()), (1, 51));
+    assert!(told[0].option(17).is_none() && told[0].option(47).is_none());
+    let shed = |event| if let Event::Shed { shed, .. } = event { Some(shed) } else { None };
+    let shed: Vec<_> = watch.events().into_iter().filter_map(shed).collect();
+    assert_eq!(shed, [Shed { about: key(1, 0).to_string(), options: vec![17, 47] }]);
 }
 
 #[test]

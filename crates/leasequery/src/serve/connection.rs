@@ -256,6 +256,7 @@ impl<P: Protocol> Session<'_, P> {
                 Event::Refused { xid, status, text } => {
                     self.note(Kind::Refused(status), || format!("query {xid:#010x} refused: {status}: {text}"));
                 }
+                Event::Shed { xid, shed } => self.note(Kind::Shed, || format!("query {xid:#010x}: {shed}")),
                 Event::Closing(reason) => {
                     self.note(Kind::Ended(std::mem::discriminant(&reason)), || reason.to_string());
                 }

@@ -44,6 +44,8 @@ pub(crate) enum Kind {
     Answered,
     /// A query was refused.
     Refused(StatusCode),
+    /// Something did not fit a message.
+    Shed,
     /// A connection ended.
     Ended(Discriminant<CloseReason>),
     /// A connection is protected by TLS.
@@ -68,7 +70,7 @@ impl Kind {
 
     /// Whether somebody should look at it.
     fn is_warning(self) -> bool {
-        matches!(self, Self::NotServed(_) | Self::NotAccepted | Self::Broken(_))
+        matches!(self, Self::NotServed(_) | Self::Shed | Self::NotAccepted | Self::Broken(_))
     }
 }
 

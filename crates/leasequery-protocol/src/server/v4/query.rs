@@ -10,7 +10,7 @@ use super::response::{ActiveResponse, Response};
 use super::{Policy, Refusal, malformed};
 use crate::server::policy::NO_LONGER;
 use crate::server::window::Window;
-use crate::server::{Active, Progress, Query};
+use crate::server::{Active, Progress, Query, Shed};
 
 /// A DHCPBULKLEASEQUERY being answered.
 #[derive(Debug)]
@@ -154,6 +154,10 @@ impl Query<V4Key> for BulkQuery {
 
     fn replies(&self) -> u64 {
         self.response.replies
+    }
+
+    fn take_shed(&mut self) -> Vec<Shed> {
+        std::mem::take(&mut self.response.shed)
     }
 }
 

@@ -4,6 +4,8 @@ use leasequery_store::{Binding, Entry, State, Time, V4Key};
 use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REPLY, DataSource, Header, MessageType, MessageWriter, OptionCode, Vpn};
 
+use crate::server::Shed;
+
 /// Which options the replies to a query have, in which order: worked out once, when the query comes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReplyPlan {
@@ -134,7 +136,8 @@ impl ReplyPlan {
     }
 
     /// Appends the reply about an entry, made at `now`. A reply that would not fit a frame goes without what makes it long,
-    /// the client's and the relay's own octets (RFC 3046 section 2.2); if that is not enough, nothing is appended.
+    /// the client's and the relay's own octets (RFC 3046 section 2.2); if that is not enough, nothing is appended. Says
+    /// whether the reply is whole.
     #[inline]
     pub(super) fn encode(
         &self,
@@ -144,11 +147,28 @@ impl ReplyPlan {
         vpn: Option<Vpn<'_>>,
         now: Time,
         out: &mut Vec<u8>,
-    ) -> Result<(), TooLong> {
+    ) -> Result<bool, TooLong> {
         match self.encode_as(entry, xid, server_id, vpn, now, out, true) {
-            Ok(()) => Ok(()),
-            Err(_) => self.encode_as(entry, xid, server_id, vpn, now, out, false),
+            Ok(()) => Ok(true),
+            Err(_) => self.encode_as(entry, xid, server_id, vpn, now, out, false).map(|()| false),
         }
+    }
+
+    /// What a reply about an entry goes without if it is not whole.
+    #[cold]
+    pub(super) fn shed(&self, entry: &Entry<'_, V4Key>) -> Shed {
+        let mut options = Vec::new();
+        if let Entry::Bound(binding) = entry {
+            options.extend(self.fields.iter().filter_map(|field| match field {
+                Field::ClientId => binding.client_id().map(|_| OptionCode::CLIENT_IDENTIFIER),
+                Field::Stored(code) => binding.option(u16::from(code.0)).map(|_| *code),
+                _ => None,
+            }));
+            options
+                .extend(binding.relay_info().filter(|_| self.relay_info).map(|_| OptionCode::RELAY_AGENT_INFORMATION));
+        }
+        let options = options.into_iter().map(|code| u16::from(code.0)).collect();
+        Shed { about: entry.key().address.to_string(), options }
     }
 
     #[inline]

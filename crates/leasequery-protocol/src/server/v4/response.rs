@@ -8,7 +8,7 @@ use leasequery_wire::v4::{RelayAgentInformation, SubOption};
 
 use super::{Policy, Refusal, ReplyPlan, finish, malformed};
 use crate::server::policy::NO_LONGER;
-use crate::server::{Notice, Wording};
+use crate::server::{Notice, Shed, Wording};
 
 /// Why a response cannot go on.
 const OTHER_VPNS: &str = "other VPNs are permitted now";
@@ -25,6 +25,8 @@ pub struct Response {
     /// Whether a message has been made: the first one names the server (RFC 6926 section 7.3).
     begun: bool,
     pub(super) replies: u64,
+    /// What did not fit, until the connection tells of it.
+    pub(super) shed: Vec<Shed>,
 }
 
 impl Response {
@@ -39,6 +41,7 @@ impl Response {
             server_id,
             begun: false,
             replies: 0,
+            shed: Vec::new(),
         })
     }
 
@@ -82,7 +85,9 @@ impl Response {
             return Ok(());
         }
         let server_id = (!self.begun).then_some(self.server_id);
-        self.plan.encode(entry, self.xid, server_id, name.map(wire_vpn), base_time, out)?;
+        if !self.plan.encode(entry, self.xid, server_id, name.map(wire_vpn), base_time, out)? {
+            self.shed.push(self.plan.shed(entry));
+        }
         self.begun = true;
         self.replies += 1;
         Ok(())
@@ -192,6 +197,10 @@ impl Wording<V4Key> for ActiveResponse {
 
     fn replies(&self) -> u64 {
         self.response.replies
+    }
+
+    fn take_shed(&mut self) -> Vec<Shed> {
+        std::mem::take(&mut self.response.shed)
     }
 }
 

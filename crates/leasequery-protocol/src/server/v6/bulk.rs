@@ -13,7 +13,7 @@ use super::selection::{Leg, Selection, Told};
 use super::{Policy, Refusal, malformed, store_time};
 use crate::server::policy::NO_LONGER;
 use crate::server::window::Window;
-use crate::server::{Progress, Query};
+use crate::server::{Progress, Query, Shed};
 
 /// A LEASEQUERY being answered over TCP.
 #[derive(Debug)]
@@ -247,6 +247,10 @@ impl Query<V6Key> for BulkQuery {
 
     fn replies(&self) -> u64 {
         self.response.replies
+    }
+
+    fn take_shed(&mut self) -> Vec<Shed> {
+        std::mem::take(&mut self.response.shed)
     }
 }
 

@@ -2,6 +2,7 @@ use leasequery_store::{Binding, State, Time, V6Key};
 use leasequery_wire::v6::{INFINITE, Message, MessageWriter, OptionCode, Options, Query, Relay, write_relayed};
 
 use super::{Refusal, malformed};
+use crate::server::Shed;
 
 /// What the messages of a response carry, as the query asks for it: worked out once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +103,19 @@ impl ReplyPlan {
             self.stored(newest, leases, writer);
         }
         writer.close(data);
+    }
+
+    /// What is told of these leases goes without if it is not whole.
+    #[cold]
+    pub(super) fn shed(&self, leases: &[Binding<'_, V6Key>], ended: Option<&Binding<'_, V6Key>>) -> Shed {
+        let all = || ended.into_iter().chain(leases);
+        let relayed = self.relay_data && all().any(|lease| lease.relay_info().is_some());
+        let mut options: Vec<u16> = all().flat_map(Binding::options).map(|(code, _)| code).collect();
+        options.retain(|code| self.stored.binary_search(code).is_ok());
+        options.extend(relayed.then_some(OptionCode::RELAY_DATA.0));
+        options.sort_unstable();
+        options.dedup();
+        Shed { about: all().next().map(|lease| lease.key().to_string()).unwrap_or_default(), options }
     }
 
     /// Appends the options that are asked for, each as the newest lease has it that has it.

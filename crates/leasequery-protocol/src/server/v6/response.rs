@@ -11,7 +11,7 @@ use super::reply::{ReplyPlan, asks_base_time, heard, is_over, requested};
 use super::selection::{Selection, is_live, is_own};
 use super::{Policy, Refusal, finish, identify, malformed, wire_time};
 use crate::server::policy::NO_LONGER;
-use crate::server::{Active, Notice, Wording};
+use crate::server::{Active, Notice, Shed, Wording};
 
 /// How the messages of one response are made, and how many bindings they have told of.
 #[derive(Debug)]
@@ -24,6 +24,8 @@ pub(super) struct Response {
     /// Whether the LEASEQUERY-REPLY has been made.
     pub(super) begun: bool,
     pub(super) replies: u64,
+    /// What did not fit, until the connection tells of it.
+    pub(super) shed: Vec<Shed>,
 }
 
 impl Response {
@@ -41,6 +43,7 @@ impl Response {
             client_id: client_id.to_vec(),
             begun: false,
             replies: 0,
+            shed: Vec::new(),
         })
     }
 
@@ -89,6 +92,9 @@ impl Response {
             self.plan.encode(leases, ended, base_time, whole, &mut writer);
             result = writer.finish();
             if result.is_ok() {
+                if !whole {
+                    self.shed.push(self.plan.shed(leases, ended));
+                }
                 break;
             }
         }
@@ -249,6 +255,10 @@ impl Wording<V6Key> for ActiveResponse {
 
     fn replies(&self) -> u64 {
         self.response.replies
+    }
+
+    fn take_shed(&mut self) -> Vec<Shed> {
+        std::mem::take(&mut self.response.shed)
     }
 }
 
