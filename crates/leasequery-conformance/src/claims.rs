@@ -66,8 +66,8 @@ impl Claims {
                                     self.problems.push(format!("{}:{line}: {said} is no side", file.display()));
                                 }
                             }
-                            let (id, test, file) = (id.to_owned(), name.to_owned(), file.to_owned());
-                            self.claims.push(Claim { id, test, file, line, reach });
+                            let (id, function) = (id.to_owned(), name.to_owned());
+                            self.claims.push(Claim { id, test: function, file: file.to_owned(), line, reach });
                         }
                         None => self.problems.push(format!("{}:{line}: {id} stands above no test", file.display())),
                     }

@@ -12,6 +12,7 @@ const LATER: u32 = 2;
 
 /// What a source says, beside what is stored.
 #[derive(Debug, Clone, Copy)]
+#[allow(clippy::struct_excessive_bools, reason = "each is an answer of its own, and all combinations occur")]
 pub(crate) struct Judged {
     /// Whose transaction was the later one; equal if times do not decide.
     time: Ordering,
@@ -57,7 +58,7 @@ impl Judged {
     /// Whether it is better than what another source said. Where times and origin leave it open, a lease is more than no
     /// lease; and whoever is listed first has the last word, so that the outcome does not depend on who spoke last. But of
     /// two that say the same the one that is believed goes on being so.
-    pub(crate) fn is_better(&self, source: SourceId, owner: SourceId) -> bool {
+    pub(crate) fn is_better(self, source: SourceId, owner: SourceId) -> bool {
         match self.time.then(self.nearness).then(self.active) {
             Ordering::Greater => true,
             Ordering::Less => false,
@@ -66,7 +67,7 @@ impl Judged {
     }
 
     /// Whether the owner's own new word has to yield to that of a witness, who says what is stored so far.
-    pub(crate) fn yields_to(&self, source: SourceId, heir: Witness) -> bool {
+    pub(crate) fn yields_to(self, source: SourceId, heir: Witness) -> bool {
         match (heir.says, self.time) {
             (Says::Same, Ordering::Less) => true,
             // What that one says may be better, or may not be: it ends nothing before he has been asked.
@@ -81,12 +82,12 @@ impl Judged {
 
     /// Whether the owner's own new word is about something else without being about a later transaction, so that another
     /// one's word may be better now.
-    pub(crate) fn falls_back(&self) -> bool {
+    pub(crate) fn falls_back(self) -> bool {
         self.time == Ordering::Less || (self.time == Ordering::Equal && !self.same)
     }
 
     /// What the word makes of its source if it is not the one that is stored.
-    pub(crate) fn loser(&self, source: SourceId, epoch: u8) -> Option<Witness> {
+    pub(crate) fn loser(self, source: SourceId, epoch: u8) -> Option<Witness> {
         let says = match (self.in_use, self.same && !self.hearsay, self.time) {
             (false, _, _) => return None,
             (true, true, Ordering::Equal) => Says::Same,
@@ -97,7 +98,7 @@ impl Judged {
     }
 
     /// What the others say, once it is the word that is stored.
-    pub(crate) fn others(&self, list: &Witnesses) -> Witnesses {
+    pub(crate) fn others(self, list: &Witnesses) -> Witnesses {
         list.map(|witness| {
             let says = match (witness.says, self.same, self.time) {
                 // What was over is no more to be said.

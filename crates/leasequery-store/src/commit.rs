@@ -406,7 +406,9 @@ impl<K: Key> Store<K> {
             let lookup = Known { records: &self.records, map: &self.map, which: *which };
             for (nth, value) in (0..).map_while(|nth| Some((nth, lookup.identifier(number, nth.into())?))) {
                 let crowded = self.indexes.0[*which as usize].insert(value, number, nth, &lookup);
-                crowded.into_iter().for_each(|number| self.crowded.set(number));
+                for number in crowded {
+                    self.crowded.set(number);
+                }
                 if K::TOGETHER && *which == Indexed::ClientId {
                     let members = self.indexes.0[*which as usize].members(value, None, &lookup);
                     regroup(&mut self.siblings, members, Some(number), &self.map);

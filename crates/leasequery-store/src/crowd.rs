@@ -71,7 +71,7 @@ impl<K: Key> Store<K> {
         vpn: VpnIndex,
         budget: &'s Budget,
     ) -> impl Iterator<Item = Binding<'s, K>> + use<'s, K> {
-        let mut lists = self.lists(selector).map(|list| {
+        let mut lists = Self::lists(selector).map(|list| {
             let (which, value, only_made) = list?;
             Some((self.latest_of(which, value, vpn, budget), only_made))
         });
@@ -130,7 +130,7 @@ impl<K: Key> Store<K> {
     }
 
     /// Where to look for an identifier, and whether only for those whose client-identifier is made of it.
-    pub(crate) fn lists<'v>(&self, selector: Selector<'v>) -> [Option<(Indexed, Identifier<'v>, bool)>; 2] {
+    pub(crate) fn lists(selector: Selector<'_>) -> [Option<(Indexed, Identifier<'_>, bool)>; 2] {
         let list = |which, value| Some((which, value, false));
         match selector {
             Selector::All | Selector::NamedLink(_) => [None, None],

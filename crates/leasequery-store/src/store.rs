@@ -375,7 +375,7 @@ impl<K: Key> Store<K> {
                 let octets = link.octets();
                 [self.members(Indexed::Link, identifier(link_octets(&octets)), after), List::none()]
             }
-            identified => self.lists(identified).map(|list| match list {
+            identified => Self::lists(identified).map(|list| match list {
                 Some((which, value, true)) => self.members(which, value, after).made_of_hardware(),
                 Some((which, value, false)) => self.members(which, value, after),
                 None => List::none(),

@@ -99,7 +99,9 @@ impl<K: Key> Store<K> {
             }
             Some(_) => {
                 let mut heard = list.without(source);
-                loser.into_iter().for_each(|witness| heard.add(witness));
+                if let Some(witness) = loser {
+                    heard.add(witness);
+                }
                 self.set_witnesses(number, &heard);
                 if list.is_outdated_by(&heard) {
                     self.renumber(number);

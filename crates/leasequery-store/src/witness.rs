@@ -133,7 +133,7 @@ impl Witnesses {
 /// All lists in use, by their numbers.
 #[derive(Debug)]
 pub(crate) struct Lists {
-    lists: Vec<(Witnesses, u32)>,
+    entries: Vec<(Witnesses, u32)>,
     free: Vec<u16>,
     numbers: HashMap<Witnesses, u16, foldhash::fast::RandomState>,
     /// Words that were not kept because all numbers were in use.
@@ -145,7 +145,7 @@ pub(crate) const NOBODY: u16 = 0;
 
 impl Lists {
     pub(crate) fn new() -> Self {
-        let mut lists = Self { lists: Vec::new(), free: Vec::new(), numbers: HashMap::default(), dropped: 0 };
+        let mut lists = Self { entries: Vec::new(), free: Vec::new(), numbers: HashMap::default(), dropped: 0 };
         // It is never released, so it keeps its number.
         lists.hold(&Witnesses::NOBODY);
         lists
@@ -153,7 +153,7 @@ impl Lists {
 
     #[inline]
     pub(crate) fn get(&self, number: u16) -> &Witnesses {
-        &self.lists[usize::from(number)].0
+        &self.entries[usize::from(number)].0
     }
 
     /// How many lists there are.
@@ -164,17 +164,17 @@ impl Lists {
     /// The number of a list, which is in use once more until it is [released](Self::release); `None` if all are taken.
     pub(crate) fn hold(&mut self, list: &Witnesses) -> Option<u16> {
         if let Some(number) = self.numbers.get(list) {
-            self.lists[usize::from(*number)].1 += 1;
+            self.entries[usize::from(*number)].1 += 1;
             return Some(*number);
         }
         let number = match self.free.pop() {
             Some(number) => {
-                self.lists[usize::from(number)] = (*list, 1);
+                self.entries[usize::from(number)] = (*list, 1);
                 number
             }
             None => {
-                let number = u16::try_from(self.lists.len()).ok()?;
-                self.lists.push((*list, 1));
+                let number = u16::try_from(self.entries.len()).ok()?;
+                self.entries.push((*list, 1));
                 number
             }
         };
@@ -185,12 +185,12 @@ impl Lists {
     /// The same list is in use once more.
     #[inline]
     pub(crate) fn hold_again(&mut self, number: u16) {
-        self.lists[usize::from(number)].1 += 1;
+        self.entries[usize::from(number)].1 += 1;
     }
 
     #[inline]
     pub(crate) fn release(&mut self, number: u16) {
-        let (list, count) = &mut self.lists[usize::from(number)];
+        let (list, count) = &mut self.entries[usize::from(number)];
         *count -= 1;
         if *count == 0 {
             self.numbers.remove(list);

@@ -37,7 +37,9 @@ fn state(store: &Store<V4Key>, number: u8) -> Option<State> {
 
 fn spans(list: &[(u32, u32)]) -> Spans {
     let mut spans = Spans::default();
-    list.iter().for_each(|(first, last)| spans.add(Time(*first), Time(*last)));
+    for (first, last) in list {
+        spans.add(Time(*first), Time(*last));
+    }
     spans
 }
 
