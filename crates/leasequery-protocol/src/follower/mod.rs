@@ -100,6 +100,7 @@ const BACK: u32 = 10;
 ///
 /// Times are durations since an arbitrary start, the same for all calls.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is about something of its own")]
 pub struct Follower<P: Followed> {
     wanted: P::Wanted,
     source: SourceId,

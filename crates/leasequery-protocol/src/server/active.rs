@@ -204,8 +204,8 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             self.notice(Notice::DataMissing, store.now(), text, out);
         }
 
-        let mut changes = store.changes(self.cursor, budget);
-        while let Some(binding) = changes.next() {
+        let mut untold = store.changes(self.cursor, budget);
+        for binding in untold.by_ref() {
             if matches!(self.again, Again::Until(until, _) if binding.revision() > until) {
                 self.again = Again::No;
             }
@@ -228,8 +228,8 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
             self.base_time = base_time;
             self.cursor = binding.revision();
         }
-        if !changes.is_over() {
-            self.cursor = changes.cursor();
+        if !untold.is_over() {
+            self.cursor = untold.cursor();
             return Progress::More;
         }
         self.cursor = store.revision();

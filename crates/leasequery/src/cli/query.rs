@@ -176,9 +176,9 @@ impl Asking<'_> {
             let answered = exchange(&socket, server, Schedule::V6, left, write, |datagram| {
                 match query.read(xid, datagram, wall_clock()) {
                     Ok(v6::Answer::Leases(records)) => {
-                        let printed: io::Result<()> =
+                        let outcome: io::Result<()> =
                             records.iter().try_for_each(|record| printer.print(&V6::view(record)));
-                        Ok((printed.map_err(Ending::from), Vec::new()))
+                        Ok((outcome.map_err(Ending::from), Vec::new()))
                     }
                     Ok(v6::Answer::Links(links)) => Ok((Ok(()), links)),
                     Ok(v6::Answer::Failed(status, text)) if text.is_empty() => {

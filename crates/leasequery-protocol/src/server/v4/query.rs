@@ -123,7 +123,7 @@ impl Query<V4Key> for BulkQuery {
     fn advance(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
         self.note_unknown(store);
         let mut scan = store.scan(self.primary.selector(), self.vpns, self.after, budget);
-        while let Some(entry) = scan.next() {
+        for entry in scan.by_ref() {
             if self.wants(&entry, store)
                 && let Err(error) = self.response.entry(&entry, self.base_time(store), store, out)
             {

@@ -206,7 +206,7 @@ impl Query<V6Key> for BulkQuery {
         };
         let mut scan = store.scan(self.selection.selector(leg), VpnRange::All, self.after.or(start), budget);
         let mut over = false;
-        while let Some(entry) = scan.next() {
+        for entry in scan.by_ref() {
             over = matches!(leg, Leg::Span(_, last) if entry.key() > last);
             if over {
                 break;
