@@ -60,16 +60,31 @@ impl Kea {
             logger = family.server(),
             log = directory.join("kea.log").display(),
         );
+        Self::start_with(directory, *family, &config)
+    }
+
+    /// Starts with this configuration.
+    pub(crate) fn start_with(directory: &Path, family: Family, config: &str) -> Self {
         std::fs::write(directory.join("kea.conf"), config).expect("the configuration is written");
-        let (server_port, client_port) = (free_port(*family), free_port(*family));
-        let child = launch(*family, directory, server_port, client_port);
-        Self { child, family: *family, directory: directory.to_owned(), server_port, client_port }
+        let (server_port, client_port) = (free_port(family), free_port(family));
+        let child = launch(family, directory, server_port, client_port);
+        Self { child, family, directory: directory.to_owned(), server_port, client_port }
     }
 
     /// Kills without a warning and starts again.
     pub(crate) fn kill_and_restart(&mut self) {
+        self.kill();
+        self.restart();
+    }
+
+    /// Kills without a warning.
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("Kea is there");
         self.child.wait().expect("it ends");
+    }
+
+    /// Starts again after it was killed.
+    pub(crate) fn restart(&mut self) {
         let run = self.directory.join("run");
         for entry in std::fs::read_dir(&run).expect("its directory").flatten() {
             let _ = std::fs::remove_file(entry.path());

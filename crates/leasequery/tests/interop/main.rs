@@ -9,6 +9,7 @@ mod daemon;
 mod dialect;
 mod dissector;
 mod family;
+mod ha;
 mod kea;
 mod lease_file;
 mod live;
@@ -28,7 +29,7 @@ const PATIENCE: Duration = Duration::from_mins(3);
 
 struct Test {
     name: &'static str,
-    /// Commands that it needs, or [`CONTAINERS`].
+    /// Commands that it needs, [`CONTAINERS`] or [`HA`].
     needs: &'static [&'static str],
     run: Run,
 }
@@ -41,8 +42,11 @@ enum Run {
 
 /// Not a command: the right to have some, of root or through sudo.
 const CONTAINERS: &str = "the right to have containers";
+/// Nor this: what makes a pair of two servers of Kea's. It comes with them.
+const HA: &str = "libdhcp_ha.so";
 const KEA: &[&str] = &["kea-dhcp4", "kea-lfc", "perfdhcp"];
 const KEA_V6: &[&str] = &["kea-dhcp6", "kea-lfc", "perfdhcp"];
+const PAIR: &[&str] = &["kea-dhcp4", "perfdhcp", HA];
 /// Kea is there for its user.
 const SYSTEMD: &[&str] = &[CONTAINERS, "systemd-nspawn", "systemd-analyze", "kea-dhcp4", "python3"];
 
@@ -56,6 +60,12 @@ const TESTS: &[Test] = &[
     },
     Test { name: "kills_and_restarts_under_traffic_lose_nothing", needs: KEA, run: Run::For(Family::V4, live::kills) },
     Test { name: "a_chain_in_trouble_ends_with_keas_leases", needs: KEA, run: Run::For(Family::V4, chain::trouble) },
+    Test { name: "a_pair_in_hot_standby_ends_no_lease_that_one_has", needs: PAIR, run: Run::Once(ha::hot_standby) },
+    Test {
+        name: "a_pair_that_balances_load_ends_no_lease_that_one_has",
+        needs: PAIR,
+        run: Run::Once(ha::load_balancing),
+    },
     Test {
         name: "dhcpv6_relays_and_clients_are_found_by_every_selector",
         needs: KEA_V6,
@@ -157,6 +167,9 @@ fn main() -> ExitCode {
 fn is_there(need: &str) -> bool {
     if need == CONTAINERS {
         return unit::has_containers();
+    }
+    if need == HA {
+        return ha::hooks().is_some();
     }
     path_to(need).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
