@@ -130,3 +130,28 @@ fn of_two_servers_the_one_that_heard_later_of_the_client_is_believed() {
     first.push_all(&[heard("2026-04-01T00:00:00Z", "02:00:00:00:00:0a")]);
     believed("02:00:00:00:00:0a");
 }
+
+/// Neither the server nor the mirror has anything to say or to do of its own accord for an hour.
+#[test]
+fn a_server_that_has_what_another_source_lost_is_asked_at_once() {
+    const MAC: [&str; 2] = ["--mac", "02:00:00:00:00:01"];
+    let quiet = "[limits]\nactive-idle-timeout = 3600\n";
+    let root = Daemon::start(&format!("{}{PUSH}{quiet}", active(LISTEN)));
+    root.push_all(&[lease(1, "active")]);
+    let source = follow("v4", root.address());
+    let mirror = Daemon::start(&format!("{}{PUSH}{quiet}{source}sweep = \"1h\"\n", active(LISTEN)));
+    // It listens to changes.
+    root.push_all(&[lease(2, "active")]);
+    eventually("a change is there", || mirror.addresses(&[]) == ["10.0.0.1", "10.0.0.2"]);
+
+    let mut later = lease(1, "active");
+    later["client-last-transaction-time"] = json!("2026-01-01T01:00:00Z");
+    mirror.push_all(&[later]);
+    assert_eq!(mirror.records(&MAC)[0]["client-last-transaction-time"], "2026-01-01T01:00:00Z");
+    mirror.push_all(&[json!({ "op": "delete", "protocol": "v4", "address": "10.0.0.1" })]);
+    eventually("what the server says itself is there", || {
+        let record = mirror.records(&MAC).remove(0);
+        assert_eq!(record["state"], "active", "the server had it all the time");
+        record["client-last-transaction-time"] == "2026-01-01T00:00:00Z"
+    });
+}

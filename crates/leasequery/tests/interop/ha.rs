@@ -275,9 +275,9 @@ impl Drop for Witness {
         let _ = self.child.kill();
         let _ = self.child.wait();
         if std::thread::panicking() {
-            let ends = self.ends();
+            let ends: Vec<_> = self.ends().into_iter().take(3).collect();
             for record in self.told.lock().expect("not poisoned").iter() {
-                let ended = record["address"].as_str().is_some_and(|address| ends.contains(address));
+                let ended = ends.iter().any(|address| record["address"] == **address);
                 if ended || record["event"].is_string() {
                     eprintln!("--- told: {record}");
                 }

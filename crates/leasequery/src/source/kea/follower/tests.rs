@@ -13,6 +13,7 @@ use super::super::v4::Follower;
 use super::*;
 use crate::serve::SharedStore;
 
+mod asked;
 mod ends;
 mod kea;
 mod rewritten;
