@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use leasequery_store::{Budget, Entry, Selector, Store, Time, VpnRange};
+use leasequery_store::{BACK, Budget, Entry, Selector, State, Store, Time, VpnRange};
 
 use crate::copy::{Contact, Name, POLL, SWEEP, Seen, is_ended};
 use crate::family::Family;
@@ -29,6 +29,7 @@ impl<F: Family> Tree<F> {
             if let (Some(disk), Some(process)) = (&node.disk, &node.process) {
                 disk.check(&process.store).map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
             }
+            check_clock(node, context).map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
         }
         let followers = (0..self.nodes.len()).filter(|number| !self.nodes[*number].upstreams.is_empty());
         for number in followers {
@@ -91,6 +92,28 @@ impl<F: Family> Tree<F> {
             bygone_contacts: F::SHARES_CONTACTS && (context.faithful || resumed),
         }
     }
+}
+
+/// Whether a server goes by today's clock, whatever it showed before.
+fn check_clock<F: Family>(node: &Node<F>, context: &Context) -> Result<(), String> {
+    let Some(process) = node.process.as_ref().filter(|_| !matches!(node.role, Role::Watcher { .. })) else {
+        return Ok(());
+    };
+    let (store, wall) = (&process.store, node.clock.wall(context.now));
+    if store.now().0.abs_diff(wall.0) > BACK + 5 {
+        return Err(format!("it takes {wall} for {}", store.now()));
+    }
+    let budget = Budget::unlimited();
+    for entry in store.scan(Selector::All, VpnRange::All, None, &budget) {
+        let Entry::Bound(binding) = entry else { continue };
+        let Some(ends) = binding.expires() else { continue };
+        let ran_out = binding.state() == State::Expired && binding.start_of_state() == ends;
+        if ran_out && ends > store.now() || binding.state() == State::Active && ends < store.wall() {
+            let (key, state) = (binding.key(), binding.state());
+            return Err(format!("{key:?} is {state:?} at {wall} and runs out at {ends}"));
+        }
+    }
+    Ok(())
 }
 
 /// What a server says about an address or prefix.
@@ -158,7 +181,7 @@ pub(crate) fn compare(
             .map(|(server, ahead)| Some((server.get(name).filter(|said| !is_ended(said.seen.state))?, *ahead)))
             .collect();
         let agrees = |mine: &Seen, said: &Said, ahead: i64| agrees(mine, said, ahead, wall, leeway);
-        let equal = match (mine, best(name, servers, leeway)) {
+        let equal = match (mine, best(name, servers, wall, leeway)) {
             // One of them has the better record, and it is a lease.
             (_, Some((best, ahead))) if !is_ended(best.seen.state) => {
                 mine.is_some_and(|mine| agrees(mine, best, ahead))
@@ -182,7 +205,7 @@ pub(crate) fn compare(
 
 /// The record that has to be believed, with the seconds by which its server's clock is ahead: that of the only server, or
 /// the one by which the client was heard later. `None` if somebody has none, or times do not decide it.
-fn best<'a>(name: &Name, servers: &'a [Server], leeway: Leeway) -> Option<(&'a Said, i64)> {
+fn best<'a>(name: &Name, servers: &'a [Server], wall: Time, leeway: Leeway) -> Option<(&'a Said, i64)> {
     let said: Vec<_> =
         servers.iter().map(|(server, ahead)| Some((server.get(name)?, *ahead))).collect::<Option<_>>()?;
     if let [only] = *said {
@@ -196,6 +219,12 @@ fn best<'a>(name: &Name, servers: &'a [Server], leeway: Leeway) -> Option<(&'a S
         |contact: &Contact, (said, ahead): (&Said, i64)| Some(i64::from(contact.heard.or(said.seen.start)?.0) - ahead);
     let earliest = |said: (&Said, i64)| said.0.contacts.iter().filter_map(|contact| time(contact, said)).min();
     let latest = |said: (&Said, i64)| said.0.contacts.iter().filter_map(|contact| time(contact, said)).max();
+    // A time that has not come yet by its clock was told as of now, each time it was told.
+    if said.iter().any(|(said, now)| {
+        said.contacts.iter().any(|contact| time(contact, (*said, *now)).is_some_and(|time| time > i64::from(wall.0)))
+    }) {
+        return None;
+    }
     let best = said.iter().copied().max_by_key(|said| earliest(*said))?;
     let mut others = said.iter().filter(|other| !std::ptr::eq(other.0, best.0));
     let clear = others.all(|other| latest(*other).is_some_and(|time| Some(time + distance) < earliest(best)));
@@ -210,8 +239,10 @@ fn is_ending(seen: &Seen, wall: Time, ahead: i64, late: i64) -> bool {
 
 fn agrees(mine: &Seen, said: &Said, ahead: i64, wall: Time, leeway: Leeway) -> bool {
     let theirs = &said.seen;
-    let near = |mine: Option<Time>, theirs: Option<Time>| match (mine, theirs) {
+    let near = |mine: Option<Time>, theirs: Option<Time>, past: bool| match (mine, theirs) {
         (Some(mine), Some(theirs)) if mine == Time::INFINITE || theirs == Time::INFINITE => mine == theirs,
+        // What has not come yet by their clock, because it was wrong then, was told as of now.
+        (Some(mine), Some(theirs)) if past && i64::from(theirs.0) - ahead > i64::from(wall.0) => mine <= wall,
         (Some(mine), Some(theirs)) => {
             let apart = (i64::from(theirs.0) - ahead - i64::from(mine.0)).abs();
             leeway.times.is_none_or(|tolerance| apart <= tolerance)
@@ -225,10 +256,11 @@ fn agrees(mine: &Seen, said: &Said, ahead: i64, wall: Time, leeway: Leeway) -> b
     };
     (mine.state, &mine.hardware, &mine.client_id, mine.remote)
         == (theirs.state, &theirs.hardware, &theirs.client_id, theirs.remote)
-        && near(mine.start, theirs.start)
-        && near(mine.expires, theirs.expires)
-        && (near(mine.preferred, theirs.preferred) || passed(mine.preferred, 0) && passed(theirs.preferred, ahead))
-        && (contact_agrees(&mine.contact, said, near)
+        && near(mine.start, theirs.start, true)
+        && near(mine.expires, theirs.expires, false)
+        && (near(mine.preferred, theirs.preferred, false)
+            || passed(mine.preferred, 0) && passed(theirs.preferred, ahead))
+        && (contact_agrees(&mine.contact, said, |mine, theirs| near(mine, theirs, true))
             || leeway.bygone_contacts && may_be_bygone(mine, said, ahead, leeway.times))
 }
 

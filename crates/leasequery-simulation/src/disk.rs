@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use leasequery_store::durable::{Durable, Memory};
-use leasequery_store::{Budget, Key, Revision, Settings, Store};
+use leasequery_store::{Budget, Key, Revision, Settings, Store, Time};
 
 use crate::Mutation;
 
@@ -68,6 +68,12 @@ impl<K: Key> Disk<K> {
             }
             _ => Ok((durable, store)),
         }
+    }
+
+    /// The time that is on it.
+    pub(crate) fn now(&self) -> Result<Time, String> {
+        let opened = Durable::<K, _>::open_on(self.memory.clone(), Settings::default());
+        opened.map(|(_, store)| store.now()).map_err(|problem| problem.to_string())
     }
 
     /// What has to hold when all is quiet: it has what the store has.

@@ -3,9 +3,10 @@
 use std::time::Duration;
 
 use crate::Mutation;
+use crate::clock::Clock;
 use crate::copy::Connecting;
 use crate::family::{Family, Row, clean_up};
-use crate::node::{Local, Role};
+use crate::node::{Local, Role, advance};
 use crate::tree::Tree;
 use crate::world::Context;
 
@@ -47,27 +48,13 @@ impl<F: Family> Tree<F> {
                     tcp.to_client.stop_until(until);
                 }
             }
-            6..=7 if !self.nodes[number].spared => self.kill(number, context),
-            8 if !self.nodes[number].spared => context.power_cut = true,
+            6..=7 if !self.nodes[number].is_spared() => self.kill(number, context),
+            8 if !self.nodes[number].is_spared() => context.power_cut = true,
             6..=9 => self.stop(number, context),
             10 => self.clean_up(number, context),
             11..=13 => self.break_disk(number, context),
             14 => self.permit(number, context)?,
-            15 => {
-                let mut step = context.random.i64(-100_000..100_000);
-                let node = &mut self.nodes[number];
-                if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
-                    // Losing what was told and the time of it, too, is more than can be noticed.
-                    let keeps = node.disk.is_some() && node.process.is_some() && context.random.u8(..) < 50;
-                    if !keeps {
-                        step = -step;
-                    }
-                    node.spared |= keeps;
-                }
-                context.trace(|| format!("{}: the clock is stepped by {step} ms", Self::title(number)));
-                self.nodes[number].clock.ahead += step;
-                self.nodes[number].wake = context.now;
-            }
+            15 => self.step_clock(number, context)?,
             _ => {
                 let node = &mut self.nodes[number];
                 if let (Role::Root(_), Some(process)) = (&node.role, &mut node.process) {
@@ -87,6 +74,36 @@ impl<F: Family> Tree<F> {
             disk.fail(until, &mut context.random);
             context.trace(|| format!("{}: the disk fails until {}", Self::title(number), until.as_secs_f64()));
         }
+    }
+
+    /// A clock that was wrong is put right, or the other way round: by seconds, minutes, days or years.
+    fn step_clock(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
+        const DAY: i64 = 86_400_000;
+        let most = [8_000, 100_000, 3 * DAY, 2 * 365 * DAY][context.random.usize(..4)];
+        let mut step = context.random.i64(-most..most);
+        let node = &mut self.nodes[number];
+        let wall = node.clock.wall(context.now);
+        let failing = node.disk.as_mut().is_some_and(|disk| disk.is_failing(context.now));
+        let after = Clock { ahead: node.clock.ahead + step, ..node.clock }.wall(context.now);
+        if step < 0 && !matches!(node.role, Role::Watcher { .. }) {
+            match (&mut node.disk, &mut node.process) {
+                // It looks at its clock many times a second, and what follows from that is soon on disk.
+                (Some(disk), Some(process)) if !failing => {
+                    advance(&mut process.store, after, None);
+                    process.keep_all(context.now, disk);
+                }
+                // Without a disk it would forget what it has told, and the time of it, too: that is more than can be
+                // noticed.
+                (None, Some(_)) => node.lasting = true,
+                // So it is if the disk is far behind what was told.
+                (Some(disk), None) if !failing && wall.since(disk.now()?) < 5 => {}
+                _ => step = -step,
+            }
+        }
+        context.trace(|| format!("{}: the clock is stepped by {step} ms", Self::title(number)));
+        self.nodes[number].clock.ahead += step;
+        self.nodes[number].wake = context.now;
+        Ok(())
     }
 
     /// The DHCP server writes its file anew.
@@ -142,7 +159,7 @@ impl<F: Family> Tree<F> {
     /// Kills all that may be killed at once.
     pub(crate) fn cut_power(&mut self, context: &mut Context) {
         for number in 0..self.nodes.len() {
-            if !self.nodes[number].spared {
+            if !self.nodes[number].is_spared() {
                 self.kill(number, context);
             }
         }
@@ -184,6 +201,9 @@ impl<F: Family> Tree<F> {
     fn stop(&mut self, number: usize, context: &mut Context) {
         if context.faithful && self.nodes[number].upstreams.len() > 1 {
             // Which of two servers that say the same is the one to be believed is known only after the next sweep.
+            return;
+        }
+        if self.nodes[number].lasting {
             return;
         }
         let node = &mut self.nodes[number];

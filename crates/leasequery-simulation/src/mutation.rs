@@ -41,6 +41,8 @@ pub enum Mutation {
     NoFreeAddresses,
     /// A mirror's position is on disk before what was told up to there.
     PositionBeforeCommits,
+    /// The clock of a store never runs back, whatever the machine's says.
+    ClockNeverBack,
     /// Of the leases that a message tells of only the first one is told.
     FirstLeaseAlone,
     /// Of bindings that are forgotten while nothing can be written nobody remembers that.
@@ -49,7 +51,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -66,6 +68,7 @@ impl Mutation {
         Self::PositionBeforeCommits,
         Self::FirstLeaseAlone,
         Self::ForgetOnFailedWrite,
+        Self::ClockNeverBack,
     ];
 
     /// Whether it changes anything in a protocol: DHCPv6 does not tell of addresses that are merely configured, and

@@ -5,7 +5,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use leasequery_protocol::follower::{Follower, LINKS, Link, Position};
 use leasequery_store::durable::{Durable, Memory};
-use leasequery_store::{Budget, Settings, SourceId, Store, SweepEnd};
+use leasequery_store::{Budget, Key, Settings, SourceId, Store, SweepEnd, Time};
 
 use crate::Mutation;
 use crate::clock::Clock;
@@ -33,8 +33,10 @@ pub(crate) struct Node<F: Family> {
     pub(crate) kept: Vec<Option<Position>>,
     /// Whether it answers active queries.
     pub(crate) active: bool,
-    /// Its clock was set back: nobody could tell afterwards what it lost in a crash.
+    /// Nobody could tell afterwards what it lost in a crash.
     pub(crate) spared: bool,
+    /// Its clock was set back, and it has no disk to remember that: it runs to the end.
+    pub(crate) lasting: bool,
     /// What its administrator tells it.
     pub(crate) configured: F::Configured,
     /// When it has something to do.
@@ -93,7 +95,20 @@ pub(crate) struct Process<F: Family> {
 /// The source of what the DHCP server beside a root says.
 pub(crate) const LOCAL: SourceId = SourceId(0);
 
+/// Sets the clock of a store, as the daemon does it.
+pub(crate) fn advance<K: Key>(store: &mut Store<K>, wall: Time, mutation: Option<Mutation>) {
+    match mutation {
+        Some(Mutation::ClockNeverBack) => store.advance(store.now().max(wall)),
+        _ => store.advance(wall),
+    };
+}
+
 impl<F: Family> Node<F> {
+    /// Whether it must not be killed.
+    pub(crate) fn is_spared(&self) -> bool {
+        self.spared || self.lasting
+    }
+
     /// Starts the process with what is on the disk.
     pub(crate) fn start(
         &mut self,
@@ -117,7 +132,7 @@ impl<F: Family> Node<F> {
                 (store, Some(durable))
             }
         };
-        store.advance(wall);
+        advance(&mut store, wall, mutation);
         if !watches {
             F::configure(&self.configured, &mut store);
         }
@@ -210,6 +225,14 @@ impl<F: Family> Process<F> {
 
     pub(crate) fn set_file_position(&mut self, generation: u64, rows: u64) {
         self.store.set_position(LOCAL, [generation.to_be_bytes(), rows.to_be_bytes()].concat());
+    }
+
+    /// Writes all that changed to the disk, and makes sure that it survives.
+    pub(crate) fn keep_all(&mut self, now: Duration, disk: &mut Disk<F::Key>) {
+        if let Some(durable) = &mut self.durable {
+            let all = || Turn { room: usize::MAX, sync: true, stop: true };
+            disk.keep(now, &mut self.store, durable, None, all);
+        }
     }
 
     /// Writes what changed to the disk, and now and then makes sure that it survives.

@@ -71,6 +71,7 @@ fn node<F: Family>(role: Role<F>, upstreams: Vec<usize>, random: &mut Rng) -> No
         kept: Vec::new(),
         active: random.u8(..) >= 24,
         spared: false,
+        lasting: false,
         configured: F::first_configured(random),
         wake: Duration::ZERO,
     }

@@ -10,7 +10,7 @@ use crate::Mutation;
 use crate::copy::{Connecting, Ear};
 use crate::family::{Family, Row};
 use crate::network::{Client, Tcp};
-use crate::node::{LOCAL, Local, Node, Process, Role, place};
+use crate::node::{LOCAL, Local, Node, Process, Role, advance, place};
 use crate::plan;
 use crate::server::Serving;
 use crate::world::{Context, Part};
@@ -117,7 +117,7 @@ impl<F: Family> Tree<F> {
         }
         let Some(mut process) = self.nodes[number].process.take() else { return Ok(()) };
         let wall = self.nodes[number].clock.wall(now);
-        process.store.advance(wall);
+        advance(&mut process.store, wall, context.options.mutation);
         let before = process.store.revision();
         self.read_local(number, &mut process);
         for follower in 0..process.following.len() {
