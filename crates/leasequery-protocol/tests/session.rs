@@ -43,7 +43,7 @@ fn store() -> Store<V4Key> {
     let mut store = Store::new(Settings::default());
     store.advance(SERVER);
     let source = store.source("test").unwrap();
-    let blue = store.vpn(&VpnName::Name(b"blue".as_slice().into())).unwrap();
+    let blue = store.vpn(None, &VpnName::Name(b"blue".as_slice().into())).unwrap();
     let key = |vpn, number: u32| V4Key { vpn, address: Ipv4Addr::from_bits(0x0a00_0000 + number) };
     let default = V4Key::new(Ipv4Addr::UNSPECIFIED).vpn();
     let networks =

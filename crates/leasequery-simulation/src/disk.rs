@@ -99,6 +99,7 @@ impl<K: Key> Disk<K> {
         }
         // What fails now is tried again the next time.
         let _ = durable.reopen(|| Ok(self.memory.clone()));
+        store.release_vpns(durable.released_vpns());
         loop {
             let Turn { room, sync, stop } = turn();
             let batch = durable.collect(store, &Budget::new(room));

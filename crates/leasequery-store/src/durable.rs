@@ -52,6 +52,8 @@ struct Progress {
     sources: Vec<SourceMetadata>,
     /// The networks.
     networks: u64,
+    /// How many VPNs had been found unused, so that nothing refers to them there.
+    vpns: u64,
     /// Whether the last batch had everything.
     whole: bool,
 }
@@ -68,6 +70,8 @@ pub struct Batch<K> {
     metadata: Metadata,
     /// Present if nothing had changed beyond. Only then does what is new of sources hold, and is in the metadata.
     networks: Option<ChangedNetworks<K>>,
+    /// How many VPNs had been found unused, if all that once referred to them is gone with it.
+    vpns: Option<u64>,
 }
 
 /// The networks that have changed. They are many, and change seldom.
@@ -114,6 +118,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
             revision: store.revision(),
             sources: store.metadata().sources,
             networks: store.networks.generation(),
+            vpns: 0,
             whole: true,
         };
         let synced = written.clone();
@@ -148,6 +153,12 @@ impl<K: Key, D: Disk> Durable<K, D> {
     /// Up to where the bindings are on disk, whatever happens.
     pub fn synced(&self) -> Revision {
         self.synced.revision
+    }
+
+    /// How many of the VPNs that were found unused nothing refers to on disk, whatever happens: for
+    /// [`Store::release_vpns`]. Until then a number stays that of the VPN that it has there.
+    pub fn released_vpns(&self) -> u64 {
+        self.synced.vpns
     }
 
     /// Up to where the bindings have been written.
@@ -199,12 +210,14 @@ impl<K: Key, D: Disk> Durable<K, D> {
             owned: store.networks.changed_since(self.written.networks).cloned().collect(),
             generation: store.networks.generation(),
         });
-        Batch { bindings, forgotten: forgotten.len(), revision, metadata, networks }
+        let all_forgotten = !store.has_forgotten() && self.forgotten.unwritten(usize::MAX).len() == forgotten.len();
+        let vpns = (complete && all_forgotten).then(|| store.vpns.retired());
+        Batch { bindings, forgotten: forgotten.len(), revision, metadata, networks, vpns }
     }
 
     /// Writes a batch, all of it or nothing.
     pub fn write(&mut self, batch: Batch<K>) -> Result<(), DurableError> {
-        let Batch { bindings: mut writes, forgotten, revision, metadata, networks } = batch;
+        let Batch { bindings: mut writes, forgotten, revision, metadata, networks, vpns } = batch;
         let mut put = |key, value| writes.push(Write { table: Table::Metadata, key, value });
         if self.metadata.as_ref() != Some(&metadata) {
             put(METADATA.to_vec(), Some(write_metadata(&metadata)));
@@ -224,6 +237,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
         self.written.sources.clone_from(&metadata.sources);
         self.metadata = Some(metadata);
         self.written.whole = networks.is_some();
+        self.written.vpns = vpns.unwrap_or(self.written.vpns);
         if let Some(networks) = networks {
             self.written.networks = networks.generation;
         }

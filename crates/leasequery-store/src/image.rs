@@ -31,8 +31,8 @@ pub struct Metadata {
     pub history_floor: Time,
     /// How many bindings there are, to make room for them at once.
     pub bindings: u32,
-    /// The VPNs in the order of their numbers.
-    pub vpns: Vec<VpnName>,
+    /// The VPNs in the order of their numbers, some of which are nobody's.
+    pub vpns: Vec<Option<VpnName>>,
     /// The sources in the order of their numbers.
     pub sources: Vec<SourceMetadata>,
 }
@@ -134,7 +134,7 @@ impl<K: Key> Image<K> {
         store.eras = metadata.eras;
         store.unsettled = (!metadata.settled).then_some(0);
         store.floor = metadata.history_floor;
-        store.vpns = Vpns(metadata.vpns);
+        store.vpns = Vpns::restore(metadata.vpns);
         for SourceMetadata { name, position, whole } in metadata.sources {
             store.add_source(name, position, Coverage::restored(whole));
         }
@@ -162,6 +162,9 @@ impl<K: Key> Image<K> {
         let witnesses = store.keep_list(&list);
         let number = store.records.insert(Record { packed, witnesses, ..record }).ok_or(corrupt)?;
         store.map.insert(key, number);
+        if let Some(owner) = list.iter().next() {
+            store.vpns.charge(key.vpn(), owner.source);
+        }
         store.enter_all_indexes(number);
         store.active += usize::from(record.state == State::Active);
         store.over += usize::from(record.state.is_ended());
@@ -209,7 +212,7 @@ impl<K: Key> Store<K> {
             revision: self.revision,
             history_floor: self.floor,
             bindings: u32::try_from(self.records.len()).unwrap_or(u32::MAX),
-            vpns: self.vpns.0.clone(),
+            vpns: self.vpns.names(),
             sources: self.sources.iter().map(Source::metadata).collect(),
         }
     }

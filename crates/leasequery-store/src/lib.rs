@@ -49,4 +49,4 @@ pub use scan::{Changes, Entry, Scan, Selector, VpnRange};
 pub use store::{Counts, Outcome, Settings, SourceId, Store};
 pub use time::Time;
 pub use vouch::SweepEnd;
-pub use vpn::{VpnIndex, VpnName};
+pub use vpn::{VpnHold, VpnIndex, VpnName};

@@ -13,9 +13,7 @@ use crate::timers::Timers;
 use crate::vouch::Asked;
 use crate::vpn::Vpns;
 use crate::witness::{Lists, Witnesses};
-use crate::{
-    Binding, Budget, Key, KeyMap, Network, Revision, Scan, Selector, Time, Update, VpnIndex, VpnName, VpnRange,
-};
+use crate::{Binding, Budget, Key, KeyMap, Network, Revision, Scan, Selector, Time, Update, VpnIndex, VpnRange};
 
 /// Number of a source in this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -182,6 +180,7 @@ impl<K: Key> Store<K> {
     /// bindings changed by themselves.
     pub fn advance(&mut self, wall: Time) -> usize {
         const SETTLED_AT_ONCE: u32 = 1024;
+        let is_new_second = wall != self.wall;
         self.set_clock(wall);
         let budget = Budget::new(BITE);
         let mut changed = self.settle(SETTLED_AT_ONCE);
@@ -194,6 +193,9 @@ impl<K: Key> Store<K> {
             }
         }
         self.forget_ended(&budget);
+        if is_new_second {
+            self.tidy_vpns(&budget);
+        }
         changed
     }
 
@@ -315,21 +317,6 @@ impl<K: Key> Store<K> {
     /// The sources that the store knows, with their names. It forgets none of them.
     pub fn sources(&self) -> impl Iterator<Item = (SourceId, &str)> {
         (0..u8::MAX).map(SourceId).zip(self.sources.iter().map(|source| source.name.as_str()))
-    }
-
-    /// The number of a VPN, a new one if it has none; `None` when all are taken.
-    pub fn vpn(&mut self, name: &VpnName) -> Option<VpnIndex> {
-        self.vpns.intern(name)
-    }
-
-    /// The number of a VPN that the store has heard of.
-    pub fn find_vpn(&self, name: &VpnName) -> Option<VpnIndex> {
-        self.vpns.find(name)
-    }
-
-    /// What a VPN is called; `None` for the default one.
-    pub fn vpn_name(&self, vpn: VpnIndex) -> Option<&VpnName> {
-        self.vpns.name(vpn)
     }
 
     /// Replaces what one owner configured: a source, or `None`, who has the store. What is configured is what any of

@@ -170,7 +170,7 @@ fn new_store() -> Store<V4Key> {
     let mut store = Store::new(Settings { history: HISTORY, durable: true, ..Settings::default() });
     store.advance(Time(START));
     store.source("test");
-    store.vpn(&VpnName::Name((*b"blue").into()));
+    store.vpn(None, &VpnName::Name((*b"blue").into()));
     let range = |vpn, first: u8, last: u8| Network { first: key(vpn, first), last: key(vpn, last), since: Time(START) };
     store.set_networks(None, &[range(0, 2, 4), range(1, 1, 1), range(0, 3, 6)]);
     store

@@ -61,7 +61,7 @@ impl Family for V4 {
         let mut store = Store::new(Settings { history: HISTORY, ..Settings::default() });
         store.advance(NOW.minus(60));
         store.set_networks(None, &[Network { first: key(0), last: key(60), since: NOW.minus(3600) }]);
-        let blue = store.vpn(&VpnName::Name(b"blue".as_slice().into())).unwrap_or_default();
+        let blue = store.vpn(None, &VpnName::Name(b"blue".as_slice().into())).unwrap_or_default();
         for number in 0..20 {
             let vpn = if number % 5 == 0 { blue } else { key(0).vpn };
             lease(&mut store, V4Key { vpn, ..key(number * 3) }, number, 8);

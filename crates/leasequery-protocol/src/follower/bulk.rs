@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use leasequery_store::{Budget, Store, SweepEnd, Time};
+use leasequery_store::{Budget, Store, SweepEnd, Time, VpnHold};
 
 use super::ranges::Ranges;
 use super::{BACK, Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
@@ -46,6 +46,8 @@ pub(super) struct Bulk<P: Followed> {
     /// What the active response has told of meanwhile. Nothing orders the two, and it will have told the last word
     /// whatever comes here.
     heard: HashSet<P::Key>,
+    /// The keys mean the same as long as it lasts.
+    _vpns: VpnHold,
     configured: Ranges<P::Key>,
     /// Whether it has told of everything that it was asked for.
     whole: bool,
@@ -107,6 +109,7 @@ impl<P: Followed> Follower<P> {
             connection,
             job,
             heard: HashSet::new(),
+            _vpns: store.hold_vpns(),
             configured: Ranges::new(),
             whole: true,
             taken: true,

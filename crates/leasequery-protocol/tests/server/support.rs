@@ -83,7 +83,7 @@ impl World {
     }
 
     pub(crate) fn vpn(&mut self, name: &str) -> VpnIndex {
-        self.store.vpn(&VpnName::Name(name.as_bytes().into())).unwrap()
+        self.store.vpn(None, &VpnName::Name(name.as_bytes().into())).unwrap()
     }
 
     pub(crate) fn connect(&self) -> Peer<'_> {

@@ -17,7 +17,7 @@ fn red() -> VpnName {
 /// Address 1 is leased in the default VPN, in blue and in red, to the same client; blue has two addresses more.
 fn world() -> World {
     let mut world = World::new();
-    let (blue, red) = (world.vpn("blue"), world.store.vpn(&red()).unwrap());
+    let (blue, red) = (world.vpn("blue"), world.store.vpn(None, &red()).unwrap());
     for vpn in [VpnIndex::DEFAULT, blue, red] {
         let key = V4Key { vpn, address: address(1) };
         world.commit(&Update { hardware: Some(ethernet(&MAC_1)), remote_id: Some(b"here"), ..lease(key) });

@@ -66,7 +66,7 @@ impl family::Row<V4Key> for Row {
     fn commit(&self, source: SourceId, store: &mut Store<V4Key>) {
         let vpn = match self.vpn {
             0 => VpnIndex::DEFAULT,
-            number => store.vpn(&VpnName::Name(vec![b'a' + number].into())).unwrap_or(VpnIndex::DEFAULT),
+            number => store.vpn(Some(source), &VpnName::Name(vec![b'a' + number].into())).unwrap_or(VpnIndex::DEFAULT),
         };
         let key = V4Key { vpn, address: address(self.address) };
         let (mac, id, option_82, remote);

@@ -20,11 +20,15 @@ pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
     put_number(&mut out, metadata.vpns.len());
     for vpn in &metadata.vpns {
         match vpn {
-            VpnName::Name(name) => {
+            None => {
+                out.push(2);
+                put_bytes(&mut out, &[]);
+            }
+            Some(VpnName::Name(name)) => {
                 out.push(0);
                 put_bytes(&mut out, name);
             }
-            VpnName::Id(id) => {
+            Some(VpnName::Id(id)) => {
                 out.push(1);
                 put_bytes(&mut out, id);
             }
@@ -59,8 +63,9 @@ pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
         let [kind] = take(&mut rest)?;
         let name = take_bytes(&mut rest)?;
         metadata.vpns.push(match kind {
-            0 => VpnName::Name(name.into()),
-            1 => VpnName::Id(name.try_into().ok()?),
+            0 => Some(VpnName::Name(name.into())),
+            1 => Some(VpnName::Id(name.try_into().ok()?)),
+            2 => None,
             _ => return None,
         });
     }

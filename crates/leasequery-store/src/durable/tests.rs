@@ -80,7 +80,7 @@ fn bindings_of_an_incomplete_batch_have_the_names_they_refer_to() {
     let (mut durable, mut store) = open(directory.path());
     store.advance(Time(1000));
     let source = store.source("kea").expect("a number");
-    let vpn = store.vpn(&VpnName::Name(b"blue".as_slice().into())).expect("a number");
+    let vpn = store.vpn(None, &VpnName::Name(b"blue".as_slice().into())).expect("a number");
     for number in 1..=3 {
         store.commit(source, &Update::new(V4Key { vpn, ..key(number) }, State::Active));
     }

@@ -101,7 +101,7 @@ impl Prospect {
             match protocol {
                 Protocol::V4 => {
                     let Some(id) = stores.v4.write(|store| store.source(&source.name())) else { continue };
-                    let vpn = vpn.as_ref().and_then(|vpn| stores.v4.write(|store| store.vpn(vpn)));
+                    let vpn = vpn.as_ref().and_then(|vpn| stores.v4.write(|store| store.vpn(None, vpn)));
                     let kea = configured.kea_v4(id);
                     let pools = kea.as_ref().map(|kea| {
                         let config = kea.get();

@@ -6,7 +6,7 @@ use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
-use leasequery_store::{Budget, Key, SourceId, SweepEnd, VpnIndex, VpnName};
+use leasequery_store::{Budget, Key, SourceId, Store, SweepEnd, V4Key, VpnIndex, VpnName};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tracing::info;
@@ -88,14 +88,18 @@ impl Surroundings<'_> {
             }
             Source::KeaMemfile { path, vpn, .. } => {
                 let (id, shared) = (number(&stores.v4, &name)?, stores.v4);
-                let vpn = match vpn {
-                    Some(vpn) => shared.write(|store| store.vpn(vpn)).context("more than 65535 VPNs")?,
-                    None => VpnIndex::DEFAULT,
+                let vpn = |store: &mut Store<V4Key>| {
+                    let vpn = vpn.as_ref().map_or(Some(VpnIndex::DEFAULT), |vpn| store.vpn(None, vpn))?;
+                    Some((vpn, store.hold_vpn(vpn)))
                 };
+                let (vpn, hold) = shared.write(vpn).context("more than 65535 VPNs")?;
                 shared.write(|store| store.await_source(id, UNREAD));
                 let kea = self.configured.kea_v4(id);
                 let follower = source::kea::Follower::new(path.clone(), kea, id, vpn, shared);
-                tasks.spawn_blocking(move || follower.run(&|| control.borrow().shutdown));
+                tasks.spawn_blocking(move || {
+                    follower.run(&|| control.borrow().shutdown);
+                    drop(hold);
+                });
             }
         }
         Ok(())

@@ -80,7 +80,7 @@ impl Configured {
             let since = store.now();
             let mut networks = Vec::new();
             let index = |store: &mut Store<V4Key>, name: &Option<VpnName>| match name {
-                Some(name) => store.vpn(name),
+                Some(name) => store.vpn(None, name),
                 None => Some(VpnIndex::DEFAULT),
             };
             for network in &config.networks {

@@ -17,7 +17,7 @@ pub(super) fn commit(
 ) -> Option<Told<V4Key>> {
     let vpn = match record.vpn() {
         None => VpnIndex::DEFAULT,
-        Some(vpn) => store.vpn(&vpn_name(vpn)?)?,
+        Some(vpn) => store.vpn(Some(source), &vpn_name(vpn)?)?,
     };
     let key = V4Key { vpn, address: record.address() };
     let state = State::from_number(record.state().0).unwrap_or(State::Available);

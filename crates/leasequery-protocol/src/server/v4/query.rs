@@ -2,7 +2,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use leasequery_store::{
-    About, Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnIndex, VpnName, VpnRange,
+    About, Budget, Entry, Hardware, Selector, State, Store, Time, V4Key, VpnHold, VpnIndex, VpnName, VpnRange,
 };
 use leasequery_wire::v4::{Message, MessageType, StatusCode, Vpn};
 
@@ -17,6 +17,8 @@ use crate::server::{Active, Progress, Query, Shed};
 pub struct BulkQuery {
     primary: Primary,
     vpns: VpnRange,
+    /// Its keys, or its VPN, mean the same as long as it lasts.
+    _hold: VpnHold,
     window: Window,
     /// The last key that was looked at.
     after: Option<V4Key>,
@@ -68,7 +70,11 @@ impl BulkQuery {
         let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::One(VpnIndex::DEFAULT));
         let response = Response::new(message, server_id, policy)?;
         let window = window(message, store)?.for_policy(policy);
-        Ok(Self { primary, vpns, window, after: None, began: store.now(), asker, unknown: None, response })
+        let hold = match vpns {
+            VpnRange::One(vpn) => store.hold_vpn(vpn),
+            VpnRange::All => store.hold_vpns(),
+        };
+        Ok(Self { primary, vpns, _hold: hold, window, after: None, began: store.now(), asker, unknown: None, response })
     }
 
     /// Whether an entry is one to tell of.
@@ -183,7 +189,12 @@ pub(super) fn active_query(
     // What is not asked for is told all the same: nothing is said of VPNs, and all updates are to be sent.
     let vpns = asked_vpns(message, policy, store)?.unwrap_or(VpnRange::All);
     let response = Response::new(message, server_id, policy)?;
-    Ok(Active::new(ActiveResponse { response, vpns, asker }, since, store))
+    // Where it is about all VPNs it remembers none.
+    let hold = match vpns {
+        VpnRange::One(vpn) => store.hold_vpn(vpn),
+        VpnRange::All => VpnHold::default(),
+    };
+    Ok(Active::new(ActiveResponse { response, vpns, _hold: hold, asker }, since, store))
 }
 
 fn no_addresses(message: &Message<'_>) -> Result<(), Refusal> {

@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{About, Binding, Entry, Store, Time, Unknown, V4Key, VpnIndex, VpnName, VpnRange};
+use leasequery_store::{About, Binding, Entry, Store, Time, Unknown, V4Key, VpnHold, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::TooLong;
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 use leasequery_wire::v4::{RelayAgentInformation, SubOption};
@@ -137,6 +137,8 @@ pub(super) fn is_own(policy: &Policy, entry: &Entry<'_, V4Key>) -> bool {
 pub struct ActiveResponse {
     pub(super) response: Response,
     pub(super) vpns: VpnRange,
+    /// Its VPN is the same as long as it lasts.
+    pub(super) _hold: VpnHold,
     /// Where the requestor listens itself.
     pub(super) asker: Vec<SocketAddr>,
 }

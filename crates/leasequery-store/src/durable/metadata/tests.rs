@@ -12,7 +12,7 @@ fn metadata_is_read_as_it_was_written_and_damage_is_noticed() {
         settled: true,
         history_floor: Time(5),
         bindings: 3,
-        vpns: vec![VpnName::Name((*b"blue").into()), VpnName::Id([1, 2, 3, 4, 5, 6, 7])],
+        vpns: vec![Some(VpnName::Name((*b"blue").into())), None, Some(VpnName::Id([1, 2, 3, 4, 5, 6, 7]))],
         sources: vec![
             SourceMetadata { name: "a".to_owned(), position: None, whole: true },
             SourceMetadata { name: "b".to_owned(), position: Some(vec![1, 2]), whole: false },

@@ -109,7 +109,7 @@ impl V4Input {
     /// Puts the record into the store.
     pub fn commit(&self, store: &mut Store<V4Key>, source: SourceId) -> Result<Outcome, RecordError> {
         let vpn = match &self.vpn {
-            Some(name) => store.vpn(name).ok_or_else(|| error("vpn", "too many VPNs"))?,
+            Some(name) => store.vpn(Some(source), name).ok_or_else(|| error("vpn", "too many VPNs"))?,
             None => VpnIndex::DEFAULT,
         };
         let key = V4Key { vpn, address: self.address };

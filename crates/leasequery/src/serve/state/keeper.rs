@@ -40,7 +40,8 @@ impl Keeper {
     ) -> Self {
         let (stop, stopped) = channel();
         let (done, left) = channel();
-        let mut kept = Kept { shared: Arc::clone(shared), durable, open, name: name.clone(), trouble: None };
+        let mut kept =
+            Kept { shared: Arc::clone(shared), durable, open, name: name.clone(), trouble: None, released: 0 };
         shared.set_durable(kept.durable.synced());
         // Before anything new is told: from now on it shows on disk if this run does not come to its end.
         kept.write();
@@ -68,6 +69,8 @@ struct Kept<K: Key, O> {
     open: O,
     name: String,
     trouble: Option<Trouble>,
+    /// How many unused VPNs the store has been told of that are not on disk.
+    released: u64,
 }
 
 /// That nothing can be written.
@@ -169,6 +172,11 @@ impl<K: Key, O: Fn() -> Result<Files, DurableError>> Kept<K, O> {
         }
         self.durable.sync()?;
         self.shared.set_durable(self.durable.synced());
+        let released = self.durable.released_vpns();
+        if released > self.released {
+            self.released = released;
+            self.shared.write(|store| store.release_vpns(released));
+        }
         Ok(())
     }
 }
