@@ -192,7 +192,7 @@ fn exit_codes_tell_what_went_wrong_at_first() {
     assert_eq!(Watch::start("127.0.0.1:1", &[]).rest().1, Some(3), "nobody is there");
     assert_eq!(Watch::start("127.0.0.1:1", &["--no-such-thing"]).rest().1, Some(2));
     let refusing = scripted(|xid, stream| {
-        stream.write_all(&done(xid, Some((StatusCode::UNSPEC_FAIL, "not today")))).expect("sent");
+        stream.write_all(&done(xid, Some((StatusCode::NOT_ALLOWED, "not today")))).expect("sent");
     });
     assert_eq!(Watch::start(&refusing.to_string(), &[]).rest().1, Some(1), "it refuses");
 }
