@@ -111,7 +111,8 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
         };
         if let Ok(udp) = Datagrams::bind(&udp) {
             let (stores, control) = (stores.clone(), control.clone());
-            tasks.spawn_blocking(move || udp.run(&stores, &control));
+            let turns = Arc::clone(&turns);
+            tasks.spawn_blocking(move || udp.run(&stores, &control, &turns));
         }
         servers.push(tcp.address());
         let places = Places::new(connections, connections);

@@ -4,6 +4,7 @@ use std::io::{IoSlice, IoSliceMut};
 use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -20,6 +21,7 @@ use tokio::sync::watch;
 use tracing::{info, warn};
 
 use super::refusals::{Kind, PERIOD, Refusals};
+use super::turns::{Turns, Who};
 use super::{Control, Stores};
 use crate::config::{self, Requestors, Service, Transport};
 
@@ -35,7 +37,7 @@ pub struct Datagrams {
 /// Datagrams taken at a time.
 const BATCH: usize = 64;
 /// Datagrams answered at a time, so that the store is locked for a bite: the work for each is bounded, too.
-const BITE: usize = 8;
+pub(super) const BITE: usize = 8;
 /// Octets of the longest query that is read: relayed by many relays it is still shorter.
 const LENGTH: usize = 8192;
 /// How often the thread looks whether the daemon has ended.
@@ -97,7 +99,7 @@ impl Datagrams {
     }
 
     /// Answers queries until the daemon ends.
-    pub fn run(self, stores: &Stores, control: &watch::Receiver<Control>) {
+    pub fn run(self, stores: &Stores, control: &watch::Receiver<Control>, turns: &Arc<Turns>) {
         let mut buffers = vec![vec![0; LENGTH]; BATCH];
         let mut headers = MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(libc::in6_pktinfo)));
         let mut answering = MultiHeaders::preallocate(BATCH, None);
@@ -116,7 +118,10 @@ impl Datagrams {
             out.clear();
             if !received.is_empty() {
                 let requestors = control.borrow().requestors.clone();
+                // It shares with others as long as there is something to answer.
+                let mut share = turns.share(Who::Datagrams(self.address));
                 for (received, buffers) in received.chunks(BITE).zip(buffers.chunks(BITE)) {
+                    share.pass_in_thread();
                     self.answer(received, buffers, stores, &requestors, &mut tally, (&mut answers, &mut out));
                 }
                 self.send(&answers, &out, &mut answering);

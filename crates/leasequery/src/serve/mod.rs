@@ -133,8 +133,9 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     // have lost in the same moment what it had told.
     let repeats = config.sources.iter().all(|source| matches!(source, Source::KeaMemfile { .. }));
     let place = config.state_dir.as_deref().map(state::Place::take).transpose()?;
-    let (v4, keeper_v4) = state::open(place.as_ref(), V4::NAME, settings, repeats)?;
-    let (v6, keeper_v6) = state::open(place.as_ref(), V6::NAME, settings, repeats)?;
+    let turns = Turns::of_runtime();
+    let (v4, keeper_v4) = state::open(place.as_ref(), V4::NAME, settings, repeats, &turns)?;
+    let (v6, keeper_v6) = state::open(place.as_ref(), V6::NAME, settings, repeats, &turns)?;
     let stores = Stores { v4, v6 };
     sources::end_departed(&config, &stores);
     let configured = Configured::new(stores.clone(), &config);
@@ -163,7 +164,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
         until_history(&stores.v4).await;
         until_history(&stores.v6).await;
     }
-    let ready = serve_listeners(listeners, &config, descriptors, &stores, &control, &mut tasks);
+    let ready = serve_listeners(listeners, &config, descriptors, &stores, &control, &turns, &mut tasks);
     // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
     let mut waiting = Waiting::new(stores.clone());
     let mut is_ready = waiting.look();
@@ -218,6 +219,7 @@ fn serve_listeners(
     descriptors: &Arc<Semaphore>,
     stores: &Stores,
     control: &watch::Receiver<Control>,
+    turns: &Arc<Turns>,
     tasks: &mut JoinSet<()>,
 ) -> String {
     let limits = Limits {
@@ -226,7 +228,6 @@ fn serve_listeners(
         active_send_timeout: config.limits.active_send_timeout,
         active_idle_timeout: config.limits.active_idle_timeout,
     };
-    let turns = Turns::of_runtime();
     let mut ready = String::from("ready");
     for listener in listeners {
         let (name, address) = match &listener {
@@ -240,10 +241,11 @@ fn serve_listeners(
             Bound::Tcp(listener) => {
                 let places =
                     Places::within(descriptors, config.limits.connections, config.limits.connections_per_requestor);
-                tasks.spawn(listener.run(stores, control, limits, places, Arc::clone(&turns)));
+                tasks.spawn(listener.run(stores, control, limits, places, Arc::clone(turns)));
             }
             Bound::Udp(datagrams) => {
-                tasks.spawn_blocking(move || datagrams.run(&stores, &control));
+                let turns = Arc::clone(turns);
+                tasks.spawn_blocking(move || datagrams.run(&stores, &control, &turns));
             }
         }
     }

@@ -1,12 +1,30 @@
 //! Who has the processor. Requestors share it, not connections: whoever opens many gets no more of it.
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::net::IpAddr;
+use std::future::Future;
+use std::net::{IpAddr, SocketAddr};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+
+/// Who shares: an address with all of its connections, a socket for datagrams, or what is written to disk. Where datagrams
+/// come from anybody can forge, so those of a socket are together, as if they were of one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) enum Who {
+    Address(IpAddr),
+    Datagrams(SocketAddr),
+    Disk(&'static str),
+}
+
+impl From<IpAddr> for Who {
+    fn from(address: IpAddr) -> Self {
+        Self::Address(address)
+    }
+}
 
 /// The turns of all connections, of which there are as many at a time as threads.
 ///
@@ -23,7 +41,7 @@ pub struct Turns {
 #[derive(Debug)]
 pub(super) struct Share {
     turns: Arc<Turns>,
-    peer: IpAddr,
+    peer: Who,
     given: Arc<Notify>,
     claim: Claim,
 }
@@ -41,9 +59,9 @@ struct State {
     threads: usize,
     /// Turns that somebody has. While they are fewer than threads nobody waits.
     busy: usize,
-    addresses: HashMap<IpAddr, Address>,
+    addresses: HashMap<Who, Address>,
     /// The addresses that wait, by the time they have had.
-    order: BTreeSet<(Duration, IpAddr)>,
+    order: BTreeSet<(Duration, Who)>,
     /// The time that the address of the latest turn had had. Who has been away begins there: what was not used is not
     /// saved up.
     clock: Duration,
@@ -80,8 +98,9 @@ impl Turns {
         Self::new(tokio::runtime::Handle::current().metrics().num_workers())
     }
 
-    /// The claim of a connection of this address.
-    pub(super) fn share(self: &Arc<Self>, peer: IpAddr) -> Share {
+    /// The claim of a connection of this address, or of one of the others.
+    pub(super) fn share(self: &Arc<Self>, peer: impl Into<Who>) -> Share {
+        let peer = peer.into();
         self.state().addresses.entry(peer).or_default().connections += 1;
         Share { turns: Arc::clone(self), peer, given: Arc::default(), claim: Claim::None }
     }
@@ -112,6 +131,11 @@ impl Share {
         } else {
             self.wait().await;
         }
+    }
+
+    /// The same for a thread of its own.
+    pub(super) fn pass_in_thread(&mut self) {
+        block_on(self.pass());
     }
 
     /// Ends the turn. One of several connections of an address keeps it for a moment, in which the others find out that
@@ -146,6 +170,24 @@ pub(super) async fn step_back() {
     .await;
 }
 
+/// Waits in a thread that has nothing else to do.
+fn block_on<T>(future: impl Future<Output = T>) -> T {
+    struct Unpark(Thread);
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let (mut future, mut context) = (pin!(future), Context::from_waker(&waker));
+    loop {
+        if let Poll::Ready(result) = future.as_mut().poll(&mut context) {
+            return result;
+        }
+        std::thread::park();
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         let mut state = self.turns.state();
@@ -171,7 +213,7 @@ impl Address {
 
 impl State {
     /// Gives a turn, or takes a place in the queue.
-    fn ask(&mut self, peer: IpAddr, given: &Arc<Notify>) -> bool {
+    fn ask(&mut self, peer: Who, given: &Arc<Notify>) -> bool {
         let is_alone = self.addresses.len() == 1;
         let address = self.addresses.entry(peer).or_default();
         if address.busy == 0 && address.waiting.is_empty() {
@@ -193,7 +235,7 @@ impl State {
 
     /// Puts a turn that has been used to the account of an address. Says whether it has further connections and there
     /// are other addresses.
-    fn charge(&mut self, peer: IpAddr, time: Duration) -> bool {
+    fn charge(&mut self, peer: Who, time: Duration) -> bool {
         let others = self.addresses.len() > 1;
         let Some(address) = self.addresses.get_mut(&peer) else { return false };
         let before = address.had;
@@ -206,7 +248,7 @@ impl State {
     }
 
     /// Ends a turn of who wants another one: says whether it may have that at once.
-    fn pass(&mut self, peer: IpAddr, given: &Arc<Notify>, time: Duration) -> bool {
+    fn pass(&mut self, peer: Who, given: &Arc<Notify>, time: Duration) -> bool {
         self.charge(peer, time);
         // What an address was given while it was alone has to be given back.
         let too_many = self.busy > self.threads && self.addresses.len() > 1;
@@ -222,7 +264,7 @@ impl State {
     }
 
     /// Takes a turn back, for who has waited.
-    fn release(&mut self, peer: IpAddr) {
+    fn release(&mut self, peer: Who) {
         if let Some(address) = self.addresses.get_mut(&peer) {
             address.busy -= 1;
         }
@@ -243,7 +285,7 @@ impl State {
     }
 
     /// Gives up a place in the queue, or the turn that was given in this moment.
-    fn withdraw(&mut self, peer: IpAddr, given: &Arc<Notify>) {
+    fn withdraw(&mut self, peer: Who, given: &Arc<Notify>) {
         let Some(address) = self.addresses.get_mut(&peer) else { return };
         let before = address.waiting.len();
         address.waiting.retain(|other| !Arc::ptr_eq(other, given));
@@ -255,7 +297,7 @@ impl State {
     }
 
     /// Forgets a connection, and those addresses without any that have had no more than others.
-    fn leave(&mut self, peer: IpAddr) {
+    fn leave(&mut self, peer: Who) {
         if let Some(address) = self.addresses.get_mut(&peer) {
             address.connections -= 1;
         }

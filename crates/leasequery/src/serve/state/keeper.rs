@@ -9,6 +9,7 @@ use leasequery_store::{Budget, Key, Store};
 use tracing::{error, info, warn};
 
 use crate::serve::SharedStore;
+use crate::serve::turns::{Turns, Who};
 
 /// Writes what has changed to disk, in a thread of its own.
 #[derive(Debug)]
@@ -36,13 +37,14 @@ impl Keeper {
         shared: &Arc<SharedStore<K>>,
         durable: Durable<K>,
         name: String,
+        (turns, who): (Arc<Turns>, Who),
         open: impl Fn() -> Result<Files, DurableError> + Send + 'static,
     ) -> Self {
         let (stop, stopped) = channel();
         let (done, left) = channel();
-        let mut kept =
-            Kept { shared: Arc::clone(shared), durable, open, name: name.clone(), trouble: None, released: 0 };
-        shared.set_durable(kept.durable.synced());
+        let shared = Arc::clone(shared);
+        let mut kept = Kept { shared, durable, open, name: name.clone(), turns, who, trouble: None, released: 0 };
+        kept.shared.set_durable(kept.durable.synced());
         // Before anything new is told: from now on it shows on disk if this run does not come to its end.
         kept.write();
         std::thread::spawn(move || {
@@ -68,6 +70,8 @@ struct Kept<K: Key, O> {
     durable: Durable<K>,
     open: O,
     name: String,
+    turns: Arc<Turns>,
+    who: Who,
     trouble: Option<Trouble>,
     /// How many unused VPNs the store has been told of that are not on disk.
     released: u64,
@@ -161,8 +165,12 @@ impl<K: Key, O: Fn() -> Result<Files, DurableError>> Kept<K, O> {
     fn try_write(&mut self) -> Result<(), DurableError> {
         self.forget();
         self.durable.reopen(&self.open)?;
+        // It shares with others as long as there is something to write, and not while it waits for the disk.
         loop {
+            let mut share = self.turns.share(self.who);
+            share.pass_in_thread();
             let batch = self.shared.read(|store| self.durable.collect(store, &Budget::new(BITE)));
+            drop(share);
             let complete = batch.is_complete();
             self.durable.write(batch)?;
             if complete {

@@ -12,6 +12,7 @@ use leasequery_store::{Key, Settings, Store};
 use tracing::{info, warn};
 
 use super::SharedStore;
+use super::turns::{Turns, Who};
 
 pub(super) use keeper::Keeper;
 pub(super) use place::{Place, inspect};
@@ -23,6 +24,7 @@ pub(super) fn open<K: Key>(
     protocol: &'static str,
     settings: Settings,
     repeats: bool,
+    turns: &Arc<Turns>,
 ) -> anyhow::Result<(Arc<SharedStore<K>>, Option<Keeper>)> {
     let Some(place) = place else { return Ok((Arc::new(SharedStore::new(Store::new(settings))), None)) };
     let (name, directory) = (place.name(), place.of(protocol));
@@ -41,7 +43,8 @@ pub(super) fn open<K: Key>(
         warn!("{name}: the last run ended without writing everything, the history begins anew");
         shared.write(Store::lose_history);
     }
-    let keeper = Keeper::start(&shared, durable, format!("{name} ({protocol})"), {
+    let share = (Arc::clone(turns), Who::Disk(protocol));
+    let keeper = Keeper::start(&shared, durable, format!("{name} ({protocol})"), share, {
         let name = name.clone();
         move || usable(&name, &directory, || Files::open(&directory))
     });

@@ -3,19 +3,21 @@
 
 use std::collections::{BTreeSet, HashSet};
 use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use leasequery_protocol::server::v4::V4;
+use leasequery_protocol::server::v4::{self, V4};
 use leasequery_protocol::server::{Allow, Connection, Limits, Policy, Turn};
-use leasequery_store::{Network, Settings, SourceId, State, Store, Time, Update, V4Key};
+use leasequery_store::durable::{Durable, Memory};
+use leasequery_store::{Budget, Network, Settings, SourceId, State, Store, Time, Update, V4Key};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
 
-use super::{Share, Turns};
+use super::{Share, Turns, Who};
 use crate::serve::connection::{ACTIVE_ROOM, ROOM};
+use crate::serve::datagrams::BITE;
 
 const NOW: Time = Time(1_700_000_000);
 /// How long it is counted.
@@ -28,13 +30,15 @@ const SEARCH: Duration = Duration::from_millis(1);
 const PAUSE: Duration = Duration::from_micros(200);
 const CHANGES: u32 = 200;
 
-const GOOD: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
+const GOOD: Who = Who::Address(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)));
+const SOCKET: Who = Who::Datagrams(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 67));
+const DISK: Who = Who::Disk("v4");
 
-fn bad(number: u8) -> IpAddr {
-    Ipv4Addr::new(198, 51, 100, number).into()
+fn bad(number: u8) -> Who {
+    Who::Address(Ipv4Addr::new(198, 51, 100, number).into())
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Does {
     /// Asks for everything, as often as it may at a time, and takes it.
     Everything,
@@ -46,6 +50,10 @@ enum Does {
     Refused,
     /// Wants to be told of changes.
     Active,
+    /// Sends datagrams, more than can be answered.
+    Datagrams,
+    /// Is the disk, to which is written what there is, and that again and again.
+    Disk,
 }
 
 impl Does {
@@ -63,6 +71,7 @@ impl Does {
                     writer.u32(OptionCode::QUERY_START_TIME, 2000);
                     writer.u32(OptionCode::QUERY_END_TIME, 1000);
                 }
+                Self::Datagrams | Self::Disk => unreachable!("they have no connection"),
                 Self::Active => writer.u32(OptionCode::QUERY_START_TIME, NOW.0),
             }
             writer.finish().expect("a short message");
@@ -76,6 +85,7 @@ struct Peer {
     share: Share,
     connection: Connection<V4>,
     does: Does,
+    durable: Durable<V4Key, Memory>,
     octets: usize,
     /// When its turn began.
     began: Duration,
@@ -86,6 +96,28 @@ struct Peer {
 impl Peer {
     /// The work of one turn. Gives how long it takes.
     fn work(&mut self, now: Duration, store: &Store<V4Key>) -> Duration {
+        let made = match self.does {
+            Does::Datagrams => datagrams(store),
+            Does::Disk => self.keep(store),
+            _ => return self.serve(now, store),
+        };
+        self.turn = Turn::More;
+        self.octets += made;
+        LEAST + Duration::from_nanos(u64::try_from(made).expect("a few"))
+    }
+
+    /// Takes what has changed for the disk. Gives how much that is.
+    fn keep(&mut self, store: &Store<V4Key>) -> usize {
+        let batch = self.durable.collect(store, &Budget::new(KEPT));
+        if batch.is_complete() {
+            self.durable = durable();
+            return KEPT * BINDING;
+        }
+        self.durable.write(batch).expect("it is in memory");
+        KEPT * BINDING
+    }
+
+    fn serve(&mut self, now: Duration, store: &Store<V4Key>) -> Duration {
         if self.connection.outstanding() == 0 {
             self.connection.handle_bytes(now, &self.does.queries());
         }
@@ -103,6 +135,33 @@ impl Peer {
     }
 }
 
+/// Bindings that are taken for the disk at a time, and octets of each.
+const KEPT: usize = 1024;
+const BINDING: usize = 100;
+
+fn durable() -> Durable<V4Key, Memory> {
+    Durable::open_on(Memory::default(), Settings::default()).expect("an empty one").0
+}
+
+/// Answers as many datagrams as are answered under one lock. Gives how many octets that makes.
+fn datagrams(store: &Store<V4Key>) -> usize {
+    let mut query = Vec::new();
+    let header = Header {
+        giaddr: Ipv4Addr::new(192, 0, 2, 9),
+        ciaddr: Ipv4Addr::new(10, 0, 0, 7),
+        ..Header::new(BOOT_REQUEST, 1)
+    };
+    MessageWriter::datagram(&mut query, &header, MessageType::LEASE_QUERY).finish().expect("a short message");
+    let permit = |_| Some(Arc::new(Policy::default()));
+    let mut out = Vec::new();
+    for _ in 0..BITE {
+        let from = SocketAddr::new(Ipv4Addr::new(192, 0, 2, 9).into(), 67);
+        v4::answer(&query, from, Ipv4Addr::LOCALHOST, permit, store, &mut out);
+    }
+    assert!(!out.is_empty(), "they are answered");
+    out.len()
+}
+
 /// A server, and everybody who is connected with it.
 struct World {
     store: Store<V4Key>,
@@ -115,7 +174,7 @@ struct World {
 }
 
 impl World {
-    fn new(threads: usize, who: &[(IpAddr, Does)]) -> Self {
+    fn new(threads: usize, who: &[(Who, Does)]) -> Self {
         let mut store = Store::new(Settings::default());
         store.advance(NOW);
         let source = store.source("test").expect("the first source");
@@ -124,13 +183,14 @@ impl World {
         let turns = Turns::new(threads);
         let allow = Allow { active: true, ..Allow::default() };
         let policy = Arc::new(Policy { allow, ..Policy::default() });
-        let peer = |(address, does): &(IpAddr, Does)| {
+        let peer = |(address, does): &(Who, Does)| {
             let protocol = V4::new(Ipv4Addr::LOCALHOST, Arc::clone(&policy), true);
             let connection = Connection::new(protocol, Limits::default(), Duration::ZERO);
             Peer {
                 share: turns.share(*address),
                 connection,
                 does: *does,
+                durable: durable(),
                 octets: 0,
                 began: Duration::ZERO,
                 turn: Turn::More,
@@ -211,7 +271,7 @@ fn is_given(share: &Share) -> bool {
 }
 
 /// Two hundred connections that take whatever they get.
-fn crowd(address: impl Fn(u8) -> IpAddr) -> Vec<(IpAddr, Does)> {
+fn crowd(address: impl Fn(u8) -> Who) -> Vec<(Who, Does)> {
     let kinds = [(100, Does::Everything), (40, Does::Nobody), (20, Does::Searching), (40, Does::Refused)];
     let does = kinds.into_iter().flat_map(|(number, does)| std::iter::repeat_n(does, number));
     (0..).zip(does).map(|(number, does)| (address(number), does)).collect()
@@ -235,6 +295,25 @@ fn half_of_what_a_requestor_is_served_alone_is_left_to_it_beside_a_crowd_of_one_
             assert!(beside * 2 >= alone, "{threads}: {beside} of {alone} octets");
             // Without addresses that share, there would be nothing to be seen here.
             assert!(among_many * 4 < alone, "{threads}: {among_many} of {alone} octets");
+        }
+    }
+}
+
+/// Datagrams, the disk and a crowd have something to do all the time, and each of them is left its share beside the others:
+/// what it has alone, divided by how many they are, but for a turn.
+#[test]
+fn datagrams_the_disk_and_connections_starve_nobody() {
+    let own = [(SOCKET, Does::Datagrams), (DISK, Does::Disk), (GOOD, Does::Everything), (GOOD, Does::Active)];
+    for threads in [1, 2, 4] {
+        for one in own {
+            let alone = World::new(threads, &[one]).run();
+            for other in own.into_iter().filter(|other| other.0 != one.0) {
+                let beside = World::new(threads, &[one, other]).run();
+                assert!(beside * 9 >= alone * 4, "{threads}, {one:?} beside {other:?}: {beside} of {alone}");
+            }
+            let others = own.into_iter().filter(|other| other.0 != one.0 && other.1 != Does::Active);
+            let all = World::new(threads, &[vec![one], others.collect(), crowd(|_| bad(0))].concat()).run();
+            assert!(all * 5 >= alone, "{threads}, {one:?} beside all: {all} of {alone}");
         }
     }
 }

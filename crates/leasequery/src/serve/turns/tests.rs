@@ -4,21 +4,21 @@ use std::task::{Context, Waker};
 
 use super::*;
 
-const BAD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
-const GOOD: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2));
+const BAD: Who = Who::Address(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1)));
+const GOOD: Who = Who::Address(IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 2)));
 
 /// Connections that always have something to do, in a time of their own.
 struct World {
     turns: Arc<Turns>,
     /// Address, and how long its turns are.
-    connections: Vec<(IpAddr, Arc<Notify>, Duration)>,
+    connections: Vec<(Who, Arc<Notify>, Duration)>,
     /// Until when those have a turn that have one.
     having: BTreeSet<(Duration, usize)>,
-    had: HashMap<IpAddr, Duration>,
+    had: HashMap<Who, Duration>,
 }
 
 impl World {
-    fn new(threads: usize, connections: &[(IpAddr, u64)]) -> Self {
+    fn new(threads: usize, connections: &[(Who, u64)]) -> Self {
         let turns = Turns::new(threads);
         let connections =
             connections.iter().map(|(peer, millis)| (*peer, Arc::default(), Duration::from_millis(*millis)));
@@ -138,4 +138,22 @@ fn a_connection_that_ends_leaves_its_turn_to_others_and_its_place_in_the_queue()
     drop(third);
     assert_eq!(turns.state().busy, 0);
     assert!(turns.state().order.is_empty());
+}
+
+#[test]
+fn a_thread_waits_for_its_turn_and_gives_it_back() {
+    let turns = Turns::new(1);
+    let connection = turns.share(GOOD);
+    assert!(turns.state().ask(GOOD, &connection.given));
+    let thread = std::thread::spawn({
+        let turns = Arc::clone(&turns);
+        move || turns.share(Who::Disk("v4")).pass_in_thread()
+    });
+    while turns.state().order.is_empty() {
+        std::thread::yield_now();
+    }
+    assert_eq!(turns.state().busy, 1, "it waits");
+    turns.state().release(GOOD);
+    thread.join().expect("it has had its turn");
+    assert_eq!(turns.state().busy, 0);
 }
