@@ -162,6 +162,10 @@ fn what_was_pushed_is_printed_field_by_field() {
             let (remote_id, relay_id) = ("7231", &info[info.len() - 4..].to_owned());
             lease.insert("remote-id".into(), json!(remote_id));
             lease.insert("relay-id".into(), json!(relay_id));
+            // Of printable octets: r1, e1 and the like.
+            lease.insert("remote-id-text".into(), json!("r1"));
+            let octets = [0, 2].map(|place| u8::from_str_radix(&relay_id[place..place + 2], 16).expect("hex"));
+            lease.insert("relay-id-text".into(), json!(String::from_utf8_lossy(&octets)));
         }
         if lease["mac"].is_string() && !lease.contains_key("client-id") {
             found.remove("client-id");
@@ -198,7 +202,8 @@ fn json_is_one_record_a_line_with_the_fields_in_one_order() {
         r#""client-id":"ff0a0b","start-time-of-state":"2026-01-01T00:00:00Z""#,
         r#""client-last-transaction-time":"2026-01-02T00:00:00Z","expires":"2100-01-01T00:00:00Z""#,
         r#""renews":"2099-01-01T00:00:00Z","rebinds":"2099-06-01T00:00:00Z""#,
-        r#""relay-agent-information":"01016102027231 0c026531","remote-id":"7231","relay-id":"6531""#,
+        r#""relay-agent-information":"01016102027231 0c026531","remote-id":"7231","remote-id-text":"r1""#,
+        r#""relay-id":"6531","relay-id-text":"e1""#,
         r#""options":{"12":"686f7374"},"data-source":"remote""#,
         &server,
         r#""base-time":""#,
