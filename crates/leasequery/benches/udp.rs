@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use dhcpd::Dhcpd;
 use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Datagrams, Stores};
+use leasequery::serve::{Control, Datagrams, Stores, Turns};
 use leasequery_protocol::server::Policy;
 use leasequery_store::{Hardware, Settings, SourceId, State, Time, Update, V4Key, V6Key};
 use leasequery_wire::{v4, v6};
@@ -150,7 +150,7 @@ fn serve(listener: &config::Listener, stores: &Stores) -> SocketAddr {
     let (address, stores) = (datagrams.address(), stores.clone());
     std::thread::spawn(move || {
         let _sender = sender;
-        datagrams.run(&stores, &control);
+        datagrams.run(&stores, &control, &Turns::new(2));
     });
     address
 }

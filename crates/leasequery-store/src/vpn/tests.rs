@@ -91,13 +91,13 @@ fn what_is_configured_or_held_stays() {
     let [configured, held, other] = [0, 1, 2].map(|number| store.vpn(Some(source), &name(number)).expect("a number"));
     let [first, last] = [1, 9].map(|last| V4Key { vpn: configured, address: Ipv4Addr::new(10, 0, 0, last) });
     store.set_networks(Some(source), &[Network { first, last, since: START }]);
-    let (hold, all) = (store.hold_vpn(held), store.hold_vpns());
+    let (of_one, all) = (store.hold_vpn(held), store.hold_vpns());
     pass(&mut store, 5);
     assert_eq!([0, 1, 2].map(|number| store.find_vpn(&name(number))), [configured, held, other].map(Some));
     drop(all);
     pass(&mut store, 5);
     assert_eq!([0, 1, 2].map(|number| store.find_vpn(&name(number))), [Some(configured), Some(held), None]);
-    drop(hold);
+    drop(of_one);
     store.set_networks(Some(source), &[]);
     pass(&mut store, 5);
     assert_eq!([0, 1, 2].map(|number| store.find_vpn(&name(number))), [None; 3]);
