@@ -194,7 +194,7 @@ fn exit_codes_tell_what_went_wrong_at_first() {
     let refusing = scripted(|xid, stream| {
         stream.write_all(&done(xid, Some((StatusCode::NOT_ALLOWED, "not today")))).expect("sent");
     });
-    assert_eq!(Watch::start(&refusing.to_string(), &[]).rest().1, Some(1), "it refuses");
+    assert_eq!(Watch::start(&refusing.to_string(), &["--vpn", "blue"]).rest().1, Some(1), "it refuses");
 }
 
 #[test]
