@@ -15,6 +15,8 @@ const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dist");
 const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/interop");
 
 const LEASES: &str = "/var/lib/kea/kea-leases4.csv";
+const HEADER_V6: &str = "address,duid,valid_lifetime,expire,subnet_id,pref_lifetime,lease_type,iaid,prefix_len,fqdn_fwd,fqdn_rev,\
+                         hostname,hwaddr,state,user_context,hwtype,hwaddr_source";
 const HEADER: &str =
     "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context";
 const ASK: &str = "leasequery bulk 127.0.0.1 --tls --ca /srv/ca.pem --cert /srv/me.pem --key /srv/me.key";
@@ -175,7 +177,8 @@ fn installed(config: &str) -> TempDir {
     copy(&me.certificate, "srv/me.pem");
     copy(&me.key, "srv/me.key");
     std::fs::write(place("var/lib/kea/kea-leases4.csv"), format!("{HEADER}\n{}", row(10))).expect("written");
-    std::fs::write(place("var/lib/kea/kea-leases6.csv"), "").expect("written");
+    // As a Kea without a lease leaves it.
+    std::fs::write(place("var/lib/kea/kea-leases6.csv"), format!("{HEADER_V6}\n")).expect("written");
     files
 }
 
