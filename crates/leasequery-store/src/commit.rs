@@ -6,7 +6,7 @@ use crate::index::{FEW, Identifier, Index, Lookup, Members};
 use crate::records::{Record, Records};
 use crate::scan::List;
 use crate::siblings::Siblings;
-use crate::{Budget, Hardware, Key, KeyMap, Outcome, Revision, SourceId, Start, State, Store, Time, Update};
+use crate::{Budget, Hardware, Key, KeyMap, Outcome, Place, Revision, SourceId, Start, State, Store, Time, Update};
 
 /// The indexes by identifier. Bindings of every state are in them, for as long as they are kept.
 #[derive(Debug)]
@@ -173,6 +173,7 @@ impl<K: Key> Store<K> {
     pub(crate) fn change(&mut self, number: u32, update: &Update<'_, K>) -> Outcome {
         let draft = self.draft(update, Some(number));
         let old = *self.records.get(number);
+        let moved = (K::TOGETHER && !draft.same_client).then(|| self.lost_by(number, update));
         let same_attributes = self.records.packed(number) == self.scratch.as_slice();
         let new = Record {
             packed: old.packed,
@@ -195,6 +196,9 @@ impl<K: Key> Store<K> {
         self.active -= usize::from(old.state == State::Active);
         self.over += usize::from(new.state.is_ended());
         self.over -= usize::from(old.state.is_ended());
+        if let Some(lost) = moved {
+            self.move_from(old, lost.as_deref(), update);
+        }
         Outcome::Committed(self.renumber(number))
     }
 
@@ -252,12 +256,16 @@ impl<K: Key> Store<K> {
                 // What changed in that second is no longer complete.
                 self.floor = self.floor.max(record.changed.plus(1));
                 self.forgotten_up_to = self.forgotten_up_to.max(revision);
-                self.leave_indexes(number, &INDEXED);
-                self.map.remove(record.key);
-                self.lists.release(record.witnesses);
-                self.records.remove(number);
-                if self.settings.durable {
-                    self.forgotten.push(record.key);
+                if record.is_former() {
+                    self.remove_former(number);
+                } else {
+                    self.leave_indexes(number, &INDEXED);
+                    self.map.remove(record.key);
+                    self.lists.release(record.witnesses);
+                    self.records.remove(number);
+                    if self.settings.durable {
+                        self.forgotten.push(Place::of(&record));
+                    }
                 }
             }
             self.ended.take_first();
@@ -446,7 +454,7 @@ impl<K: Key> Store<K> {
     }
 
     /// Enters a record that has just got this revision into the orders by time.
-    fn note(&mut self, number: u32, revision: Revision) {
+    pub(crate) fn note(&mut self, number: u32, revision: Revision) {
         self.revision = revision;
         self.recency.push(revision, self.now, number);
         if self.crowded.has(number) {

@@ -18,7 +18,7 @@ use std::path::Path;
 
 use crate::network::Owned;
 use crate::{
-    Budget, CorruptRecord, Image, Key, Metadata, Network, Revision, Settings, SourceId, SourceMetadata, Store,
+    Budget, CorruptRecord, Image, Key, Metadata, Network, Place, Revision, Settings, SourceId, SourceMetadata, Store,
 };
 use forgotten::Forgotten;
 use metadata::{CLOSED, LAYOUT, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
@@ -37,7 +37,7 @@ pub struct Durable<K, D = Files> {
     synced: Progress,
     /// What was written last.
     metadata: Option<Metadata>,
-    forgotten: Forgotten<K>,
+    forgotten: Forgotten<Place<K>>,
     was_closed: bool,
     /// Whether the mark of [`close`](Self::close) is there.
     marked: bool,
@@ -173,7 +173,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
     }
 
     /// Remembers bindings that were forgotten, until they are forgotten here, too.
-    pub fn forget(&mut self, keys: Vec<K>) {
+    pub fn forget(&mut self, keys: Vec<Place<K>>) {
         self.forgotten.add(keys, self.disk.is_some());
     }
 
@@ -183,7 +183,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
         let forgotten = self.forgotten.unwritten(budget.left());
         budget.spend(forgotten.len());
         // One that is known again is on disk as it is now, or among the changes.
-        for forgotten in forgotten.iter().filter(|forgotten| store.lookup(**forgotten).is_none()) {
+        for forgotten in forgotten.iter().filter(|forgotten| !store.has(**forgotten)) {
             let mut key = Vec::with_capacity(8);
             forgotten.write(&mut key);
             bindings.push(Write { table: Table::Bindings, key, value: None });
@@ -191,7 +191,7 @@ impl<K: Key, D: Disk> Durable<K, D> {
         let mut changes = store.changes(self.written.revision, budget);
         for binding in changes.by_ref() {
             let (mut key, mut value) = (Vec::with_capacity(8), Vec::with_capacity(160));
-            binding.key().write(&mut key);
+            binding.place().write(&mut key);
             store.write_binding(&binding, &mut value);
             bindings.push(Write { table: Table::Bindings, key, value: Some(value) });
         }
@@ -284,8 +284,8 @@ fn damaged_metadata() -> DurableError {
 }
 
 /// The keys of all bindings.
-fn keys_on<K: Key>(disk: &impl Disk) -> Result<Vec<K>, DurableError> {
-    let key = |bytes: &[u8]| K::read(bytes).ok_or_else(|| DurableError::Damaged("a key is none".to_owned()));
+fn keys_on<K: Key>(disk: &impl Disk) -> Result<Vec<Place<K>>, DurableError> {
+    let key = |bytes: &[u8]| Place::read(bytes).ok_or_else(|| DurableError::Damaged("a key is none".to_owned()));
     disk.iterate(Table::Bindings).map(|entry| key(entry?.0.as_ref())).collect()
 }
 
@@ -322,7 +322,7 @@ fn restore<K: Key>(disk: &impl Disk, mut image: Image<K>) -> Result<Store<K>, Du
             for entry in batch {
                 let (key, value) = entry?;
                 let value = value.as_ref();
-                image.add(K::read(key.as_ref()).ok_or(CorruptRecord(value.len()))?, value)?;
+                image.add(Place::read(key.as_ref()).ok_or(CorruptRecord(value.len()))?, value)?;
             }
         }
         Ok(image.finish())

@@ -9,7 +9,7 @@ use crate::records::Record;
 use crate::store::Source;
 use crate::vpn::Vpns;
 use crate::witness::{Says, Witness, Witnesses};
-use crate::{Binding, Eras, Key, KeyMap, Network, Revision, Settings, SourceId, State, Store, Time, VpnName};
+use crate::{Binding, Eras, Key, KeyMap, Network, Place, Revision, Settings, SourceId, State, Store, Time, VpnName};
 
 /// Octets of a record that cannot be what was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -60,7 +60,7 @@ pub struct Image<K: Key> {
 const LAYOUT: u8 = 3;
 
 impl<K: Key> Store<K> {
-    /// Appends a binding without its key.
+    /// Appends a binding without its place.
     pub fn write_binding(&self, binding: &Binding<'_, K>, out: &mut Vec<u8>) {
         let record = binding.record();
         let witnesses = self.witnesses_of(record);
@@ -149,11 +149,20 @@ impl<K: Key> Image<K> {
         self.store.networks.restore(owned);
     }
 
-    /// Adds a binding, in any order.
-    pub fn add(&mut self, key: K, bytes: &[u8]) -> Result<(), CorruptRecord> {
+    /// Adds what is stored at a place, in any order.
+    pub fn add(&mut self, place: Place<K>, bytes: &[u8]) -> Result<(), CorruptRecord> {
         let store = &mut self.store;
         let corrupt = CorruptRecord(bytes.len());
+        let key = place.key();
         let (record, list, packed) = record_from(key, bytes).ok_or(corrupt)?;
+        if place.is_former() {
+            let packed = store.records.arena.insert(packed).ok_or(corrupt)?;
+            let former = Record { packed, witnesses: crate::witness::FORMER, ..record };
+            let number = store.records.insert(former).filter(|_| record.state.is_ended()).ok_or(corrupt)?;
+            store.enter_former(number);
+            self.order.push((record.revision, number));
+            return Ok(());
+        }
         let unknown = |source: SourceId| usize::from(source.0) >= store.sources.len();
         if store.map.find(key).is_some() || list.iter().any(|witness| unknown(witness.source)) {
             return Err(corrupt);
@@ -222,8 +231,8 @@ impl<K: Key> Store<K> {
         !self.forgotten.is_empty()
     }
 
-    /// Takes the keys of the bindings that were forgotten since the last call.
-    pub fn take_forgotten(&mut self) -> Vec<K> {
+    /// Takes the places of the bindings that were forgotten since the last call.
+    pub fn take_forgotten(&mut self) -> Vec<Place<K>> {
         std::mem::take(&mut self.forgotten)
     }
 }

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use crate::attributes::link_octets;
 use crate::commit::{Indexed, Indexes, identifier};
 use crate::coverage::Coverage;
@@ -13,7 +15,7 @@ use crate::timers::Timers;
 use crate::vouch::Asked;
 use crate::vpn::Vpns;
 use crate::witness::{Lists, Witnesses};
-use crate::{Binding, Budget, Key, KeyMap, Network, Revision, Scan, Selector, Time, Update, VpnIndex, VpnRange};
+use crate::{Binding, Budget, Key, KeyMap, Network, Place, Revision, Scan, Selector, Time, Update, VpnIndex, VpnRange};
 
 /// Number of a source in this store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -117,8 +119,10 @@ pub struct Store<K: Key> {
     pub(crate) lists: Lists,
     /// How often a source has had to be asked again.
     pub(crate) asks: u64,
-    /// Keys of bindings that were forgotten, for the durable copy.
-    pub(crate) forgotten: Vec<K>,
+    /// What former clients had, by the addresses.
+    pub(crate) formers: HashMap<K, Vec<u32>, foldhash::fast::RandomState>,
+    /// Where the durable copy has what was forgotten.
+    pub(crate) forgotten: Vec<Place<K>>,
     pub(crate) active: usize,
     /// The packed attributes of the update at hand.
     pub(crate) scratch: Vec<u8>,
@@ -167,6 +171,7 @@ impl<K: Key> Store<K> {
             coverage_generation: 0,
             lists: Lists::new(),
             asks: 0,
+            formers: HashMap::default(),
             forgotten: Vec::new(),
             active: 0,
             scratch: Vec::new(),

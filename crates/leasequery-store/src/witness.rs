@@ -142,12 +142,15 @@ pub(crate) struct Lists {
 
 /// Number of the list without anybody.
 pub(crate) const NOBODY: u16 = 0;
+/// Number of the list, without anybody too, of what a former client had.
+pub(crate) const FORMER: u16 = 1;
 
 impl Lists {
     pub(crate) fn new() -> Self {
         let mut lists = Self { entries: Vec::new(), free: Vec::new(), numbers: HashMap::default(), dropped: 0 };
-        // It is never released, so it keeps its number.
+        // They are never released, so they keep their numbers.
         lists.hold(&Witnesses::NOBODY);
+        lists.entries.push((Witnesses::NOBODY, 1));
         lists
     }
 

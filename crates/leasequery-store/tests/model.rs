@@ -7,8 +7,8 @@ use std::net::Ipv4Addr;
 
 use leasequery_store::SweepEnd;
 use leasequery_store::{
-    Binding, Budget, Entry, Hardware, Image, Network, Outcome, Revision, Selector, Settings, SourceId, Start, State,
-    Store, Time, Update, V4Key, VpnIndex, VpnName, VpnRange,
+    Binding, Budget, Entry, Hardware, Image, Network, Outcome, Place, Revision, Selector, Settings, SourceId, Start,
+    State, Store, Time, Update, V4Key, VpnIndex, VpnName, VpnRange,
 };
 use proptest::prelude::*;
 
@@ -291,7 +291,7 @@ proptest! {
             copy.insert(binding.key(), known(&binding));
         }
         // What was forgotten is not told of as a change: nobody may come back from that far behind.
-        for key in store.take_forgotten() {
+        for key in store.take_forgotten().into_iter().map(Place::key) {
             if store.lookup(key).is_none() {
                 copy.remove(&key);
             }
@@ -320,7 +320,7 @@ proptest! {
             if let Entry::Bound(binding) = entry {
                 let mut bytes = Vec::new();
                 store.write_binding(&binding, &mut bytes);
-                prop_assert!(image.add(binding.key(), &bytes).is_ok());
+                prop_assert!(image.add(binding.place(), &bytes).is_ok());
             }
         }
         let mut restored = image.finish();
@@ -345,7 +345,7 @@ proptest! {
         whole.extend_from_slice(&bytes);
         for bytes in [&bytes, &whole] {
             let mut image = Image::new(Settings::default(), store.metadata());
-            if image.add(key(0, 1), bytes).is_ok() {
+            if image.add(key(0, 1).into(), bytes).is_ok() {
                 let store = image.finish();
                 let binding = store.lookup(key(0, 1)).expect("it was added");
                 let _ = (binding.client_id(), binding.relay_info(), binding.remote_id(), binding.options().count());
@@ -463,7 +463,7 @@ fn an_ended_lease_is_forgotten_after_the_history_and_the_floor_tells() {
     assert!(store.lookup(key(0, 9)).is_some(), "kept for the whole history");
     store.advance(Time(START + 11 + HISTORY));
     assert!(store.lookup(key(0, 9)).is_none());
-    assert_eq!(store.take_forgotten(), [key(0, 9)]);
+    assert_eq!(store.take_forgotten().into_iter().map(Place::key).collect::<Vec<_>>(), [key(0, 9)]);
     assert_eq!(store.history_floor(), Time(START + 11));
 }
 

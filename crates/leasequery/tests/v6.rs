@@ -498,6 +498,23 @@ fn a_mirror_serves_on_what_its_server_says() {
 }
 
 #[test]
+fn whoever_follows_a_mirror_is_never_told_that_what_another_client_got_is_free() {
+    let root = Daemon::start(&config());
+    let mirror = mirror_of(&root);
+    root.push_all(&[lease("2001:db8:1::10", ANNE, "active"), lease("2001:db8:1::11", BERT, "active")]);
+    eventually("the first state is there", || sorted(&mirror) == sorted(&root));
+    let watch = Watch::of(&mirror, &[]);
+    watch.until("catch-up-complete");
+    for client in [BERT, CLEO, ANNE] {
+        root.push_all(&[lease("2001:db8:1::10", client, "active")]);
+        watch.expect(&["2001:db8:1::10 active"]);
+    }
+    root.push_all(&[lease("2001:db8:1::10", ANNE, "released"), lease("2001:db8:1::11", CLEO, "active")]);
+    watch.expect(&["2001:db8:1::10 available", "2001:db8:1::11 active"]);
+    assert_eq!(sorted(&mirror), sorted(&root));
+}
+
+#[test]
 fn a_mirror_that_is_killed_has_everything_again_with_or_without_its_server() {
     let mut root = Daemon::start(&config());
     root.push_all(&leases());

@@ -31,6 +31,12 @@ pub trait Followed: Protocol {
     /// A query for changes, beginning with those since a time.
     fn active_query(wanted: &Self::Wanted, since: Option<Time>) -> Self::Query;
 
+    /// Whether a record tells only that a client no longer has what `source` said another one has. It is about that client
+    /// and not about what is known of the address, so it is not taken.
+    fn is_of_former_client(_record: &Self::Record<'_>, _source: SourceId, _store: &Store<Self::Key>) -> bool {
+        false
+    }
+
     /// Takes a record into the store as what `source` says. `None` if the store cannot take it.
     fn commit(
         record: &Self::Record<'_>,

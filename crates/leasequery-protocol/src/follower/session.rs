@@ -83,6 +83,9 @@ impl<P: Followed> Follower<P> {
         let base_time = match message.inspect(|message| self.heard(message.is_some(), observer)) {
             Ok(None) => return Ok(false),
             Err(failure) => return Err(self.judge(session.answered, &timed_out.unwrap_or(failure))),
+            Ok(Some(Message::Record { record, .. })) if P::is_of_former_client(&record, self.source, store) => {
+                P::base_time(&record)
+            }
             Ok(Some(Message::Record { record, .. })) => {
                 match P::commit(&record, origin, self.source, store) {
                     Some(told) => {

@@ -109,13 +109,69 @@ fn each_change_of_a_lease_is_told_in_the_next_turn() {
         assert_eq!(tell(lease(key, ALICE)), [there(key)]);
         assert_eq!(tell(lease(key, ALICE)), [], "it is no change to say the same again");
         assert_eq!(tell(renewed(key, ALICE, 10)), [there(key)], "renewed");
-        assert_eq!(tell(renewed(key, BOB, 10)), [there(key)], "another client");
+        assert_eq!(tell(renewed(key, BOB, 10)), [there(key), over(key), there(key)], "another client");
         assert_eq!(tell(Update { remote: true, ..renewed(key, BOB, 10) }), [there(key)], "heard of from a partner");
         assert_eq!(tell(Update { state: State::Released, ..lease(key, BOB) }), [over(key)]);
-        assert_eq!(tell(lease(key, ALICE)), [there(key)]);
+        assert_eq!(tell(lease(key, ALICE)), [there(key), over(key), there(key)], "whose end was told already");
         watch.world.store.end_lease(watch.world.source, key, State::Available);
         assert_eq!(said(&watch.listen()), [over(key)], "deleted");
     }
+}
+
+/// Which client has which host of a link, or lost it.
+fn whose(replies: &[Reply]) -> Vec<(Vec<u8>, u16, bool)> {
+    let told = |data: Data| data.leases.into_iter().map(move |lease| (data.client.clone(), lease));
+    let told = replies.iter().filter_map(Reply::data).flat_map(told);
+    told.map(|(client, lease)| (client, lease.key.address().segments()[7], lease.valid > 0)).collect()
+}
+
+//= alq6-2-02
+//= alq6-3-02
+#[test]
+fn a_client_whose_address_another_one_gets_is_told_to_have_lost_it() {
+    let (lost, has) =
+        (|client: &[u8], host| (client.to_vec(), host, false), |client: &[u8], host| (client.to_vec(), host, true));
+    let mut watch = begun(World::new());
+    watch.world.commit(&lease(key(1, 1), ALICE));
+    watch.world.commit(&lease(key(1, 2), ALICE));
+    watch.world.commit(&lease(key(1, 3), BOB));
+    watch.listen();
+    watch.later(5);
+    watch.world.commit(&renewed(key(1, 1), BOB, 5));
+    let told = whose(&watch.listen());
+    let both = [has(BOB, 1), has(BOB, 3)];
+    assert_eq!(told, [&both[..], &[lost(ALICE, 1)], &both].concat(), "it is never free, whoever keeps what of it");
+    watch.world.commit(&renewed(key(1, 1), BOB, 6));
+    assert_eq!(whose(&watch.listen()), both, "it is told once");
+
+    // Who comes back is told of whatever was lost since, and nobody of what he has by now.
+    watch.later(5);
+    watch.world.commit(&renewed(key(1, 1), b"\0\x04c", 10));
+    watch.world.commit(&renewed(key(1, 1), ALICE, 11));
+    let mut late = Watch::new(watch.world);
+    let told = whose(&late.ask(&active().since(NOW.plus(6))));
+    let of_first: Vec<_> = told.into_iter().filter(|(_, host, _)| *host == 1).collect();
+    let has = || has(ALICE, 1);
+    assert_eq!(of_first, [has(), lost(BOB, 1), has(), lost(b"\0\x04c", 1), has()]);
+
+    // Nobody is known to have it.
+    late.world.commit(&Update { whole: true, ..Update::new(key(1, 1), State::Abandoned) });
+    assert_eq!(whose(&late.listen()), [lost(ALICE, 1)]);
+}
+
+#[test]
+fn what_was_told_ahead_is_told_again_behind_the_loss_of_the_former_client() {
+    let mut watch = begun(World::new());
+    watch.world.commit(&lease(key(1, 1), ALICE));
+    watch.listen();
+    // Both leases of Bob are told with the other one.
+    watch.later(5);
+    watch.world.commit(&renewed(key(1, 2), BOB, 5));
+    watch.world.commit(&renewed(key(1, 1), BOB, 5));
+    let told = whose(&watch.listen());
+    let of_first: Vec<_> =
+        told.iter().filter(|(_, host, _)| *host == 1).map(|(client, _, has)| (&client[..], *has)).collect();
+    assert_eq!(of_first, [(BOB, true), (BOB, true), (ALICE, false), (BOB, true)]);
 }
 
 //= alq6-2-02
@@ -318,8 +374,10 @@ fn what_changes_often_while_the_reader_stands_still_is_told_once_as_it_is_then()
     watch.connection.handle_progress(watch.now, 300, 0);
     let replies = watch.listen();
     let all = (0..100).filter(|number| *number != 7).map(|number| there(key(1, number)));
-    assert_eq!(said(&replies), all.chain([over(key(1, 7))]).collect::<Vec<_>>());
-    let data = replies[98].data().unwrap();
+    // Alice lost the first one, which somebody else has.
+    let expected = [there(key(1, 1)), over(key(1, 1))].into_iter().chain(all).chain([over(key(1, 7))]);
+    assert_eq!(said(&replies), expected.collect::<Vec<_>>());
+    let data = replies[100].data().unwrap();
     assert_eq!((data.client, data.leases[0].valid), (client(99), 9999 + 3600), "the last of its changes");
     assert_eq!(watch.listen(), []);
 }

@@ -47,5 +47,16 @@ pub(super) fn commit(
     reconcile::take(update, origin, source, store)
 }
 
+/// Whether a record is the end of what one client had of an address that is another one's by what this source said: what is
+/// told of a client ends nothing that another client has.
+pub(super) fn is_of_former_client(record: &Record<'_>, source: SourceId, store: &Store<V6Key>) -> bool {
+    !record.is_active()
+        && store.lookup(record.key()).is_some_and(|known| {
+            known.state() == State::Active
+                && known.client_id() != Some(record.client_id())
+                && store.vouching(&known).any(|vouching| vouching == source)
+        })
+}
+
 #[cfg(test)]
 mod tests;

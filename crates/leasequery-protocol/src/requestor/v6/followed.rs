@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use leasequery_store::{SourceId, Store, Time, V6Key};
 
-use super::commit::commit;
+use super::commit::{commit, is_of_former_client};
 use super::{ActiveQuery, BulkQuery, Query, Record, Selector, V6};
 use crate::follower::{Followed, Origin, Span, Told};
 
@@ -42,6 +42,10 @@ impl Followed for V6 {
 
     fn active_query(wanted: &Wanted, since: Option<Time>) -> Query {
         Query::Active(ActiveQuery { selector: wanted.selector.clone(), since, options: wanted.options.clone() })
+    }
+
+    fn is_of_former_client(record: &Record<'_>, source: SourceId, store: &Store<V6Key>) -> bool {
+        is_of_former_client(record, source, store)
     }
 
     fn commit(record: &Record<'_>, origin: Origin, source: SourceId, store: &mut Store<V6Key>) -> Option<Told<V6Key>> {

@@ -169,6 +169,47 @@ impl ActiveResponse {
         siblings
     }
 
+    /// Appends who has an address, before its former client is told to have lost it: whoever keeps what there is of each
+    /// address is never told that it is free. It is told again in its turn, behind that end, for those who do not look
+    /// whose end it is.
+    fn successor(
+        &mut self,
+        key: V6Key,
+        base_time: Time,
+        store: &Store<V6Key>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        if let Some(binding) = store.lookup(key).filter(|binding| is_live(binding) && self.selects(binding, store)) {
+            self.tell(binding, base_time, store, out)?;
+        }
+        self.ahead.retain(|(ahead, _)| *ahead != key);
+        Ok(())
+    }
+
+    /// Appends the message about a binding, with what else its client has.
+    fn tell(
+        &mut self,
+        binding: Binding<'_, V6Key>,
+        base_time: Time,
+        store: &Store<V6Key>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), String> {
+        let over = is_over(&binding);
+        let base_time = self.origin(base_time, store);
+        let budget = Budget::new(CLIENT);
+        let mut leases = self.siblings(&binding, base_time, store, &budget);
+        let told = match (over, leases.is_empty()) {
+            (true, _) => self.response.client(&leases, Some(&binding), base_time, out),
+            (false, true) => self.response.client(std::slice::from_ref(&binding), None, base_time, out),
+            (false, false) => {
+                leases.push(binding);
+                leases.sort_unstable_by_key(Binding::key);
+                self.response.client(&leases, None, base_time, out)
+            }
+        };
+        told.map_err(|error| format!("{}: {error}", binding.key()))
+    }
+
     fn was_told(&mut self, binding: &Binding<'_, V6Key>) -> bool {
         // In the order of their turns, mostly.
         while self.ahead.front().is_some_and(|(_, revision)| *revision < binding.revision()) {
@@ -190,23 +231,13 @@ impl Wording<V6Key> for ActiveResponse {
         store: &Store<V6Key>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        let over = is_over(&binding);
-        if !(over || is_live(&binding)) || self.was_told(&binding) || !self.selects(&binding, store) {
+        if !(is_over(&binding) || is_live(&binding)) || self.was_told(&binding) || !self.selects(&binding, store) {
             return Ok(());
         }
-        let base_time = self.origin(base_time, store);
-        let budget = Budget::new(CLIENT);
-        let mut leases = self.siblings(&binding, base_time, store, &budget);
-        let told = match (over, leases.is_empty()) {
-            (true, _) => self.response.client(&leases, Some(&binding), base_time, out),
-            (false, true) => self.response.client(std::slice::from_ref(&binding), None, base_time, out),
-            (false, false) => {
-                leases.push(binding);
-                leases.sort_unstable_by_key(Binding::key);
-                self.response.client(&leases, None, base_time, out)
-            }
-        };
-        told.map_err(|error| format!("{}: {error}", binding.key()))
+        if binding.is_former() {
+            self.successor(binding.key(), base_time, store, out)?;
+        }
+        self.tell(binding, base_time, store, out)
     }
 
     fn begin(&mut self, base_time: Time, out: &mut Vec<u8>) {
