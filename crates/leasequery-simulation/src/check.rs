@@ -29,6 +29,12 @@ impl<F: Family> Tree<F> {
             if let (Some(disk), Some(process)) = (&node.disk, &node.process) {
                 disk.check(&process.store).map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
             }
+            if let Some(process) = &node.process {
+                let mut serving = process.serving.iter();
+                serving
+                    .try_for_each(|serving| serving.check_holders(&process.store))
+                    .map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
+            }
             check_clock(node, context).map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
         }
         let followers = (0..self.nodes.len()).filter(|number| !self.nodes[*number].upstreams.is_empty());

@@ -9,6 +9,7 @@ mod copy;
 mod disk;
 mod family;
 mod faults;
+mod holders;
 mod mutation;
 mod network;
 mod node;

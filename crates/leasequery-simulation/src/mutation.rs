@@ -45,13 +45,15 @@ pub enum Mutation {
     ClockNeverBack,
     /// Of the leases that a message tells of only the first one is told.
     FirstLeaseAlone,
+    /// A client is not told that another one has got what it had.
+    SilentMoves,
     /// Of bindings that are forgotten while nothing can be written nobody remembers that.
     ForgetOnFailedWrite,
 }
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -67,16 +69,17 @@ impl Mutation {
         Self::NoFreeAddresses,
         Self::PositionBeforeCommits,
         Self::FirstLeaseAlone,
+        Self::SilentMoves,
         Self::ForgetOnFailedWrite,
         Self::ClockNeverBack,
     ];
 
     /// Whether it changes anything in a protocol: DHCPv6 does not tell of addresses that are merely configured, and
-    /// DHCPv4 of no two leases in one message.
+    /// DHCPv4 of no two leases in one message, nor of who lost what another one has.
     pub fn concerns(self, protocol: Protocol) -> bool {
         match self {
             Self::NoFreeAddresses => protocol == Protocol::V4,
-            Self::FirstLeaseAlone => protocol == Protocol::V6,
+            Self::FirstLeaseAlone | Self::SilentMoves => protocol == Protocol::V6,
             _ => true,
         }
     }
@@ -130,6 +133,13 @@ impl Mutation {
                 Self::LostMessages => lost,
                 Self::NoFreeAddresses => told.is == Is::Free,
                 Self::FirstLeaseAlone => place > 0,
+                Self::SilentMoves if active => match told.is {
+                    Is::Live => {
+                        clients.insert(told.key.clone(), told.client.clone());
+                        false
+                    }
+                    Is::Over | Is::Free => clients.get(&told.key).is_some_and(|client| *client != told.client),
+                },
                 Self::DroppedRenewals if active => match told.is {
                     Is::Live => clients.insert(told.key.clone(), told.client.clone()).as_ref() == Some(&told.client),
                     Is::Over | Is::Free => {

@@ -9,6 +9,7 @@ use leasequery_store::{Budget, Store, Time};
 
 use crate::Mutation;
 use crate::family::Family;
+use crate::holders::Holders;
 use crate::mutation::{Clients, split};
 use crate::network::Tcp;
 
@@ -36,6 +37,8 @@ pub(crate) struct Serving<F: Family> {
     catching_up: bool,
     resume: Option<Time>,
     latest: Option<Time>,
+    /// Who has been told to have what, where messages are about clients.
+    holders: Holders,
     closing: bool,
     /// For a mutation.
     clients: Clients,
@@ -55,6 +58,7 @@ impl<F: Family> Serving<F> {
             catching_up: true,
             resume: None,
             latest: None,
+            holders: Holders::default(),
             closing: false,
             clients: Clients::default(),
         }
@@ -142,6 +146,11 @@ impl<F: Family> Serving<F> {
         tcp.to_client.write(now, &self.out[self.sent..], random);
     }
 
+    /// What has to hold when all is quiet: whoever was told to have something has it.
+    pub(crate) fn check_holders(&self, store: &Store<F::Key>) -> Result<(), String> {
+        if self.connection.told_up_to() == Some(store.revision()) { self.holders.check::<F>(store) } else { Ok(()) }
+    }
+
     fn mutate(&mut self, was_active: bool, now: Time, mutation: Option<Mutation>, random: &mut Rng) {
         let Some(mutation) = mutation else { return };
         let active = was_active || self.connection.is_active();
@@ -166,6 +175,9 @@ impl<F: Family> Serving<F> {
                 return Err(format!("base-time {base_time:?} after {:?}", self.latest));
             }
             self.latest = base_time;
+            if F::SHARES_CONTACTS && self.connection.is_active() {
+                self.holders.hear::<F>(&frame[2..], facts);
+            }
             if facts.word.is_some() {
                 self.catching_up = false;
             }
