@@ -22,7 +22,7 @@ pub struct Reach {
 }
 
 /// Parts of paths that tell of a side.
-const SIDES: [(&str, Side); 27] = [
+const SIDES: [(&str, Side); 29] = [
     ("leasequery-protocol/src/server", Side::Server),
     ("leasequery-protocol/tests/server", Side::Server),
     ("leasequery-protocol/src/clock", Side::Requestor),
@@ -33,11 +33,13 @@ const SIDES: [(&str, Side); 27] = [
     ("leasequery-protocol/tests/session.rs", Side::Both),
     ("leasequery-simulation/", Side::Both),
     ("leasequery-wire/", Side::Both),
-    ("leasequery/src/tls", Side::Both),
+    ("leasequery-client/", Side::Requestor),
+    ("leasequery-daemon/src/listeners", Side::Server),
+    ("leasequery-kea/", Side::Server),
+    ("leasequery-live/", Side::Server),
+    ("leasequery-tls/", Side::Both),
     ("leasequery/src/cli", Side::Requestor),
     ("leasequery/src/watch", Side::Requestor),
-    ("leasequery/src/serve", Side::Server),
-    ("leasequery/src/source/kea", Side::Server),
     ("leasequery/tests/active.rs", Side::Server),
     ("leasequery/tests/bulk.rs", Side::Requestor),
     ("leasequery/tests/follow.rs", Side::Requestor),

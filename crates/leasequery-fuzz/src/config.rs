@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use leasequery::config::Config;
+use leasequery_daemon::config::Config;
 use toml::Value;
 
 /// Where relative names are seen from: there is nothing.

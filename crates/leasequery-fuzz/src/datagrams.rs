@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use leasequery_protocol::requestor::{v4 as requestor_v4, v6 as requestor_v6};
 use leasequery_protocol::server::{Policy, Verdict, v4 as server_v4, v6 as server_v6};
+use leasequery_record::View;
 use leasequery_wire::{v4, v6};
 
 use crate::family::{Family, NOW, V4, V4_SERVER, V6, V6_REQUESTOR, V6_SERVER, relayed};
 use crate::input::Input;
 use crate::records::text;
-use leasequery::record::View;
 
 /// Where queries come from.
 const V4_FROM: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 9);

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::io;
 use std::path::Path;
 
-use leasequery::source::kea::{Config, Family, v4, v6};
+use leasequery_kea::{Config, Family, v4, v6};
 use leasequery_store::{Network, Settings, Store, Time, V4Key, V6Key};
 
 /// Files that one input may have read: of files that include each other there could be without end.

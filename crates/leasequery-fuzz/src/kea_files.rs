@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
-use leasequery::serve::SharedStore;
-use leasequery::source::kea::Follower;
+use leasequery_kea::Follower;
+use leasequery_live::SharedStore;
 use leasequery_store::{Budget, Entry, Selector, Settings, SourceId, State, Store, V4Key, VpnIndex, VpnRange};
 use tempfile::TempDir;
 

@@ -1,8 +1,8 @@
 //! Rows of Kea's lease files.
 
-use leasequery::source::kea::columns::Header;
-use leasequery::source::kea::mapping::Batch;
-use leasequery::source::kea::{Family, v4, v6};
+use leasequery_kea::columns::Header;
+use leasequery_kea::mapping::Batch;
+use leasequery_kea::{Family, v4, v6};
 use leasequery_store::{Key, Settings, SourceId, Store, Time, VpnIndex};
 
 use crate::input::Input;

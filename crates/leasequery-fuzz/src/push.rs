@@ -1,6 +1,6 @@
 //! Records that a client pushes, one a line.
 
-use leasequery::record::Input as Record;
+use leasequery_record::Input as Record;
 use leasequery_store::{Key, Settings, SourceId, Store, Time, V4Key, V6Key};
 
 use crate::records::{Printed, check_round_trip};

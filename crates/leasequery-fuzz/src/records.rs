@@ -1,6 +1,6 @@
 //! What a store knows, as records.
 
-use leasequery::record::{Input as Record, View};
+use leasequery_record::{Input as Record, View};
 use leasequery_store::{Budget, Entry, Selector, SourceId, Store, V4Key, V6Key, VpnRange};
 
 /// A store whose bindings can be printed and taken again.

@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use leasequery::tls::{Channel, Client, Server};
+use leasequery_tls::{Channel, Client, Server};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
 
 use crate::input::Input;

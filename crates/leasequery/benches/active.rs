@@ -10,10 +10,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Listener, Places, SharedStore, Stores, Turns};
-use leasequery::source::kea::Follower;
-use leasequery::source::push::{Socket, Sources};
+use leasequery_daemon::config::{self, Requestor, Requestors};
+use leasequery_daemon::listeners::{Listener, Places};
+use leasequery_daemon::sources::push::{Socket, Sources};
+use leasequery_daemon::{Access, Permissions};
+use leasequery_kea::Follower;
+use leasequery_live::turns::Turns;
+use leasequery_live::{Lifecycle, SharedStore, Stores};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::{Hardware, Settings, SourceId, State, Store, Time, Update, V4Key, VpnIndex};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
@@ -34,7 +37,7 @@ struct Server {
     runtime: Runtime,
     shared: Arc<SharedStore<V4Key>>,
     address: SocketAddr,
-    control: tokio::sync::watch::Sender<Control>,
+    lifecycle: Lifecycle,
 }
 
 impl Server {
@@ -47,15 +50,16 @@ impl Server {
         for first in (0..bindings).step_by(1024) {
             change(&shared, first, 1024.min(bindings - first), 1);
         }
-        let runtime = leasequery::serve::runtime().expect("a runtime");
+        let runtime = leasequery_daemon::runtime().expect("a runtime");
         let policy = Policy { allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
         let everybody = Requestor {
             addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
             certificate_names: None,
             policy: Arc::new(policy),
         };
-        let control = Control { requestors: Arc::new(Requestors(vec![everybody])), ..Control::default() };
-        let (control, receiver) = tokio::sync::watch::channel(control);
+        let permissions = Permissions { requestors: Arc::new(Requestors(vec![everybody])), ..Permissions::default() };
+        let lifecycle = Lifecycle::new();
+        let (_, access) = Access::new(permissions, &lifecycle);
         let listener = config::Listener {
             address: "127.0.0.1:0".parse().expect("an address"),
             transport: config::Transport::Tcp,
@@ -66,13 +70,13 @@ impl Server {
         let address = runtime.block_on(async {
             let listener = Listener::bind(&listener).expect("a port");
             let address = listener.address();
-            shared.keep(&receiver);
+            shared.keep(&lifecycle.running());
             let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
             let (places, turns) = (Places::new(5000, 5000), Turns::of_runtime());
-            tokio::spawn(listener.run(stores, receiver, Limits::default(), places, turns));
+            tokio::spawn(listener.run(stores, access, Limits::default(), places, turns));
             address
         });
-        Self { runtime, shared, address, control }
+        Self { runtime, shared, address, lifecycle }
     }
 
     /// A connection on which an active query has been asked.
@@ -191,12 +195,12 @@ fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
         Box::new(move |lines| file.write_all(lines).expect("room"))
     } else {
         let path = directory.path().join("push.sock");
-        let control = server.control.subscribe();
+        let running = server.lifecycle.running();
         let stores = Stores { v4: Arc::clone(&server.shared), ..Stores::new(Settings::default()) };
         let sources = Sources { v4: SourceId(0), v6: SourceId(0) };
         let bound = path.clone();
         server.runtime.spawn(async move {
-            Socket::bind(&bound).expect("a socket").run(sources, stores, control).await;
+            Socket::bind(&bound).expect("a socket").run(sources, stores, running).await;
         });
         while !path.exists() {
             std::thread::sleep(Duration::from_millis(5));

@@ -7,8 +7,6 @@
 mod common;
 #[path = "../tests/hostile/peers.rs"]
 mod peers;
-#[path = "../tests/tls/pki.rs"]
-mod pki;
 #[path = "../tests/hostile/scene.rs"]
 mod scene;
 #[path = "../tests/hostile/tls.rs"]
@@ -18,10 +16,11 @@ use std::io::Read;
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use common::{Daemon, Peer, eventually, push, query_all};
+use leasequery_testing::pki::Pki;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
+
+use common::{Daemon, Peer, eventually, push, query_all};
 use peers::Crowd;
-use pki::Pki;
 use scene::{CROWD, LEASES, config, lease};
 
 /// How often it is measured, alone and beside the crowd.

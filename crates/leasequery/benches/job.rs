@@ -17,12 +17,12 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
 
-use leasequery::config::Service;
-use leasequery::record::hex_text;
-use leasequery::serve::{SharedStore, Stores};
-use leasequery::source::kea::Follower;
+use leasequery_daemon::config::Service;
+use leasequery_kea::Follower;
+use leasequery_live::{SharedStore, Stores};
 use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
+use leasequery_record::hex_text;
 use leasequery_store::{Budget, Settings, SourceId, Store, V4Key, VpnIndex};
 
 use daemon::{Daemon, bindings, fill, now, query, relay_info, repeat};

@@ -18,14 +18,14 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery::config::Service;
-use leasequery::requestor::{Sink, Target, fetch};
-use leasequery::serve::{SharedStore, Stores};
-use leasequery::tls::{Client, Server, secure};
+use leasequery_client::{Sink, Target, fetch};
+use leasequery_daemon::config::Service;
+use leasequery_live::{SharedStore, Stores};
 use leasequery_protocol::requestor::Protocol;
 use leasequery_protocol::requestor::v4::{Record, V4};
 use leasequery_protocol::requestor::v6::V6;
 use leasequery_store::{Settings, Store, Time};
+use leasequery_tls::{Client, Server, secure};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
 use rustls::client::UnbufferedClientConnection;
 use rustls::crypto::aws_lc_rs;

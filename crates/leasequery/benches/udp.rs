@@ -10,12 +10,16 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use dhcpd::Dhcpd;
-use leasequery::config::{self, Requestor, Requestors};
-use leasequery::serve::{Control, Datagrams, Stores, Turns};
+use leasequery_daemon::config::{self, Requestor, Requestors};
+use leasequery_daemon::listeners::Datagrams;
+use leasequery_daemon::{Access, Permissions};
+use leasequery_live::turns::Turns;
+use leasequery_live::{Lifecycle, Stores};
 use leasequery_protocol::server::Policy;
 use leasequery_store::{Hardware, Settings, SourceId, State, Time, Update, V4Key, V6Key};
 use leasequery_wire::{v4, v6};
+
+use dhcpd::Dhcpd;
 
 /// Queries that are outstanding.
 const WINDOW: usize = 128;
@@ -144,13 +148,14 @@ fn echo(address: &str) -> SocketAddr {
 fn serve(listener: &config::Listener, stores: &Stores) -> SocketAddr {
     let addresses = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a prefix")).to_vec();
     let everybody = Requestor { addresses, certificate_names: None, policy: Arc::new(Policy::default()) };
-    let control = Control { requestors: Arc::new(Requestors(vec![everybody])), ..Control::default() };
-    let (sender, control) = tokio::sync::watch::channel(control);
+    let permissions = Permissions { requestors: Arc::new(Requestors(vec![everybody])), ..Permissions::default() };
+    let lifecycle = Lifecycle::new();
+    let (_, access) = Access::new(permissions, &lifecycle);
     let datagrams = Datagrams::bind(listener).expect("a port");
     let (address, stores) = (datagrams.address(), stores.clone());
     std::thread::spawn(move || {
-        let _sender = sender;
-        datagrams.run(&stores, &control, &Turns::new(2));
+        let _lifecycle = lifecycle;
+        datagrams.run(&stores, &access, &Turns::new(2));
     });
     address
 }

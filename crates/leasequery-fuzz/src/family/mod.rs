@@ -33,7 +33,7 @@ pub(crate) struct Facts {
 }
 
 /// A protocol with both its ends.
-pub(crate) trait Family: leasequery::family::Family {
+pub(crate) trait Family: leasequery_record::Family {
     /// The server's side.
     type Server: server::Protocol<Key = Self::Key>;
 

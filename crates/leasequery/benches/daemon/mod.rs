@@ -6,8 +6,11 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leasequery::config::{self, Requestor, Requestors, Service};
-use leasequery::serve::{Control, Listener, Places, Stores, Turns};
+use leasequery_daemon::config::{self, Requestor, Requestors, Service};
+use leasequery_daemon::listeners::{Listener, Places};
+use leasequery_daemon::{Access, Permissions};
+use leasequery_live::turns::Turns;
+use leasequery_live::{Lifecycle, Stores};
 use leasequery_protocol::requestor::v4::{BulkQuery, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_protocol::requestor::{Connection, Timeouts};
@@ -108,13 +111,13 @@ pub fn query_v6() -> Vec<u8> {
 pub struct Daemon {
     pub address: SocketAddr,
     _runtime: Runtime,
-    _control: tokio::sync::watch::Sender<Control>,
+    _lifecycle: Lifecycle,
 }
 
 impl Daemon {
     /// In the clear, or with TLS.
-    pub fn start(stores: &Stores, service: Service, tls: Option<leasequery::tls::Server>) -> Self {
-        let runtime = leasequery::serve::runtime().expect("a runtime");
+    pub fn start(stores: &Stores, service: Service, tls: Option<leasequery_tls::Server>) -> Self {
+        let runtime = leasequery_daemon::runtime().expect("a runtime");
         let allow = Allow { active: true, ..Allow::default() };
         let everybody = Requestor {
             addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
@@ -128,18 +131,18 @@ impl Daemon {
             active: true,
             secure: tls.is_some(),
         };
-        let control =
-            Control { requestors: Arc::new(Requestors(vec![everybody])), tls: tls.map(Arc::new), ..Control::default() };
-        let (control, receiver) = tokio::sync::watch::channel(control);
+        let permissions = Permissions { requestors: Arc::new(Requestors(vec![everybody])), tls: tls.map(Arc::new) };
+        let lifecycle = Lifecycle::new();
+        let (_, access) = Access::new(permissions, &lifecycle);
         let address = runtime.block_on(async {
             let listener = Listener::bind(&listener).expect("a port");
             let address = listener.address();
-            stores.v4.keep(&receiver);
+            stores.v4.keep(&lifecycle.running());
             let (places, turns) = (Places::new(10, 10), Turns::of_runtime());
-            tokio::spawn(listener.run(stores.clone(), receiver, Limits::default(), places, turns));
+            tokio::spawn(listener.run(stores.clone(), access, Limits::default(), places, turns));
             address
         });
-        Self { address, _runtime: runtime, _control: control }
+        Self { address, _runtime: runtime, _lifecycle: lifecycle }
     }
 }
 

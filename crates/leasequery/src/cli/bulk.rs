@@ -4,19 +4,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use leasequery_client::Server;
+use leasequery_client::{FetchError, Sink, Target, fetch};
 use leasequery_protocol::follower::Followed;
 use leasequery_protocol::requestor::Failure;
 use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
+use leasequery_record::Family;
+use leasequery_record::Protocol;
 
 use super::selectors::Selectors;
-use super::server::Server;
 use super::tls::Tls;
 use super::{Ending, complain};
-use crate::config::Protocol;
-use crate::family::Family;
 use crate::output::{Format, Printer, Progress};
-use crate::requestor::{FetchError, Sink, Target, fetch};
 
 /// One Bulk Leasequery over TCP or TLS; prints every binding.
 #[derive(Debug, Args)]
@@ -48,7 +48,7 @@ pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
 
 impl Bulk {
     pub(super) fn run(self) -> Result<(), Ending> {
-        let (protocol, addresses) = self.server.resolve(self.v4, self.v6)?;
+        let (protocol, addresses) = self.server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
         let tls = self.tls.client(&self.server)?;
         let target = Target { addresses: &addresses, tls: tls.as_ref() };
         let (format, timeout) = (self.format, Duration::from_secs_f64(self.timeout));
@@ -67,7 +67,7 @@ impl Bulk {
             }
             Protocol::V6 => {
                 let query = v6::Query::Bulk(self.selectors.v6_bulk()?);
-                let duid = crate::duid::own();
+                let duid = leasequery_client::duid::own();
                 print::<V6>(target, |_| V6::new(Arc::clone(&duid)), &query, options, timeout, format)
             }
         }

@@ -6,12 +6,9 @@ mod demo;
 mod query;
 mod selectors;
 mod serve;
-mod server;
 mod tls;
 mod verify;
 mod watch;
-
-pub(crate) use server::Server;
 
 use std::fmt;
 use std::io::Write;

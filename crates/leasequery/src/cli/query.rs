@@ -6,19 +6,19 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
+use leasequery_client::Server;
+use leasequery_client::{ExchangeError, exchange};
+use leasequery_live::wall_clock;
 use leasequery_protocol::requestor::Schedule;
 use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
+use leasequery_record::Family;
+use leasequery_record::Protocol;
 use leasequery_wire::v6::MAX_TRANSACTION_ID;
 
 use super::selectors::{Selectors, v4_options};
-use super::server::Server;
 use super::{Ending, complain};
-use crate::config::Protocol;
-use crate::exchange::{ExchangeError, exchange};
-use crate::family::Family;
 use crate::output::{Format, Printer};
-use crate::requestor::wall_clock;
 
 /// One leasequery over UDP, sent again until it is answered; prints the leases it finds.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn run(self) -> Result<(), Ending> {
-        let (protocol, addresses) = self.server.resolve(self.v4, self.v6)?;
+        let (protocol, addresses) = self.server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
         let server = *addresses.first().ok_or_else(|| Ending::Peer("no address to send to".to_owned()))?;
         let stdout = io::stdout().lock();
         let format = self.format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
@@ -165,7 +165,7 @@ impl Asking<'_> {
     fn v6(&mut self, selectors: Selectors) -> Result<(), Ending> {
         let socket = UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).map_err(|error| socket_error(&error))?;
         let options = selectors.options.clone();
-        let (client_id, selector) = (crate::duid::own(), selectors.v6_target()?);
+        let (client_id, selector) = (leasequery_client::duid::own(), selectors.v6_target()?);
         let mut query = v6::SingleQuery { selector, options, client_id: Arc::clone(&client_id), server_id: None };
         let mut links = VecDeque::new();
         let mut about = String::new();

@@ -3,10 +3,10 @@ use std::net::{IpAddr, Ipv6Addr};
 use clap::Args;
 use leasequery_protocol::requestor::v4::{self, VpnChoice};
 use leasequery_protocol::requestor::v6;
+use leasequery_record::{parse_identifier, parse_mac, parse_time, parse_vpn};
 use leasequery_store::{Time, VpnName};
 
 use super::Ending;
-use crate::record::{parse_identifier, parse_mac, parse_time, parse_vpn};
 
 /// What to ask for. At most one of the first group; without one everything is asked for.
 #[derive(Debug, Args)]

@@ -2,11 +2,10 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use clap::Args;
+use leasequery_daemon::config::Config;
+use leasequery_daemon::{self as daemon, Prospect, sources};
 
 use super::Ending;
-use crate::config::Config;
-use crate::serve::{self, Prospect};
-use crate::source;
 
 /// The daemon: follows DHCP servers and answers leasequeries about their leases.
 #[derive(Debug, Args)]
@@ -23,9 +22,9 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Ending> {
         let config = Config::load(&self.config).map_err(|error| Ending::Usage(error.to_string()))?;
         if self.check {
-            source::check(&config).map_err(|error| Ending::Usage(format!("{error:#}")))?;
+            sources::check(&config).map_err(|error| Ending::Usage(format!("{error:#}")))?;
             let found = Prospect::of(&config);
-            let mut text = serve::describe(&config) + &found.summary;
+            let mut text = daemon::describe(&config) + &found.summary;
             for warning in &found.warnings {
                 text.extend(["warning: ", warning, "\n"]);
             }
@@ -35,7 +34,7 @@ impl Serve {
             }
             return Ok(());
         }
-        serve::run(config, &self.config).map_err(|error| match error.downcast::<serve::Failure>() {
+        daemon::run(config, &self.config).map_err(|error| match error.downcast::<daemon::Failure>() {
             Ok(failure) => Ending::Status(failure.to_string()),
             Err(error) => Ending::Usage(format!("{error:#}")),
         })

@@ -1,9 +1,10 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use leasequery_client::Server;
+use leasequery_tls::Client;
 
-use super::{Ending, Server};
-use crate::tls::Client;
+use super::Ending;
 
 /// Secure mode.
 #[derive(Debug, Clone, Args)]

@@ -3,12 +3,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::Args;
+use leasequery_client::Server;
+use leasequery_record::Protocol;
 
 use super::selectors::v4_options;
-use super::server::Server;
 use super::tls::Tls;
 use super::{Ending, complain, parse_duration};
-use crate::config::Protocol;
 use crate::output::Format;
 use crate::verify::{Asked, Side, SideError, verify};
 
@@ -58,10 +58,10 @@ impl Verify {
                 .a
                 .parse()
                 .map_err(|problem| Ending::Usage(format!("A is neither a file nor a server: {problem}")))?;
-            let (protocol, addresses) = server.resolve(self.v4, self.v6)?;
+            let (protocol, addresses) = server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
             Side::Server { name: server.at(protocol), protocol, addresses, tls: self.tls.client(&server)? }
         };
-        let (protocol, addresses) = self.b.resolve(self.v4, self.v6)?;
+        let (protocol, addresses) = self.b.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
         if matches!(a, Side::Server { protocol: other, .. } if other != protocol) {
             let text = "one is asked for DHCPv4 and the other for DHCPv6; --v4 or --v6 decides";
             return Err(Ending::Usage(text.to_owned()));

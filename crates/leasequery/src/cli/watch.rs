@@ -4,18 +4,18 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
+use leasequery_client::Server;
+use leasequery_client::Upstream;
 use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, V6};
+use leasequery_record::Family;
+use leasequery_record::Protocol;
 
 use super::selectors::{parse_vpn_choice, v4_options};
-use super::server::Server;
 use super::tls::Tls;
 use super::{Ending, complain, parse_duration};
-use crate::config::Protocol;
-use crate::family::Family;
-use crate::follow::Upstream;
 use crate::output::Format;
 use crate::watch::{Ended, Settings, watch};
 
@@ -79,7 +79,7 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn run(self) -> Result<(), Ending> {
         // Says at once what is wrong with the name, and which protocol it means.
-        let (protocol, _) = self.server.resolve(self.v4, self.v6)?;
+        let (protocol, _) = self.server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
         match protocol {
             Protocol::V4 if self.link.is_some() => Err(Ending::Usage("--link is for DHCPv6".to_owned())),
             Protocol::V6 if self.vpn.is_some() => Err(Ending::Usage("--vpn is for DHCPv4".to_owned())),
@@ -93,7 +93,7 @@ impl Watch {
                 let wanted = v6::Wanted {
                     selector,
                     options: self.options.clone(),
-                    client_id: crate::duid::own(),
+                    client_id: leasequery_client::duid::own(),
                     listeners: [].into(),
                 };
                 self.watch::<V6>(protocol, wanted)

@@ -4,18 +4,16 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use leasequery_client::{Companion, Upstream, follow};
+use leasequery_live::{Running, SharedStore};
 use leasequery_protocol::follower::{Event, Follower, Observer, Origin, Settings, Told};
 use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
+use leasequery_record::Family;
 use leasequery_store::{
     Binding, Budget, Entry, Selector, SourceId, State, Store, Time, V4Key, V6Key, VpnIndex, VpnRange,
 };
-use tokio::sync::watch;
 use tokio::task::JoinSet;
-
-use crate::family::Family;
-use crate::follow::{Companion, Upstream, follow};
-use crate::serve::{Control, SharedStore};
 
 /// The copy, and what has been received for it.
 #[derive(Debug)]
@@ -56,22 +54,14 @@ impl<P: Shown> Mirror<P> {
     }
 
     /// Follows a server until the demonstration ends.
-    pub(super) fn follow(
-        &self,
-        server: SocketAddr,
-        wanted: P::Wanted,
-        mut control: watch::Receiver<Control>,
-        tasks: &mut JoinSet<()>,
-    ) {
+    pub(super) fn follow(&self, server: SocketAddr, wanted: P::Wanted, mut running: Running, tasks: &mut JoinSet<()>) {
         let mut copy = self.clone();
         tasks.spawn(async move {
             let mut follower = Follower::<P>::new(wanted, SOURCE, None, Settings::default(), fastrand::u64(..));
-            let stop = async {
-                let _ = control.wait_for(|control| control.shutdown).await;
-            };
             let shared = Arc::clone(&copy.shared);
             // It gives up only with whoever it reports to, which is this.
-            let _ = follow(&Upstream::plain(server.to_string()), &mut follower, &shared, &mut copy, stop).await;
+            let _ =
+                follow(&Upstream::plain(server.to_string()), &mut follower, &shared, &mut copy, running.over()).await;
         });
     }
 

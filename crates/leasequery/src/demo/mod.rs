@@ -11,16 +11,18 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
+use leasequery_daemon::config::{self, Requestor, Requestors};
+use leasequery_daemon::listeners::{Datagrams, Listener, Places};
+use leasequery_daemon::{Access, Permissions};
+use leasequery_live::turns::Turns;
+use leasequery_live::wall_clock;
+use leasequery_live::{Lifecycle, SharedStore, Stores};
 use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::Store;
-use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-use crate::config::{self, Requestor, Requestors};
-use crate::requestor::wall_clock;
-use crate::serve::{Control, Datagrams, Listener, Places, SharedStore, Stores, Turns};
 use mirror::Mirror;
 use network::{AccessNetwork, DualStack};
 
@@ -56,7 +58,7 @@ const BATCH: u128 = 512;
 
 /// Runs the demonstration and says whether the requestors' copies equal the store at its end.
 pub(crate) fn run(settings: &Settings) -> anyhow::Result<bool> {
-    let runtime = crate::serve::runtime()?;
+    let runtime = leasequery_daemon::runtime()?;
     let result = runtime.block_on(play(settings));
     runtime.shutdown_timeout(Duration::from_millis(100));
     result
@@ -78,12 +80,15 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let resident = network.resident().context("somebody is there")?;
     let stores = Stores { v4: Arc::new(SharedStore::new(v4)), v6: Arc::new(SharedStore::new(v6)) };
 
-    let (control_sender, control) = watch::channel(Control { requestors: loopback()?, ..Control::default() });
+    let lifecycle = Lifecycle::new();
+    let running = lifecycle.running();
+    let permissions = Permissions { requestors: loopback()?, ..Permissions::default() };
+    let (_permissions, access) = Access::new(permissions, &lifecycle);
     let mut tasks = JoinSet::new();
-    stores.v4.keep(&control);
-    stores.v6.keep(&control);
+    stores.v4.keep(&running);
+    stores.v6.keep(&running);
     let connections = 2 * settings.requestors + VISITORS;
-    let duid = crate::duid::own();
+    let duid = leasequery_client::duid::own();
     let mut servers = Vec::new();
     let turns = Turns::of_runtime();
     for (address, service) in [
@@ -110,13 +115,13 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
             secure: false,
         };
         if let Ok(udp) = Datagrams::bind(&udp) {
-            let (stores, control) = (stores.clone(), control.clone());
+            let (stores, access) = (stores.clone(), access.clone());
             let turns = Arc::clone(&turns);
-            tasks.spawn_blocking(move || udp.run(&stores, &control, &turns));
+            tasks.spawn_blocking(move || udp.run(&stores, &access, &turns));
         }
         servers.push(tcp.address());
         let places = Places::new(connections, connections);
-        tasks.spawn(tcp.run(stores.clone(), control.clone(), Limits::default(), places, Arc::clone(&turns)));
+        tasks.spawn(tcp.run(stores.clone(), access.clone(), Limits::default(), places, Arc::clone(&turns)));
     }
     let [server_v4, server_v6] = servers[..] else { anyhow::bail!("two servers were started") };
 
@@ -131,10 +136,10 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let copies: Vec<Copies> =
         std::iter::repeat_with(|| Copies { v4: Mirror::new(), v6: Mirror::new() }).take(settings.requestors).collect();
     for copy in &copies {
-        copy.v4.follow(server_v4, v4::Wanted::default(), control.clone(), &mut tasks);
+        copy.v4.follow(server_v4, v4::Wanted::default(), running.clone(), &mut tasks);
         let (selector, client_id) = (v6::Selector::default(), Arc::clone(&duid));
         let wanted = v6::Wanted { selector, options: Vec::new(), client_id, listeners: [].into() };
-        copy.v6.follow(server_v6, wanted, control.clone(), &mut tasks);
+        copy.v6.follow(server_v6, wanted, running.clone(), &mut tasks);
     }
 
     let start = Instant::now();
@@ -161,7 +166,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let equal = settle(&stores, &copies).await;
     let total = stores.v4.read(Store::revision).0 - begun.0;
     story::summary(elapsed, total, tally, &copies, equal)?;
-    control_sender.send_modify(|control| control.shutdown = true);
+    lifecycle.end();
     Ok(equal)
 }
 

@@ -4,9 +4,10 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use leasequery_record::{hex_text, mac_text, time_text};
+
 use super::network::{AccessNetwork, Identity, RELAYS, Tally};
 use super::{Copies, Settings};
-use crate::record::{hex_text, mac_text, time_text};
 
 /// What there is, and what to try.
 pub(super) fn introduction(
@@ -68,7 +69,7 @@ pub(super) fn introduction(
 }
 
 fn since() -> String {
-    time_text(crate::requestor::wall_clock())
+    time_text(leasequery_live::wall_clock())
 }
 
 /// What happened in the last second.

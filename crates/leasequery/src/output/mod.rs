@@ -6,9 +6,8 @@ mod table;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-
-use crate::config::Protocol;
-use crate::record::{FIELDS, View};
+use leasequery_record::Protocol;
+use leasequery_record::{FIELDS, View};
 
 pub use progress::Progress;
 use table::Table;

@@ -1,7 +1,7 @@
 //! Columns for people. Their widths are fixed, because a row is printed long before the last one is known.
 
-use crate::config::Protocol;
-use crate::record::{FIELDS, View};
+use leasequery_record::Protocol;
+use leasequery_record::{FIELDS, View};
 
 /// Title of a column, the fields of which it shows the one that is there, and its width.
 type Column = (&'static str, &'static [&'static str], usize);

@@ -3,11 +3,10 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use ipnet::Ipv6Net;
+use leasequery_record::parse_end;
 use leasequery_store::Time;
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
-
-use crate::record::parse_end;
 
 /// What somebody says about one address: the record as it is printed, less what is of no account here.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]

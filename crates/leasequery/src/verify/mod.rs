@@ -9,14 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use leasequery_client::{FetchError, Sink, Target, fetch};
 use leasequery_protocol::follower::Followed;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, V6};
+use leasequery_record::Family;
+use leasequery_record::Protocol;
+use leasequery_tls::Client;
 
-use crate::config::Protocol;
-use crate::family::Family;
-use crate::requestor::{FetchError, Sink, Target, fetch};
-use crate::tls::Client;
 use compare::{Rules, differences};
 use lease::{Key, Lease, Leases};
 
@@ -162,7 +162,7 @@ fn ask_v4(name: &str, target: Target<'_>, asked: &Asked) -> Result<Leases, SideE
 
 /// Asks for everything.
 fn ask_v6(name: &str, target: Target<'_>, asked: &Asked) -> Result<Leases, SideError> {
-    let duid = crate::duid::own();
+    let duid = leasequery_client::duid::own();
     let query = v6::Query::Bulk(v6::BulkQuery { options: asked.options.clone(), ..v6::BulkQuery::default() });
     ask(name, target, |_| V6::new(Arc::clone(&duid)), &query, asked.timeout)?.complete()
 }

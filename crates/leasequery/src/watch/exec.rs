@@ -4,10 +4,9 @@ use std::process::{Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
+use leasequery_live::SharedStore;
+use leasequery_record::Family;
 use leasequery_store::Key;
-
-use crate::family::Family;
-use crate::serve::SharedStore;
 
 /// Runs a command for each lease that changed: one at a time, and with the state that the lease has when its turn comes.
 pub(super) struct Exec<P: Family> {

@@ -9,15 +9,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasequery_client::{Upstream, follow};
+use leasequery_live::{Lifecycle, SharedStore, keep_time};
 use leasequery_protocol::follower::{self, Follower};
+use leasequery_record::Family;
 use leasequery_store::{SourceId, Store};
 use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
 
-use crate::family::Family;
-use crate::follow::{Upstream, follow};
 use crate::output::Format;
-use crate::serve::{Control, SharedStore, keep_time};
 use exec::Exec;
 use printing::Printing;
 use state::StateFile;
@@ -81,8 +80,8 @@ async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<()
     let mut store = Store::new(leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() });
     store.source("server");
     let shared = Arc::new(SharedStore::new(store));
-    let (_control, control) = watch::channel(Control::default());
-    tokio::spawn(keep_time(Arc::clone(&shared), control));
+    let lifecycle = Lifecycle::new();
+    tokio::spawn(keep_time(Arc::clone(&shared), lifecycle.running()));
 
     let exec = settings.exec.map(|command| Exec::start(command, Arc::clone(&shared)));
     let mut printing = Printing::new(

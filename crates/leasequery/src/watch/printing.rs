@@ -1,16 +1,16 @@
 use std::io::{self, Stdout};
 use std::time::{Duration, Instant};
 
+use leasequery_client::Companion;
 use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Told};
+use leasequery_record::Family;
+use leasequery_record::View;
 use leasequery_store::{Binding, Store};
 
 use super::Ended;
 use super::exec::Exec;
 use super::state::StateFile;
-use crate::family::Family;
-use crate::follow::Companion;
 use crate::output::{Format, Printer};
-use crate::record::View;
 
 /// How often the position is written to disk at most.
 const SAVE: Duration = Duration::from_secs(1);

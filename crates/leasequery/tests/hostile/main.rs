@@ -5,8 +5,6 @@ mod common;
 mod good;
 mod paths;
 mod peers;
-#[path = "../tls/pki.rs"]
-mod pki;
 mod scene;
 mod tls;
 
@@ -14,10 +12,11 @@ use std::collections::HashMap;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use common::{Daemon, Next, Peer, eventually, query};
+use leasequery_testing::pki::Pki;
 use leasequery_wire::v4::{MessageType, OptionCode};
+
+use common::{Daemon, Next, Peer, eventually, query};
 use peers::{Crowd, LISTED};
-use pki::Pki;
 use scene::{CROWD, LEASES, OF_ONE, SECURE, config, lease, message};
 
 /// How often the crowd rises.
@@ -26,7 +25,7 @@ const ROUNDS: usize = 3;
 //= rfc4388-7-01
 //= rfc6926-9-08
 //= rfc7724-9-03
-/// How much of its speed is left to it is counted in `serve/turns/fairness.rs`, and measured by `scripts/bench`.
+/// How much of its speed is left to it is counted in `leasequery-live` (`turns/fairness.rs`), and measured by `scripts/bench`.
 #[test]
 fn a_requestor_is_served_beside_two_hundred_connections_that_misbehave() {
     let pki = Pki::new();

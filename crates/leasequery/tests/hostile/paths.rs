@@ -10,10 +10,10 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasequery_testing::pki::Pki;
 use tempfile::TempDir;
 
 use crate::common::{Daemon, LISTEN, PUSH, REQUESTOR, eventually, leasequery, stderr};
-use crate::pki::Pki;
 
 fn configured(config: &str) -> Arc<TempDir> {
     let directory = tempfile::tempdir().expect("a directory");

@@ -10,11 +10,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use leasequery_testing::pki::Pki;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
 use rustls::ClientConnection;
 
 use crate::common::{Daemon, query, query_all};
-use crate::pki::Pki;
 use crate::scene::message;
 use crate::tls;
 

@@ -2,11 +2,11 @@
 
 #![allow(unreachable_pub, reason = "everything is of one program")]
 
+use leasequery_testing::pki::Files;
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter};
 use serde_json::{Value, json};
 
 use crate::common::PUSH;
-use crate::pki::Files;
 
 /// Connections that misbehave, at least.
 pub const CROWD: usize = 200;

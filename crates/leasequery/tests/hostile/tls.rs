@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasequery_testing::pki::{Files, Pki};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
@@ -14,7 +15,6 @@ use rustls::{ClientConfig, ClientConnection, RootCertStore};
 
 use crate::common::query_all;
 use crate::peers::{Counted, Deed, receive, take};
-use crate::pki::{Files, Pki};
 
 /// Certificates between a requestor's and nobody's authority: as many as fit what TLS may send.
 const CHAIN: usize = 120;
@@ -46,7 +46,8 @@ impl Certificates {
             }))
             .0
         });
-        let stranger = pki.signed("stranger", &["bad.example.net"], &crate::pki::Authority::new("stranger"), |_| ());
+        let stranger =
+            pki.signed("stranger", &["bad.example.net"], &leasequery_testing::pki::Authority::new("stranger"), |_| ());
         let (first, other_key) = read(&stranger);
         let absurd = std::iter::once(first).chain(others).collect();
         let authenticated = |chain, key| Arc::new(config().with_client_auth_cert(chain, key).expect("its key"));

@@ -13,9 +13,9 @@ use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use leasequery::source::kea::columns::Header;
-use leasequery::source::kea::mapping::Batch;
-use leasequery::source::kea::{Config, v4, v6};
+use leasequery_kea::columns::Header;
+use leasequery_kea::mapping::Batch;
+use leasequery_kea::{Config, v4, v6};
 use leasequery_store::{Budget, Entry, Selector, Settings, State, Store, Time, V4Key, V6Key, VpnIndex, VpnRange};
 use serde_json::{Value, json};
 
@@ -67,7 +67,7 @@ pub(crate) fn configurations(family: Family) {
     }
 }
 
-fn load<F: leasequery::source::kea::Family>(file: &Path, answer: &Path) -> (Config<F>, Config<F>) {
+fn load<F: leasequery_kea::Family>(file: &Path, answer: &Path) -> (Config<F>, Config<F>) {
     let ours = Config::load(file).unwrap_or_else(|problem| panic!("{problem}"));
     assert_eq!(ours.warnings(), &[] as &[String], "{}", file.display());
     (ours, Config::load(answer).expect("what Kea says"))

@@ -13,16 +13,14 @@ mod ha;
 mod kea;
 mod lease_file;
 mod live;
-#[path = "../tls/pki.rs"]
-mod pki;
 mod proxy;
 mod unit;
-
-use family::Family;
 
 use std::panic::catch_unwind;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+
+use family::Family;
 
 /// How long anything may take before a test fails, on a machine that has other things to do.
 const PATIENCE: Duration = Duration::from_mins(3);

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use leasequery_testing::pki::Pki;
 use tempfile::TempDir;
 
 use super::PATIENCE;
-use super::pki::Pki;
 use super::tool;
 
 const DIST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../dist");

@@ -1,7 +1,8 @@
 //! What is asked and told inside of TLS.
 
+use leasequery_testing::pki::Pki;
+
 use crate::common::{Daemon, PUSH, Watch, leasequery, network, place, records};
-use crate::pki::Pki;
 use crate::{ME, SERVER, World, config, eventually_logged, lease, lease_v6, run, world};
 
 //= rfc7724-7.2-01

@@ -2,8 +2,9 @@
 
 use std::process::Command;
 
+use leasequery_testing::pki::{Authority, Files, Pki};
+
 use crate::common::{Daemon, Watch, eventually, leasequery, stderr};
-use crate::pki::{Authority, Files, Pki};
 use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, tool, world};
 
 #[test]

@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use leasequery_testing::pki::{Authority, Files, Pki};
+
 use crate::common::{Daemon, eventually, stderr};
 use crate::foreign_requestor::ask;
-use crate::pki::{Authority, Files, Pki};
 use crate::{ME, SERVER, World, assert_fails, config, eventually_logged, run, tool};
 
 /// With certificates as they are given.

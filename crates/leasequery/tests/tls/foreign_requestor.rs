@@ -1,8 +1,8 @@
 //! A peer with another TLS: that of OpenSSL, through Python.
 
+use leasequery_testing::pki::Files;
 use serde_json::Value;
 
-use crate::pki::Files;
 use crate::{ME, eventually, tool, world};
 
 /// What the peer saw; `None` if there is no Python.

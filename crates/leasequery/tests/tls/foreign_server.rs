@@ -4,10 +4,10 @@ use std::io::Read;
 use std::path::Path;
 use std::process::{Child, Output, Stdio};
 
+use leasequery_testing::pki::{Authority, Files, Pki};
 use serde_json::Value;
 
 use crate::common::{records, stderr};
-use crate::pki::{Authority, Files, Pki};
 use crate::{ME, SERVER, assert_fails, run, tool};
 
 const VERSIONS: [&str; 2] = ["TLSv1_3", "TLSv1_2"];

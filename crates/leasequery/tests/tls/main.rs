@@ -8,16 +8,16 @@ mod common;
 mod foreign_requestor;
 mod foreign_server;
 
-mod pki;
 mod prelude;
 mod s_client;
 mod secrets;
 
 use std::process::{Command, Output};
 
-use common::{Daemon, PUSH, eventually, leasequery, network, stderr};
-use pki::{Files, Pki};
+use leasequery_testing::pki::{Files, Pki};
 use serde_json::{Value, json};
+
+use common::{Daemon, PUSH, eventually, leasequery, network, stderr};
 
 /// Who the server is, and who asks: both at this address, by names.
 const SERVER: &str = "dhcp.example.net";

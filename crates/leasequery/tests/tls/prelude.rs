@@ -3,13 +3,13 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use leasequery_testing::pki::{Files, Pki};
 use leasequery_wire::v4::{
     BOOT_REPLY, BOOT_REQUEST, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode,
 };
 use leasequery_wire::v6;
 
 use crate::common::{Daemon, LISTEN, Next, PATIENCE, REQUESTOR, leasequery, query_all, scripted, stderr};
-use crate::pki::{Files, Pki};
 use crate::{ME, SERVER, assert_fails, config, eventually_logged, run, world};
 
 pub(crate) fn request(kind: MessageType, xid: u32, options: impl FnOnce(&mut MessageWriter<'_>)) -> Vec<u8> {

@@ -6,11 +6,11 @@ use std::process::{Child, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
+use leasequery_testing::pki::{Authority, Files, Pki};
 use leasequery_wire::v4::MessageType;
 use leasequery_wire::v6;
 
 use crate::common::{Daemon, eventually, query_all};
-use crate::pki::{Authority, Files, Pki};
 use crate::prelude::request;
 use crate::{ME, World, chains, eventually_logged, tool, world};
 

@@ -3,8 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
+use leasequery_testing::pki::{Files, Pki};
+
 use crate::common::{Daemon, PUSH, eventually, leasequery, network, stderr};
-use crate::pki::{Files, Pki};
 use crate::{ME, SERVER, World, config, eventually_logged, lease, run};
 
 /// Pieces of a private key in each form in which it could be printed.

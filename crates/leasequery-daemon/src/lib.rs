@@ -1,0 +1,20 @@
+//! The daemon: sources, live stores and listeners in one process.
+//!
+//! [`config`] is what it is told to do, [`sources`] commit to the live stores, [`listeners`] tell of them, and [`run`] is
+//! its life from the start to the end.
+
+mod access;
+pub mod config;
+mod describe;
+mod descriptors;
+pub mod listeners;
+mod manager;
+mod prospect;
+mod run;
+pub mod sources;
+mod widened;
+
+pub use access::{Access, Permissions};
+pub use describe::describe;
+pub use prospect::Prospect;
+pub use run::{Failure, run, runtime};

@@ -1,0 +1,278 @@
+use std::fmt::Write as _;
+use std::io::{IsTerminal, Write};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use leasequery_live::turns::Turns;
+use leasequery_live::waiting::Waiting;
+use leasequery_live::{Lifecycle, SharedStore, Stores, disk};
+use leasequery_protocol::requestor::v4::V4;
+use leasequery_protocol::requestor::v6::V6;
+use leasequery_protocol::server::Limits;
+use leasequery_record::{Family, Protocol};
+use leasequery_store::{Key, Settings, Store};
+use nix::libc;
+use nix::sys::stat::{Mode, umask};
+use thiserror::Error;
+use tokio::runtime::Runtime;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::MissedTickBehavior;
+use tracing::{error, info, warn};
+
+use crate::access::{Access, Permissions};
+use crate::config::{Config, Source, Transport};
+use crate::listeners::{Datagrams, Listener, Places};
+use crate::manager::{self, Stage};
+use crate::sources::{self, Configured, Surroundings};
+use crate::{descriptors, widened};
+
+/// How long connections have to say their last words. The daemon is gone within 5 seconds.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// How long the last changes of a store may take to be written after that.
+const LAST_WRITES: Duration = Duration::from_millis(800);
+
+/// After how many tasks a busy thread looks whether a socket has got anything: a peer that is quick must not wait for many
+/// that are busy.
+const EVENTS: u32 = 8;
+
+/// That the daemon did not end well, although it did run.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// Changes that are not on disk.
+    #[error("{0}")]
+    Unwritten(String),
+}
+
+/// What the daemon runs on.
+pub fn runtime() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().event_interval(EVENTS).build()
+}
+
+/// Runs the daemon until a signal ends it.
+pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_env_filter(
+            tracing_subscriber::EnvFilter::try_from_env("LEASEQUERY_LOG").unwrap_or_else(|_| "info".into()),
+        )
+        .with_target(false)
+        .init();
+    for warning in &config.warnings {
+        warn!("{warning}");
+    }
+    // Leases are nobody else's (RFC 7724 section 9), nor is what the daemon makes; others may use the push socket if its
+    // mode says so.
+    umask(Mode::S_IRWXG | Mode::S_IRWXO);
+    let descriptors = descriptors::prepare(&config);
+    let runtime = runtime()?;
+    let result = runtime.block_on(serve(config, file, &descriptors));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> anyhow::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let mut reload = signal(SignalKind::hangup())?;
+    // A file that would become too large is an error to be dealt with and not the end.
+    let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
+
+    let mut listeners = Vec::new();
+    for listener in &config.listeners {
+        listeners.push(match listener.transport {
+            Transport::Tcp => Bound::Tcp(Listener::bind(listener)?),
+            Transport::Udp => Bound::Udp(Datagrams::bind(listener)?),
+        });
+    }
+    let settings =
+        Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
+    // A file is read again from its position. A client that pushed something considers it told, and another server may
+    // have lost in the same moment what it had told.
+    let repeats = config.sources.iter().all(|source| matches!(source, Source::KeaMemfile { .. }));
+    let place = config.state_dir.as_deref().map(disk::Place::take).transpose()?;
+    let turns = Turns::of_runtime();
+    let (v4, keeper_v4) = disk::open(place.as_ref(), V4::NAME, settings, repeats, &turns)?;
+    let (v6, keeper_v6) = disk::open(place.as_ref(), V6::NAME, settings, repeats, &turns)?;
+    let stores = Stores { v4, v6 };
+    sources::end_departed(&config, &stores);
+    let configured = Configured::new(stores.clone(), &config);
+
+    let lifecycle = Lifecycle::new();
+    let running = lifecycle.running();
+    let permissions = Permissions { requestors: Arc::clone(&config.requestors), tls: config.tls.clone() };
+    let (permissions, access) = Access::new(permissions, &lifecycle);
+    let mut tasks = JoinSet::new();
+    stores.v4.keep(&running);
+    stores.v6.keep(&running);
+
+    let addresses: Vec<_> = listeners.iter().filter_map(Bound::tcp_address).collect();
+    let surroundings = Surroundings {
+        limits: &config.limits,
+        stores: &stores,
+        configured: &configured,
+        running: &running,
+        listeners: &addresses,
+    };
+    for source in &config.sources {
+        surroundings.start(source, &mut tasks)?;
+    }
+    if config.listeners.iter().any(|listener| listener.active) {
+        until_history(&stores.v4).await;
+        until_history(&stores.v6).await;
+    }
+    let ready = serve_listeners(listeners, &config, descriptors, &stores, &access, &turns, &mut tasks);
+    // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
+    let mut waiting = Waiting::new(stores.clone());
+    let mut is_ready = waiting.look();
+    if is_ready {
+        tell_ready(&ready);
+    } else {
+        let status = waiting.status();
+        info!("{}: {status}", ready.replacen("ready", "serving", 1));
+        manager::tell(Stage::Ready(&status));
+    }
+    let mut look = tokio::time::interval(LOOK);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let reason = loop {
+        tokio::select! {
+            _ = terminate.recv() => break "SIGTERM",
+            _ = interrupt.recv() => break "SIGINT",
+            _ = reload.recv() => {
+                manager::tell(Stage::Reloading);
+                let outcome = reconfigure(file, &permissions, &configured, &stores);
+                manager::tell(Stage::Ready(&outcome));
+            }
+            _ = look.tick(), if !is_ready => {
+                is_ready = waiting.look();
+                if is_ready {
+                    tell_ready(&ready);
+                } else if waiting.has_news() {
+                    manager::tell(Stage::Status(&waiting.status()));
+                }
+            }
+        }
+    };
+    info!("{reason}: ending");
+    manager::tell(Stage::Stopping);
+
+    lifecycle.end();
+    let all_done = async { while tasks.join_next().await.is_some() {} };
+    if tokio::time::timeout(GRACE, all_done).await.is_err() {
+        warn!("some connections did not end in time");
+    }
+    let keepers = [keeper_v4, keeper_v6].into_iter().flatten();
+    let missing: Vec<String> = keepers.filter_map(|keeper| keeper.stop(LAST_WRITES).err()).collect();
+    if missing.is_empty() { Ok(()) } else { Err(Failure::Unwritten(missing.join("; ")).into()) }
+}
+
+/// How often it is looked whether all sources have been read.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Starts to serve, and gives the line that says where.
+fn serve_listeners(
+    listeners: Vec<Bound>,
+    config: &Config,
+    descriptors: &Arc<Semaphore>,
+    stores: &Stores,
+    access: &Access,
+    turns: &Arc<Turns>,
+    tasks: &mut JoinSet<()>,
+) -> String {
+    let limits = Limits {
+        queries: config.limits.queries_per_connection,
+        data_timeout: config.limits.data_timeout,
+        active_send_timeout: config.limits.active_send_timeout,
+        active_idle_timeout: config.limits.active_idle_timeout,
+    };
+    let mut ready = String::from("ready");
+    for listener in listeners {
+        let (name, address) = match &listener {
+            Bound::Tcp(listener) => (listener.name(), listener.address()),
+            Bound::Udp(datagrams) => (datagrams.name(), datagrams.address()),
+        };
+        // Writing to memory does not fail.
+        let _ = write!(ready, " {name}={address}");
+        let (stores, access) = (stores.clone(), access.clone());
+        match listener {
+            Bound::Tcp(listener) => {
+                let places =
+                    Places::within(descriptors, config.limits.connections, config.limits.connections_per_requestor);
+                tasks.spawn(listener.run(stores, access, limits, places, Arc::clone(turns)));
+            }
+            Bound::Udp(datagrams) => {
+                let turns = Arc::clone(turns);
+                tasks.spawn_blocking(move || datagrams.run(&stores, &access, &turns));
+            }
+        }
+    }
+    ready
+}
+
+/// Says that everything is served, and that every source has been read.
+fn tell_ready(ready: &str) {
+    let mut stdout = std::io::stdout().lock();
+    // Whoever waits for the line may have gone; that is no reason not to serve.
+    let _ = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
+    drop(stdout);
+    info!("{ready}");
+    manager::tell(Stage::Ready(ready));
+}
+
+/// Waits until there is a past to catch up with, which takes a part of a second: of the one in which the store began it
+/// knows but a part, and a requestor that asks for it would be told that data are missing.
+async fn until_history<K: Key>(shared: &SharedStore<K>) {
+    while shared.read_now(|store| store.now() < store.history_floor()) {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// Takes requestors, certificates and networks from the files anew. A bad file changes nothing. Says what came of it.
+fn reconfigure(
+    file: &Path,
+    permissions: &watch::Sender<Permissions>,
+    configured: &Configured,
+    stores: &Stores,
+) -> String {
+    match Config::load(file) {
+        Ok(config) => {
+            let now = stores.v4.read_now(Store::now).max(stores.v6.read_now(Store::now));
+            // Nobody who may not ask any more is told of what is new.
+            permissions.send_modify(|permissions| {
+                permissions.requestors = Arc::new(widened::compare(&permissions.requestors, &config.requestors, now));
+                if config.tls.is_some() {
+                    permissions.tls.clone_from(&config.tls);
+                }
+            });
+            configured.reload(&config);
+            let outcome = format!("requestors, certificates and networks taken from {}", file.display());
+            info!("SIGHUP: {outcome}");
+            outcome
+        }
+        Err(problem) => {
+            let outcome = format!("the old configuration stays: {problem}");
+            error!("SIGHUP: {outcome}");
+            outcome
+        }
+    }
+}
+
+/// A listener that is not served yet.
+enum Bound {
+    Tcp(Listener),
+    Udp(Datagrams),
+}
+
+impl Bound {
+    fn tcp_address(&self) -> Option<(Protocol, SocketAddr)> {
+        match self {
+            Self::Tcp(listener) => Some((listener.protocol(), listener.address())),
+            Self::Udp(_) => None,
+        }
+    }
+}

@@ -1,0 +1,144 @@
+//! Another leasequery server, followed.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use leasequery_client::{Companion, Upstream, follow};
+use leasequery_live::age;
+use leasequery_live::{Running, SharedStore};
+use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Position, Settings, Told};
+use leasequery_record::Family;
+use leasequery_store::{Binding, Key, SourceId, Store};
+use tracing::{debug, info, warn};
+
+/// Follows a server until the daemon ends. What is known from an earlier run is served at once; without it nothing is known
+/// until everything has been received.
+pub(super) async fn run<P: Family>(
+    upstream: Upstream,
+    wanted: P::Wanted,
+    settings: Settings,
+    source: SourceId,
+    shared: Arc<SharedStore<P::Key>>,
+    mut running: Running,
+) {
+    let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
+    let server = upstream.address.clone();
+    let kept = position.is_some() && shared.write(|store| store.keep_whole(source));
+    if kept && let Some(as_of) = shared.as_of() {
+        info!("leasequery {server}: what the last run knew is served, as it was {} ago", age(as_of));
+    }
+    let mut companion = Log::new(server.clone(), source, Arc::clone(&shared));
+    let mut follower = Follower::<P>::new(wanted, source, position.filter(|_| kept), settings, fastrand::u64(..));
+    tokio::select! {
+        ended = follow(&upstream, &mut follower, &shared, &mut companion, running.over()) => if let Err(error) = ended {
+            warn!("leasequery {server}: {error}");
+        },
+        () = locate(&server, source, &shared) => {}
+    }
+}
+
+/// How often a name is looked up.
+const LOOK_UP: Duration = Duration::from_mins(1);
+
+/// Tells the store where the server is.
+async fn locate<K: Key>(server: &str, source: SourceId, shared: &SharedStore<K>) {
+    loop {
+        if let Ok(found) = tokio::net::lookup_host(server).await {
+            let found = found.map(|found| SocketAddr::new(found.ip().to_canonical(), found.port())).collect();
+            shared.write(|store| store.set_servers(source, found));
+        }
+        tokio::time::sleep(LOOK_UP).await;
+    }
+}
+
+/// Writes to the log what happens.
+struct Log<K: Key> {
+    server: String,
+    source: SourceId,
+    shared: Arc<SharedStore<K>>,
+    /// Why there is nothing to be had at the moment, until the store has been told.
+    why: Option<String>,
+    /// Since when it cannot be followed, and when that was last told.
+    away: Option<(Instant, Instant)>,
+}
+
+/// How often it is told for how long a server has been away.
+const REMINDER: Duration = Duration::from_hours(1);
+
+impl<K: Key> Log<K> {
+    fn new(server: String, source: SourceId, shared: Arc<SharedStore<K>>) -> Self {
+        Self { server, source, shared, why: None, away: None }
+    }
+
+    fn is_away(&mut self) {
+        let now = Instant::now();
+        self.away.get_or_insert((now, now));
+    }
+}
+
+impl<P: Family> Observer<P> for Log<P::Key> {
+    fn record(&mut self, _: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
+        if origin == Origin::Sweep && told.change == Change::Lease {
+            // Nothing should be left to find.
+            debug!("leasequery {}: {} was not as it is there", self.server, told.key);
+        }
+    }
+
+    fn gone(&mut self, binding: &Binding<'_, P::Key>, _: &Store<P::Key>) {
+        info!("leasequery {}: {} is no longer there", self.server, binding.key());
+    }
+
+    fn event(&mut self, event: &Event) {
+        let server = &self.server;
+        match event {
+            Event::Connected => {
+                self.away = None;
+                info!("leasequery {server}: connected");
+            }
+            Event::InitialComplete => info!("leasequery {server}: the present state is complete"),
+            Event::CatchUpComplete => info!("leasequery {server}: caught up"),
+            Event::DataMissing => warn!("leasequery {server}: its history does not reach back, asking for the gap"),
+            Event::GapFilled => info!("leasequery {server}: the gap has been filled"),
+            Event::Swept => debug!("leasequery {server}: everything has been compared"),
+            Event::Disconnected(reason) => {
+                warn!("leasequery {server}: disconnected: {reason}");
+                self.why = Some(reason.clone());
+                self.is_away();
+            }
+            Event::Polling(reason) => warn!("leasequery {server}: no Active Leasequery ({reason}), so it is polled"),
+            Event::Incomplete(reason) => {
+                warn!("leasequery {server}: it tells what it knows: {reason}");
+                self.why = Some(reason.clone());
+            }
+            Event::Refused(reason) => {
+                warn!("leasequery {server}: it refuses a bulk query: {reason}");
+                self.why = Some(reason.clone());
+            }
+            Event::Warning(text) => {
+                warn!("leasequery {server}: {text}");
+                self.why = Some(text.clone());
+            }
+        }
+    }
+}
+
+impl<P: Family> Companion<P> for Log<P::Key> {
+    fn pause(&mut self, _: &Follower<P>) -> std::io::Result<()> {
+        if let Some(why) = self.why.take() {
+            self.shared.write(|store| {
+                // Once it was whole it is served.
+                if !store.was_whole(self.source) {
+                    store.await_source(self.source, &why);
+                }
+            });
+        }
+        if let Some((since, told)) = &mut self.away
+            && told.elapsed() >= REMINDER
+        {
+            *told = Instant::now();
+            warn!("leasequery {}: away for {} now; what is known is served", self.server, age(since.elapsed()));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,158 @@
+//! Where leases come from. A source turns somebody's lease state into commits and resumes where it stopped.
+
+mod configured;
+mod leasequery;
+pub mod push;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use anyhow::Context;
+use leasequery_client::Upstream;
+use leasequery_kea as kea;
+use leasequery_live::{Running, SharedStore, Stores};
+use leasequery_protocol::follower;
+use leasequery_protocol::requestor::Timeouts;
+use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
+use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
+use leasequery_record::Protocol;
+use leasequery_store::{Budget, Key, SourceId, Store, SweepEnd, V4Key, VpnIndex, VpnName};
+use tokio::task::JoinSet;
+use tracing::info;
+
+use crate::config::{Config, Limits, Source};
+
+pub use configured::{Configured, check};
+
+/// What sources have around them.
+#[derive(Debug)]
+pub(super) struct Surroundings<'a> {
+    pub(super) limits: &'a Limits,
+    pub(super) stores: &'a Stores,
+    pub(super) configured: &'a Configured,
+    pub(super) running: &'a Running,
+    /// Where connections are accepted.
+    pub(super) listeners: &'a [(Protocol, SocketAddr)],
+}
+
+impl Surroundings<'_> {
+    /// Starts a source. What it has is not known until it has been read as a whole; what a push client has to say is not
+    /// waited for, because nobody ever says that it has said everything.
+    pub(super) fn start(&self, source: &Source, tasks: &mut JoinSet<()>) -> anyhow::Result<()> {
+        let (stores, running) = (self.stores.clone(), self.running.clone());
+        let name = source.name();
+        match source {
+            Source::Push { path } => {
+                let socket = push::Socket::bind(path)
+                    .with_context(|| format!("source push: {} cannot be made", path.display()))?;
+                let sources = push::Sources { v4: number(&stores.v4, &name)?, v6: number(&stores.v6, &name)? };
+                tasks.spawn(socket.run(sources, stores, running));
+            }
+            Source::Leasequery { protocol, server, tls, link, vpn, options, poll, sweep, active_receive_timeout } => {
+                let settings = follower::Settings {
+                    retry: self.limits.active_idle_timeout,
+                    poll: *poll,
+                    sweep: Some(*sweep),
+                    initial: true,
+                    kept: true,
+                    timeouts: Timeouts { data: self.limits.data_timeout, active_receive: *active_receive_timeout },
+                };
+                let server = Upstream { address: server.clone(), tls: tls.clone() };
+                match protocol {
+                    Protocol::V4 => {
+                        let wanted = v4::Wanted {
+                            listeners: self.listeners(*protocol),
+                            vpn: vpn.as_ref().map(|vpn| match vpn {
+                                VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
+                                VpnName::Id(id) => VpnChoice::Id(*id),
+                            }),
+                            options: options.iter().filter_map(|code| u8::try_from(*code).ok()).collect(),
+                        };
+                        let id = number(&stores.v4, &name)?;
+                        stores.v4.write(|store| store.await_source(id, UNHEARD));
+                        let follow = leasequery::run::<V4>;
+                        tasks.spawn(follow(server, wanted, settings, id, stores.v4, running));
+                    }
+                    Protocol::V6 => {
+                        let wanted = v6::Wanted {
+                            listeners: self.listeners(*protocol),
+                            selector: Selector { primary: Primary::All, link: *link },
+                            options: options.clone(),
+                            client_id: leasequery_client::duid::own(),
+                        };
+                        let id = number(&stores.v6, &name)?;
+                        stores.v6.write(|store| store.await_source(id, UNHEARD));
+                        let follow = leasequery::run::<V6>;
+                        tasks.spawn(follow(server, wanted, settings, id, stores.v6, running));
+                    }
+                }
+            }
+            Source::KeaMemfile { protocol: Protocol::V6, path, .. } => {
+                let (id, shared) = (number(&stores.v6, &name)?, stores.v6);
+                shared.write(|store| store.await_source(id, UNREAD));
+                let kea = self.configured.kea_v6(id);
+                let follower = kea::v6::Follower::new(path.clone(), kea, id, VpnIndex::DEFAULT, shared);
+                tasks.spawn_blocking(move || follower.run(&|| running.is_over()));
+            }
+            Source::KeaMemfile { path, vpn, .. } => {
+                let (id, shared) = (number(&stores.v4, &name)?, stores.v4);
+                let vpn = |store: &mut Store<V4Key>| {
+                    let vpn = vpn.as_ref().map_or(Some(VpnIndex::DEFAULT), |vpn| store.vpn(None, vpn))?;
+                    Some((vpn, store.hold_vpn(vpn)))
+                };
+                let (vpn, hold) = shared.write(vpn).context("more than 65535 VPNs")?;
+                shared.write(|store| store.await_source(id, UNREAD));
+                let kea = self.configured.kea_v4(id);
+                let follower = kea::Follower::new(path.clone(), kea, id, vpn, shared);
+                tasks.spawn_blocking(move || {
+                    follower.run(&|| running.is_over());
+                    drop(hold);
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Where connections are accepted for a protocol.
+    fn listeners(&self, wanted: Protocol) -> Arc<[SocketAddr]> {
+        let listeners = self.listeners.iter().filter(|(protocol, _)| *protocol == wanted);
+        listeners.map(|(_, address)| *address).collect()
+    }
+}
+
+/// What is waited for first.
+const UNREAD: &str = "its lease file is being read";
+const UNHEARD: &str = "it has not been reached";
+
+/// The number of a source in a store.
+fn number<K: Key>(shared: &SharedStore<K>, name: &str) -> anyhow::Result<SourceId> {
+    shared.write(|store| store.source(name)).context("more than 255 sources")
+}
+
+/// Ends what sources told of that are no longer configured, and nobody else vouches for: nobody would ever end it.
+pub(super) fn end_departed(config: &Config, stores: &Stores) {
+    let configured: Vec<_> = config.sources.iter().map(|source| (source.protocol(), source.name())).collect();
+    let of = |wanted: Protocol| -> Vec<&str> {
+        let names = configured.iter().filter(|(protocol, _)| protocol.is_none_or(|protocol| protocol == wanted));
+        names.map(|(_, name)| name.as_str()).collect()
+    };
+    end_others(&of(Protocol::V4), &stores.v4);
+    end_others(&of(Protocol::V6), &stores.v6);
+}
+
+/// Bindings looked at while the store is locked.
+const LOOKS: usize = 4096;
+
+fn end_others<K: Key>(configured: &[&str], shared: &SharedStore<K>) {
+    let departed = shared.read(|store| {
+        let departed = store.sources().filter(|(_, name)| !configured.contains(name));
+        departed.map(|(id, name)| (id, name.to_owned())).collect::<Vec<_>>()
+    });
+    for (id, name) in departed {
+        let mut end = SweepEnd::default();
+        while !shared.write(|store| store.end_source(id, &mut end, &Budget::new(LOOKS))) {}
+        if end.ended() > 0 {
+            info!("{name} is no longer configured: {} of its bindings ended", end.ended());
+        }
+    }
+}

@@ -1,0 +1,92 @@
+//! Whether what has been read of a lease file is the state of all leases.
+
+use std::time::{Duration, Instant};
+
+use leasequery_live::age;
+use tracing::{error, warn};
+
+use super::config::LeaseFile;
+use super::family::Family;
+use super::follower::Follower;
+use super::status::Status;
+
+/// What is known of a lease file as a whole.
+#[derive(Debug, Default)]
+pub(super) struct Whole {
+    known: bool,
+    /// There were files that a cleanup leaves: they have all leases, also if the current one is just being made.
+    pub(super) has_past: bool,
+    /// What the store was told to wait for.
+    why: Option<String>,
+    /// Since when there is a problem, and when it was last told of.
+    trouble: Option<(Instant, Instant)>,
+}
+
+/// How long a file is waited for by whoever looks once: somebody may be writing it.
+const ONCE: Duration = Duration::from_secs(1);
+/// How often it is told for how long a file has been missing or unreadable.
+const REMINDER: Duration = Duration::from_hours(1);
+
+impl Whole {
+    pub(super) fn is_known(&self) -> bool {
+        self.known
+    }
+}
+
+impl<F: Family> Follower<F> {
+    /// Tells the store whether what it has of this source is the state of the leases. A file with a header is one, even if
+    /// there is nothing else in it: Kea begins it so. A file that is missing, or empty, is none: Kea's disk may not be
+    /// there. What an earlier run has read stands if nothing can be had for a moment (`late`).
+    pub(super) fn cover(&mut self, problem: Option<&str>, late: bool) {
+        let elsewhere = self.config.as_ref().is_some_and(|kea| matches!(kea.get().lease_file(), LeaseFile::None(_)));
+        if self.whole.known && !elsewhere {
+            return;
+        }
+        self.whole.known = false;
+        let has_header = self.current.as_ref().is_some_and(|current| current.header.is_some());
+        let why = match problem {
+            Some(problem) => problem,
+            None if self.absent.is_none() && has_header || self.whole.has_past => {
+                self.whole.known = true;
+                self.whole.why = None;
+                return self.shared.write(|store| store.set_whole(self.source));
+            }
+            None => self.absent.map_or("it is being read", |(absence, _)| absence.reason()),
+        };
+        if late && !elsewhere && self.shared.write(|store| store.keep_whole(self.source)) {
+            self.whole.known = true;
+            let since = self.shared.as_of().map(|as_of| format!(", as it was {} ago", age(as_of))).unwrap_or_default();
+            warn!("{}: what the last run knew is served{since}", self.path.display());
+        } else if self.whole.why.as_deref() != Some(why) {
+            self.whole.why = Some(why.to_owned());
+            self.shared.write(|store| store.await_source(self.source, why));
+        }
+    }
+
+    /// Reads it once, for whoever wants to know what it has: an error is what `run` would report for ever, a problem in the
+    /// status what it would wait for.
+    pub fn look_once(mut self) -> Result<Status, String> {
+        let begun = Instant::now();
+        loop {
+            self.look(false).map_err(|error| error.to_string())?;
+            let has_header = self.current.as_ref().is_some_and(|current| current.header.is_some());
+            let absence = self.absent.map(|(absence, _)| absence.reason().to_owned());
+            if (absence.is_none() && has_header) || begun.elapsed() >= ONCE {
+                self.status.update(|status| status.problem = absence);
+                return Ok(self.status.get());
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Says now and then that a problem is still there.
+    pub(super) fn remind(&mut self, problem: Option<&str>) {
+        let Some(problem) = problem else { return self.whole.trouble = None };
+        let now = Instant::now();
+        let (since, told) = self.whole.trouble.get_or_insert((now, now));
+        if told.elapsed() >= REMINDER {
+            *told = now;
+            error!("{}: for {} now: {problem}", self.path.display(), age(since.elapsed()));
+        }
+    }
+}
