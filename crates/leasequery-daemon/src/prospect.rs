@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
-use std::sync::Arc;
 
 use leasequery_kea::{self as kea, LeaseFile, Status};
-use leasequery_live::Stores;
+use leasequery_live::registry::Registry;
+use leasequery_live::{Feed, Stores};
 use leasequery_record::Protocol;
 use leasequery_store::{Settings, VpnIndex};
 use nix::unistd::{AccessFlags, access};
@@ -95,15 +95,15 @@ impl Prospect {
     }
 
     fn look_at_sources(&mut self, config: &Config) {
-        let stores = Stores::new(Settings::default());
+        let (stores, registry) = (Stores::new(Settings::default()), Registry::default());
         let configured = Configured::new(stores.clone(), config);
         for source in &config.sources {
             let Source::KeaMemfile { protocol, path, vpn, kea_config } = source else { continue };
             match protocol {
                 Protocol::V4 => {
-                    let Some(id) = stores.v4.write(|store| store.source(&source.name())) else { continue };
+                    let Some(feed) = Feed::open(&registry, &source.name(), &stores.v4) else { continue };
                     let vpn = vpn.as_ref().and_then(|vpn| stores.v4.write(|store| store.vpn(None, vpn)));
-                    let kea = configured.kea_v4(id);
+                    let kea = configured.kea_v4(feed.source);
                     let pools = kea.as_ref().map(|kea| {
                         let config = kea.get();
                         let addresses: u64 = config
@@ -115,16 +115,15 @@ impl Prospect {
                     });
                     self.look_at_kea(kea.as_ref().map(|kea| kea.get()).as_deref(), kea_config.as_deref());
                     let vpn = vpn.unwrap_or(VpnIndex::DEFAULT);
-                    let follower = kea::Follower::new(path.clone(), kea, id, vpn, Arc::clone(&stores.v4));
+                    let follower = kea::Follower::new(path.clone(), kea, vpn, feed);
                     self.look_at_leases(&source.name(), pools, follower.look_once());
                 }
                 Protocol::V6 => {
-                    let Some(id) = stores.v6.write(|store| store.source(&source.name())) else { continue };
-                    let kea = configured.kea_v6(id);
+                    let Some(feed) = Feed::open(&registry, &source.name(), &stores.v6) else { continue };
+                    let kea = configured.kea_v6(feed.source);
                     let links = kea.as_ref().map(|kea| format!("{} links", kea.get().links().len()));
                     self.look_at_kea(kea.as_ref().map(|kea| kea.get()).as_deref(), kea_config.as_deref());
-                    let shared = Arc::clone(&stores.v6);
-                    let follower = kea::v6::Follower::new(path.clone(), kea, id, VpnIndex::DEFAULT, shared);
+                    let follower = kea::v6::Follower::new(path.clone(), kea, VpnIndex::DEFAULT, feed);
                     self.look_at_leases(&source.name(), links, follower.look_once());
                 }
             }

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasequery_live::registry::Registry;
 use leasequery_live::turns::Turns;
 use leasequery_live::waiting::Waiting;
 use leasequery_live::{Lifecycle, SharedStore, Stores, disk};
@@ -107,6 +108,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let running = lifecycle.running();
     let permissions = Permissions { requestors: Arc::clone(&config.requestors), tls: config.tls.clone() };
     let (permissions, access) = Access::new(permissions, &lifecycle);
+    let registry = Registry::default();
     let mut tasks = JoinSet::new();
     stores.v4.keep(&running);
     stores.v6.keep(&running);
@@ -117,6 +119,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
         stores: &stores,
         configured: &configured,
         running: &running,
+        registry: &registry,
         listeners: &addresses,
     };
     for source in &config.sources {

@@ -9,8 +9,9 @@ use std::sync::Arc;
 use std::time::{Duration, UNIX_EPOCH};
 
 use leasequery_kea::Follower;
-use leasequery_live::SharedStore;
-use leasequery_store::{Budget, Entry, Selector, Settings, SourceId, State, Store, V4Key, VpnIndex, VpnRange};
+use leasequery_live::registry::Registry;
+use leasequery_live::{Feed, SharedStore};
+use leasequery_store::{Budget, Entry, Selector, Settings, State, Store, V4Key, VpnIndex, VpnRange};
 use tempfile::TempDir;
 
 use crate::input::Input;
@@ -102,7 +103,8 @@ impl Files {
     }
 
     fn follower(&self, shared: &Arc<SharedStore<V4Key>>) -> Follower {
-        let follower = Follower::new(self.path(""), None, SourceId(0), VpnIndex::DEFAULT, Arc::clone(shared));
+        let feed = Feed::open(&Registry::default(), "kea", shared).expect("room");
+        let follower = Follower::new(self.path(""), None, VpnIndex::DEFAULT, feed);
         follower.hasty()
     }
 

@@ -4,8 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_live::SharedStore;
-use leasequery_store::{SourceId, Store, VpnIndex};
+use jiff::Timestamp;
+use leasequery_live::Feed;
+use leasequery_live::registry::State;
+use leasequery_store::{Store, VpnIndex};
 use tracing::{debug, error, info, warn};
 
 use super::columns::Header;
@@ -28,9 +30,8 @@ pub struct Follower<F: Family> {
     pub(super) path: PathBuf,
     names: Names,
     pub(super) config: Option<Arc<CurrentConfig<F>>>,
-    pub(super) source: SourceId,
     pub(super) vpn: VpnIndex,
-    pub(super) shared: Arc<SharedStore<F::Key>>,
+    pub(super) feed: Feed<F::Key>,
     pub(super) status: Arc<SharedStatus>,
     pub(super) complaints: Complaints,
     pub(super) batch: Batch<F>,
@@ -109,22 +110,20 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl<F: Family> Follower<F> {
     /// Follows the lease file at `path`, whose leases are in `vpn`.
-    pub fn new(
-        path: PathBuf,
-        config: Option<Arc<CurrentConfig<F>>>,
-        source: SourceId,
-        vpn: VpnIndex,
-        shared: Arc<SharedStore<F::Key>>,
-    ) -> Self {
-        let era = shared.read(Store::era);
+    pub fn new(path: PathBuf, config: Option<Arc<CurrentConfig<F>>>, vpn: VpnIndex, feed: Feed<F::Key>) -> Self {
+        let era = feed.shared.read(Store::era);
+        let status = Arc::<SharedStatus>::default();
+        feed.part.show({
+            let status = Arc::clone(&status);
+            move || status.get().figures()
+        });
         Self {
             names: Names::new(path.clone()),
             path,
             config,
-            source,
             vpn,
-            shared,
-            status: Arc::default(),
+            feed,
+            status,
             complaints: Complaints::default(),
             batch: Batch::default(),
             current: None,
@@ -203,7 +202,7 @@ impl<F: Family> Follower<F> {
             }
             // Rows that were read without it, or with another one, are told of with its links and timers.
             if std::mem::replace(&mut self.generation, generation) != generation && self.begun {
-                self.shared.write(|store| store.set_position(self.source, Vec::new()));
+                self.feed.shared.write(|store| store.set_position(self.feed.source, Vec::new()));
                 return self.begin_again();
             }
         }
@@ -212,7 +211,7 @@ impl<F: Family> Follower<F> {
 
     /// Reads what is new in the files, once.
     fn step(&mut self) -> io::Result<()> {
-        let era = self.shared.read(Store::era);
+        let era = self.feed.shared.read(Store::era);
         if std::mem::replace(&mut self.era, era) != era {
             // What the wrong clock ended and forgot is still in the files. The store knows no position any more.
             info!("{}: the clock was set back; reading it all again", self.path.display());
@@ -251,14 +250,14 @@ impl<F: Family> Follower<F> {
     fn say_again(&mut self) -> io::Result<()> {
         if self.current.is_none()
             || self.read_again_at.is_some_and(|at| Instant::now() < at)
-            || !self.shared.read(|store| store.is_asked(self.source))
+            || !self.feed.shared.read(|store| store.is_asked(self.feed.source))
         {
             return Ok(());
         }
         info!("{}: has leases that another source no longer has; reading it all again", self.path.display());
         self.read_again_at = Some(Instant::now() + BETWEEN);
         // There is nothing to go on from.
-        self.shared.write(|store| store.set_position(self.source, Vec::new()));
+        self.feed.shared.write(|store| store.set_position(self.feed.source, Vec::new()));
         self.begin_again()
     }
 
@@ -273,7 +272,7 @@ impl<F: Family> Follower<F> {
         // What the last run told of last may have been cleaned away since, and with it every trace of what became of it.
         // That is known before anybody is served.
         let repeats = std::mem::replace(&mut self.begun, true) || matches!(resumed, Ok(true));
-        if !repeats && self.shared.lose_unwritten() {
+        if !repeats && self.feed.shared.lose_unwritten() {
             warn!("{}: cannot repeat what the last run did not write, the history begins anew", self.path.display());
         }
         if resumed? {
@@ -291,7 +290,7 @@ impl<F: Family> Follower<F> {
 
     /// Goes on where a former run stopped, if the files are still what they were.
     fn resume(&mut self, view: &View) -> io::Result<bool> {
-        let position = self.shared.read(|store| store.position(self.source).and_then(Position::from_bytes));
+        let position = self.feed.shared.read(|store| store.position(self.feed.source).and_then(Position::from_bytes));
         let (Some(position), Ok(file)) = (position, leasequery_live::files::open(&self.path)) else { return Ok(false) };
         (self.known, self.past) = (Some(position.identity), position.past);
         let Some((header, print)) = position.find_in(&file, &view.past)? else { return Ok(false) };
@@ -536,19 +535,27 @@ impl<F: Family> Follower<F> {
         let config = self.config.as_ref().map(|config| config.get());
         let position = current.map(|current| Position::of(current, self.past).to_bytes());
         let rows = self.batch.len() as u64;
-        self.shared.write(|store| {
-            self.batch.commit(store, self.source, self.vpn, config.as_deref());
+        self.feed.shared.write(|store| {
+            self.batch.commit(store, self.feed.source, self.vpn, config.as_deref());
             if let Some(position) = position.filter(|_| store.era() == self.era) {
-                store.set_position(self.source, position);
+                store.set_position(self.feed.source, position);
             }
         });
         self.status.update(|status| {
-            status.rows += rows;
+            if rows > 0 {
+                status.rows += rows;
+                status.last_row = Some(Timestamp::now());
+            }
             status.unreadable_relays = self.batch.unreadable;
         });
     }
 
     fn report(&self, problem: Option<String>) {
+        match &problem {
+            Some(problem) if self.whole.is_known() => self.feed.part.set(State::Degraded, problem),
+            Some(problem) => self.feed.part.set(State::Down, problem),
+            None => self.feed.part.set(State::Well, "followed"),
+        }
         self.status.update(|status| {
             if status.problem != problem {
                 match &problem {

@@ -8,6 +8,7 @@ use std::io;
 use std::ops::Range;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use leasequery_live::wall_clock;
 use leasequery_store::{Budget, SweepEnd};
 use tracing::{info, warn};
@@ -50,7 +51,7 @@ impl<F: Family> Follower<F> {
     /// Brings the store to the state that the files have together, and goes on behind that.
     /// What is behind the last newline of the current file counts if that is at rest.
     pub(super) fn load_all(&mut self, files: FileSet, at_rest: bool) -> io::Result<Option<Current<F>>> {
-        let (start, source) = (Instant::now(), self.source);
+        let (start, source) = (Instant::now(), self.feed.source);
         let mut older = Vec::new();
         for file in &files.past {
             // Whatever is wrong with a file, better it is found before anything changes.
@@ -63,7 +64,7 @@ impl<F: Family> Follower<F> {
             None => None,
         };
         // Should this be interrupted, the next run has to begin anew.
-        self.shared.write(|store| {
+        self.feed.shared.write(|store| {
             store.begin_sweep(source);
             store.set_position(source, Vec::new());
         });
@@ -83,10 +84,10 @@ impl<F: Family> Follower<F> {
         }
         self.put(None);
         let mut end = SweepEnd::default();
-        while !self.shared.write(|store| store.end_sweep(source, &mut end, &Budget::new(LOOKS))) {}
+        while !self.feed.shared.write(|store| store.end_sweep(source, &mut end, &Budget::new(LOOKS))) {}
         let whole = current.as_ref().filter(|current| current.line > 0);
         if let Some(position) = whole.map(|current| Position::of(current, self.past).to_bytes()) {
-            self.shared.write(|store| {
+            self.feed.shared.write(|store| {
                 if store.era() == self.era {
                     store.set_position(source, position);
                 }
@@ -100,6 +101,7 @@ impl<F: Family> Follower<F> {
         }
         self.status.update(|status| {
             status.full_reads += 1;
+            status.last_full_read = Some(Timestamp::now());
             (status.leases, status.without_relay) = (pass.leases, pass.without_relay);
         });
         self.warn_of_missing_relays(&pass);

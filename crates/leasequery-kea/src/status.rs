@@ -5,6 +5,8 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
+use leasequery_live::registry::{Figure, Value};
 use tracing::warn;
 
 /// How the following of a lease file goes.
@@ -24,8 +26,38 @@ pub struct Status {
     pub leases: u64,
     /// How many of those had no relay agent information.
     pub without_relay: u64,
+    /// When that was.
+    pub last_full_read: Option<Timestamp>,
+    /// When a row was read last.
+    pub last_row: Option<Timestamp>,
     /// Why the leases are not followed at the moment.
     pub problem: Option<String>,
+}
+
+impl Status {
+    /// As the registry tells it.
+    pub(super) fn figures(&self) -> Vec<Figure> {
+        let mut figures = vec![
+            Figure::new("rows", "Rows read, superseded ones included", Value::Count(self.rows)),
+            Figure::new("skipped", "Lines that are no rows", Value::Count(self.broken)),
+            Figure::new(
+                "unreadable-relays",
+                "Rows whose relay agent information makes no sense",
+                Value::Count(self.unreadable_relays),
+            ),
+            Figure::new("full-reads", "How often all files were read", Value::Count(self.full_reads)),
+            Figure::new("leases", "Leases in the files at the last full read", Value::Level(self.leases)),
+            Figure::new("without-relay", "How many of those have no relay data", Value::Level(self.without_relay)),
+            Figure::new("behind", "Octets of the lease file that are still to be read", Value::Octets(self.behind)),
+        ];
+        let times = [
+            ("last-full-read", "When all files were read last", self.last_full_read),
+            ("last-change", "When something new came last", self.last_row),
+        ];
+        let times = times.into_iter().filter_map(|(name, help, at)| Some(Figure::new(name, help, Value::Time(at?))));
+        figures.extend(times);
+        figures
+    }
 }
 
 /// The status, as others may look at it at any time.

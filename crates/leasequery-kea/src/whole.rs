@@ -49,17 +49,18 @@ impl<F: Family> Follower<F> {
             None if self.absent.is_none() && has_header || self.whole.has_past => {
                 self.whole.known = true;
                 self.whole.why = None;
-                return self.shared.write(|store| store.set_whole(self.source));
+                return self.feed.shared.write(|store| store.set_whole(self.feed.source));
             }
             None => self.absent.map_or("it is being read", |(absence, _)| absence.reason()),
         };
-        if late && !elsewhere && self.shared.write(|store| store.keep_whole(self.source)) {
+        if late && !elsewhere && self.feed.shared.write(|store| store.keep_whole(self.feed.source)) {
             self.whole.known = true;
-            let since = self.shared.as_of().map(|as_of| format!(", as it was {} ago", age(as_of))).unwrap_or_default();
+            let since =
+                self.feed.shared.as_of().map(|as_of| format!(", as it was {} ago", age(as_of))).unwrap_or_default();
             warn!("{}: what the last run knew is served{since}", self.path.display());
         } else if self.whole.why.as_deref() != Some(why) {
             self.whole.why = Some(why.to_owned());
-            self.shared.write(|store| store.await_source(self.source, why));
+            self.feed.shared.write(|store| store.await_source(self.feed.source, why));
         }
     }
 

@@ -2,19 +2,22 @@
 //!
 //! [`SharedStore`] is a store that many look at, a bite at a time, with its clock kept right. Beside it are the durable
 //! copy ([`disk`]), whose turn it is ([`turns`]), what peers can have logged ([`refusals`]), what is waited for
-//! ([`waiting`]), and whether it is all over ([`Running`]).
+//! ([`waiting`]), how each part is ([`registry`]), and whether it is all over ([`Running`]).
 
 mod age;
 mod clock;
 pub mod disk;
+mod feed;
 pub mod files;
 mod lifecycle;
 pub mod refusals;
+pub mod registry;
 mod store;
 pub mod turns;
 pub mod waiting;
 
 pub use age::age;
 pub use clock::wall_clock;
+pub use feed::Feed;
 pub use lifecycle::{Lifecycle, Running};
 pub use store::{SharedStore, Stores, keep_time};

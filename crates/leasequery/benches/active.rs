@@ -12,11 +12,12 @@ use std::time::{Duration, Instant};
 
 use leasequery_daemon::config::{self, Requestor, Requestors};
 use leasequery_daemon::listeners::{Listener, Places};
-use leasequery_daemon::sources::push::{Socket, Sources};
+use leasequery_daemon::sources::push::{Feeds, Socket};
 use leasequery_daemon::{Access, Permissions};
 use leasequery_kea::Follower;
+use leasequery_live::registry::Registry;
 use leasequery_live::turns::Turns;
-use leasequery_live::{Lifecycle, SharedStore, Stores};
+use leasequery_live::{Feed, Lifecycle, SharedStore, Stores};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::{Hardware, Settings, SourceId, State, Store, Time, Update, V4Key, VpnIndex};
 use leasequery_wire::v4::{BOOT_REQUEST, Header, MessageType, MessageWriter, OptionCode};
@@ -187,7 +188,8 @@ fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
         let header =
             "address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n";
         std::fs::write(&path, header).expect("room");
-        let follower = Follower::new(path.clone(), None, SourceId(0), VpnIndex::DEFAULT, Arc::clone(&server.shared));
+        let feed = Feed::open(&Registry::default(), "bench", &server.shared).expect("room");
+        let follower = Follower::new(path.clone(), None, VpnIndex::DEFAULT, feed);
         let stop = Arc::clone(&ended);
         std::thread::spawn(move || follower.run(&|| stop.load(Ordering::Relaxed)));
         std::thread::sleep(Duration::from_millis(300));
@@ -197,10 +199,12 @@ fn latency(name: &str, rate: u32, requestors: usize, file: bool) {
         let path = directory.path().join("push.sock");
         let running = server.lifecycle.running();
         let stores = Stores { v4: Arc::clone(&server.shared), ..Stores::new(Settings::default()) };
-        let sources = Sources { v4: SourceId(0), v6: SourceId(0) };
+        let (registry, room) = (Registry::default(), "room for a source");
+        let v4 = Feed::open(&registry, "bench", &stores.v4).expect(room);
+        let feeds = Feeds { v4, v6: Feed::open(&registry, "bench", &stores.v6).expect(room) };
         let bound = path.clone();
         server.runtime.spawn(async move {
-            Socket::bind(&bound).expect("a socket").run(sources, stores, running).await;
+            Socket::bind(&bound).expect("a socket").run(feeds, running).await;
         });
         while !path.exists() {
             std::thread::sleep(Duration::from_millis(5));

@@ -19,11 +19,12 @@ use std::time::Instant;
 
 use leasequery_daemon::config::Service;
 use leasequery_kea::Follower;
-use leasequery_live::{SharedStore, Stores};
+use leasequery_live::registry::Registry;
+use leasequery_live::{Feed, SharedStore, Stores};
 use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::{Admission, Beside, Place, Policy, Progress, Protocol, Query};
 use leasequery_record::hex_text;
-use leasequery_store::{Budget, Settings, SourceId, Store, V4Key, VpnIndex};
+use leasequery_store::{Budget, Settings, Store, V4Key, VpnIndex};
 
 use daemon::{Daemon, bindings, fill, now, query, relay_info, repeat};
 
@@ -174,7 +175,8 @@ fn load(rows: u32) {
         store.advance(now());
         store.source("kea");
         let shared = Arc::new(SharedStore::new(store));
-        let follower = Follower::new(path.clone(), None, SourceId(0), VpnIndex::DEFAULT, Arc::clone(&shared));
+        let feed = Feed::open(&Registry::default(), "kea", &shared).expect("room");
+        let follower = Follower::new(path.clone(), None, VpnIndex::DEFAULT, feed);
         let start = Instant::now();
         // It asks whether to stop before each step: after the first one everything has been read.
         let steps = std::cell::Cell::new(0);

@@ -2,11 +2,13 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use jiff::Timestamp;
 use leasequery_client::{Companion, Upstream, follow};
-use leasequery_live::age;
-use leasequery_live::{Running, SharedStore};
+use leasequery_live::registry::{Figure, State, Value};
+use leasequery_live::{Feed, Running, SharedStore, age, wall_clock};
 use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Position, Settings, Told};
 use leasequery_record::Family;
 use leasequery_store::{Binding, Key, SourceId, Store};
@@ -18,17 +20,17 @@ pub(super) async fn run<P: Family>(
     upstream: Upstream,
     wanted: P::Wanted,
     settings: Settings,
-    source: SourceId,
-    shared: Arc<SharedStore<P::Key>>,
+    feed: Feed<P::Key>,
     mut running: Running,
 ) {
+    let (source, shared) = (feed.source, Arc::clone(&feed.shared));
     let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
     let server = upstream.address.clone();
     let kept = position.is_some() && shared.write(|store| store.keep_whole(source));
     if kept && let Some(as_of) = shared.as_of() {
         info!("leasequery {server}: what the last run knew is served, as it was {} ago", age(as_of));
     }
-    let mut companion = Log::new(server.clone(), source, Arc::clone(&shared));
+    let mut companion = Log::new(server.clone(), feed);
     let mut follower = Follower::<P>::new(wanted, source, position.filter(|_| kept), settings, fastrand::u64(..));
     tokio::select! {
         ended = follow(&upstream, &mut follower, &shared, &mut companion, running.over()) => if let Err(error) = ended {
@@ -55,20 +57,58 @@ async fn locate<K: Key>(server: &str, source: SourceId, shared: &SharedStore<K>)
 /// Writes to the log what happens.
 struct Log<K: Key> {
     server: String,
-    source: SourceId,
-    shared: Arc<SharedStore<K>>,
+    feed: Feed<K>,
+    tally: Arc<Tally>,
+    /// Something has been told since the last turn.
+    has_heard: bool,
     /// Why there is nothing to be had at the moment, until the store has been told.
     why: Option<String>,
     /// Since when it cannot be followed, and when that was last told.
     away: Option<(Instant, Instant)>,
 }
 
+/// What has come from a server, for whoever looks.
+#[derive(Debug, Default)]
+struct Tally {
+    connections: AtomicU64,
+    records: AtomicU64,
+    gone: AtomicU64,
+    sweeps: AtomicU64,
+    gaps: AtomicU64,
+    /// Unix seconds; 0 is never.
+    last_record: AtomicU64,
+}
+
+impl Tally {
+    fn figures(&self) -> Vec<Figure> {
+        let count =
+            |name, help, number: &AtomicU64| Figure::new(name, help, Value::Count(number.load(Ordering::Relaxed)));
+        let mut figures = vec![
+            count("connections", "Connections made to it", &self.connections),
+            count("records", "Bindings it has told of", &self.records),
+            count("gone", "Bindings it no longer had when everything was compared", &self.gone),
+            count("full-reads", "How often everything was compared", &self.sweeps),
+            count("gaps", "How often its history did not reach back", &self.gaps),
+        ];
+        let last = i64::try_from(self.last_record.load(Ordering::Relaxed)).unwrap_or_default();
+        if let (1.., Ok(at)) = (last, Timestamp::from_second(last)) {
+            figures.push(Figure::new("last-change", "When it told of something last", Value::Time(at)));
+        }
+        figures
+    }
+}
+
 /// How often it is told for how long a server has been away.
 const REMINDER: Duration = Duration::from_hours(1);
 
 impl<K: Key> Log<K> {
-    fn new(server: String, source: SourceId, shared: Arc<SharedStore<K>>) -> Self {
-        Self { server, source, shared, why: None, away: None }
+    fn new(server: String, feed: Feed<K>) -> Self {
+        let tally = Arc::<Tally>::default();
+        feed.part.show({
+            let tally = Arc::clone(&tally);
+            move || tally.figures()
+        });
+        Self { server, feed, tally, has_heard: false, why: None, away: None }
     }
 
     fn is_away(&mut self) {
@@ -79,6 +119,8 @@ impl<K: Key> Log<K> {
 
 impl<P: Family> Observer<P> for Log<P::Key> {
     fn record(&mut self, _: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
+        self.tally.records.fetch_add(1, Ordering::Relaxed);
+        self.has_heard = true;
         if origin == Origin::Sweep && told.change == Change::Lease {
             // Nothing should be left to find.
             debug!("leasequery {}: {} was not as it is there", self.server, told.key);
@@ -86,6 +128,7 @@ impl<P: Family> Observer<P> for Log<P::Key> {
     }
 
     fn gone(&mut self, binding: &Binding<'_, P::Key>, _: &Store<P::Key>) {
+        self.tally.gone.fetch_add(1, Ordering::Relaxed);
         info!("leasequery {}: {} is no longer there", self.server, binding.key());
     }
 
@@ -94,25 +137,39 @@ impl<P: Family> Observer<P> for Log<P::Key> {
         match event {
             Event::Connected => {
                 self.away = None;
+                self.tally.connections.fetch_add(1, Ordering::Relaxed);
+                self.feed.part.set(State::Well, "followed");
                 info!("leasequery {server}: connected");
             }
             Event::InitialComplete => info!("leasequery {server}: the present state is complete"),
             Event::CatchUpComplete => info!("leasequery {server}: caught up"),
-            Event::DataMissing => warn!("leasequery {server}: its history does not reach back, asking for the gap"),
+            Event::DataMissing => {
+                self.tally.gaps.fetch_add(1, Ordering::Relaxed);
+                warn!("leasequery {server}: its history does not reach back, asking for the gap");
+            }
             Event::GapFilled => info!("leasequery {server}: the gap has been filled"),
-            Event::Swept => debug!("leasequery {server}: everything has been compared"),
+            Event::Swept => {
+                self.tally.sweeps.fetch_add(1, Ordering::Relaxed);
+                debug!("leasequery {server}: everything has been compared");
+            }
             Event::Disconnected(reason) => {
                 warn!("leasequery {server}: disconnected: {reason}");
+                self.feed.part.set(State::Degraded, format!("disconnected: {reason}"));
                 self.why = Some(reason.clone());
                 self.is_away();
             }
-            Event::Polling(reason) => warn!("leasequery {server}: no Active Leasequery ({reason}), so it is polled"),
+            Event::Polling(reason) => {
+                self.feed.part.set(State::Well, format!("polled, there is no Active Leasequery: {reason}"));
+                warn!("leasequery {server}: no Active Leasequery ({reason}), so it is polled");
+            }
             Event::Incomplete(reason) => {
                 warn!("leasequery {server}: it tells what it knows: {reason}");
+                self.feed.part.set(State::Degraded, format!("it tells what it knows: {reason}"));
                 self.why = Some(reason.clone());
             }
             Event::Refused(reason) => {
                 warn!("leasequery {server}: it refuses a bulk query: {reason}");
+                self.feed.part.set(State::Degraded, format!("it refuses a bulk query: {reason}"));
                 self.why = Some(reason.clone());
             }
             Event::Warning(text) => {
@@ -125,11 +182,14 @@ impl<P: Family> Observer<P> for Log<P::Key> {
 
 impl<P: Family> Companion<P> for Log<P::Key> {
     fn pause(&mut self, _: &Follower<P>) -> std::io::Result<()> {
+        if std::mem::take(&mut self.has_heard) {
+            self.tally.last_record.store(wall_clock().0.into(), Ordering::Relaxed);
+        }
         if let Some(why) = self.why.take() {
-            self.shared.write(|store| {
+            self.feed.shared.write(|store| {
                 // Once it was whole it is served.
-                if !store.was_whole(self.source) {
-                    store.await_source(self.source, &why);
+                if !store.was_whole(self.feed.source) {
+                    store.await_source(self.feed.source, &why);
                 }
             });
         }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use leasequery_client::Upstream;
 use leasequery_kea as kea;
-use leasequery_live::{Running, SharedStore, Stores};
+use leasequery_live::registry::Registry;
+use leasequery_live::{Feed, Running, SharedStore, Stores};
 use leasequery_protocol::follower;
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
 use leasequery_record::Protocol;
-use leasequery_store::{Budget, Key, SourceId, Store, SweepEnd, V4Key, VpnIndex, VpnName};
+use leasequery_store::{Budget, Key, Store, SweepEnd, V4Key, VpnIndex, VpnName};
 use tokio::task::JoinSet;
 use tracing::info;
 
@@ -31,6 +32,7 @@ pub(super) struct Surroundings<'a> {
     pub(super) stores: &'a Stores,
     pub(super) configured: &'a Configured,
     pub(super) running: &'a Running,
+    pub(super) registry: &'a Registry,
     /// Where connections are accepted.
     pub(super) listeners: &'a [(Protocol, SocketAddr)],
 }
@@ -45,8 +47,8 @@ impl Surroundings<'_> {
             Source::Push { path } => {
                 let socket = push::Socket::bind(path)
                     .with_context(|| format!("source push: {} cannot be made", path.display()))?;
-                let sources = push::Sources { v4: number(&stores.v4, &name)?, v6: number(&stores.v6, &name)? };
-                tasks.spawn(socket.run(sources, stores, running));
+                let feeds = push::Feeds { v4: self.feed(&name, &stores.v4)?, v6: self.feed(&name, &stores.v6)? };
+                tasks.spawn(socket.run(feeds, running));
             }
             Source::Leasequery { protocol, server, tls, link, vpn, options, poll, sweep, active_receive_timeout } => {
                 let settings = follower::Settings {
@@ -68,10 +70,9 @@ impl Surroundings<'_> {
                             }),
                             options: options.iter().filter_map(|code| u8::try_from(*code).ok()).collect(),
                         };
-                        let id = number(&stores.v4, &name)?;
-                        stores.v4.write(|store| store.await_source(id, UNHEARD));
+                        let feed = self.feed(&name, &stores.v4)?.awaited(UNHEARD);
                         let follow = leasequery::run::<V4>;
-                        tasks.spawn(follow(server, wanted, settings, id, stores.v4, running));
+                        tasks.spawn(follow(server, wanted, settings, feed, running));
                     }
                     Protocol::V6 => {
                         let wanted = v6::Wanted {
@@ -80,30 +81,27 @@ impl Surroundings<'_> {
                             options: options.clone(),
                             client_id: leasequery_client::duid::own(),
                         };
-                        let id = number(&stores.v6, &name)?;
-                        stores.v6.write(|store| store.await_source(id, UNHEARD));
+                        let feed = self.feed(&name, &stores.v6)?.awaited(UNHEARD);
                         let follow = leasequery::run::<V6>;
-                        tasks.spawn(follow(server, wanted, settings, id, stores.v6, running));
+                        tasks.spawn(follow(server, wanted, settings, feed, running));
                     }
                 }
             }
             Source::KeaMemfile { protocol: Protocol::V6, path, .. } => {
-                let (id, shared) = (number(&stores.v6, &name)?, stores.v6);
-                shared.write(|store| store.await_source(id, UNREAD));
-                let kea = self.configured.kea_v6(id);
-                let follower = kea::v6::Follower::new(path.clone(), kea, id, VpnIndex::DEFAULT, shared);
+                let feed = self.feed(&name, &stores.v6)?.awaited(UNREAD);
+                let kea = self.configured.kea_v6(feed.source);
+                let follower = kea::v6::Follower::new(path.clone(), kea, VpnIndex::DEFAULT, feed);
                 tasks.spawn_blocking(move || follower.run(&|| running.is_over()));
             }
             Source::KeaMemfile { path, vpn, .. } => {
-                let (id, shared) = (number(&stores.v4, &name)?, stores.v4);
+                let feed = self.feed(&name, &stores.v4)?.awaited(UNREAD);
                 let vpn = |store: &mut Store<V4Key>| {
                     let vpn = vpn.as_ref().map_or(Some(VpnIndex::DEFAULT), |vpn| store.vpn(None, vpn))?;
                     Some((vpn, store.hold_vpn(vpn)))
                 };
-                let (vpn, hold) = shared.write(vpn).context("more than 65535 VPNs")?;
-                shared.write(|store| store.await_source(id, UNREAD));
-                let kea = self.configured.kea_v4(id);
-                let follower = kea::Follower::new(path.clone(), kea, id, vpn, shared);
+                let (vpn, hold) = stores.v4.write(vpn).context("more than 65535 VPNs")?;
+                let kea = self.configured.kea_v4(feed.source);
+                let follower = kea::Follower::new(path.clone(), kea, vpn, feed);
                 tasks.spawn_blocking(move || {
                     follower.run(&|| running.is_over());
                     drop(hold);
@@ -111,6 +109,11 @@ impl Surroundings<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The way of a source into a store.
+    fn feed<K: Key>(&self, name: &str, shared: &Arc<SharedStore<K>>) -> anyhow::Result<Feed<K>> {
+        Feed::open(self.registry, name, shared).context("more than 255 sources")
     }
 
     /// Where connections are accepted for a protocol.
@@ -123,11 +126,6 @@ impl Surroundings<'_> {
 /// What is waited for first.
 const UNREAD: &str = "its lease file is being read";
 const UNHEARD: &str = "it has not been reached";
-
-/// The number of a source in a store.
-fn number<K: Key>(shared: &SharedStore<K>, name: &str) -> anyhow::Result<SourceId> {
-    shared.write(|store| store.source(name)).context("more than 255 sources")
-}
 
 /// Ends what sources told of that are no longer configured, and nobody else vouches for: nobody would ever end it.
 pub(super) fn end_departed(config: &Config, stores: &Stores) {

@@ -6,13 +6,14 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use leasequery_live::refusals::{self, Kind, Refusals};
-use leasequery_live::{Running, Stores};
+use leasequery_live::registry::{Figure, State, Value};
+use leasequery_live::{Feed, Running};
 use leasequery_record::{Input, RecordError};
-use leasequery_store::{Outcome, Revision, SourceId};
+use leasequery_store::{Outcome, Revision, V4Key, V6Key};
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{UnixListener, UnixStream};
@@ -28,13 +29,32 @@ pub struct Socket {
     path: PathBuf,
 }
 
-/// The number of the source in the store of each protocol.
-#[derive(Debug, Clone, Copy)]
-pub struct Sources {
+/// The ways into the store of each protocol.
+#[derive(Debug)]
+pub struct Feeds {
     /// Of DHCPv4.
-    pub v4: SourceId,
+    pub v4: Feed<V4Key>,
     /// Of DHCPv6.
-    pub v6: SourceId,
+    pub v6: Feed<V6Key>,
+}
+
+/// What clients have sent, for whoever looks.
+#[derive(Debug, Default)]
+struct Tally {
+    clients: AtomicU64,
+    records: AtomicU64,
+    refused: AtomicU64,
+}
+
+impl Tally {
+    fn figures(&self) -> Vec<Figure> {
+        let get = |number: &AtomicU64| number.load(Ordering::Relaxed);
+        vec![
+            Figure::new("clients", "Clients that are connected", Value::Level(get(&self.clients))),
+            Figure::new("records", "Records taken, of both protocols", Value::Count(get(&self.records))),
+            Figure::new("skipped", "Lines that could not be taken", Value::Count(get(&self.refused))),
+        ]
+    }
 }
 
 /// The longest line: no lease has more to say, and a client that sends no newline must not fill the memory.
@@ -94,7 +114,15 @@ impl Socket {
     }
 
     /// Serves clients until the daemon ends.
-    pub async fn run(self, sources: Sources, stores: Stores, mut running: Running) {
+    pub async fn run(self, feeds: Feeds, mut running: Running) {
+        let (feeds, tally) = (Arc::new(feeds), Arc::<Tally>::default());
+        for part in [&feeds.v4.part, &feeds.v6.part] {
+            part.show({
+                let tally = Arc::clone(&tally);
+                move || tally.figures()
+            });
+            part.set(State::Well, "taking records");
+        }
         info!("push {}: taking records", self.path.display());
         let mut clients = JoinSet::new();
         // Clients can cause it as often as they like, so it is told in sum.
@@ -108,7 +136,8 @@ impl Socket {
             tokio::select! {
                 accepted = self.listener.accept(), if clients.len() < CLIENTS => match accepted {
                     Ok((stream, _)) => {
-                        clients.spawn(take(stream, sources, stores.clone()));
+                        clients.spawn(take(stream, Arc::clone(&feeds), Arc::clone(&tally)));
+                        tally.clients.store(clients.len() as u64, Ordering::Relaxed);
                         if clients.len() == CLIENTS {
                             let problem = "further ones have to wait";
                             note(Kind::NotServed(problem), format!("{CLIENTS} clients at a time, {problem}"));
@@ -119,9 +148,12 @@ impl Socket {
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
-                Some(ended) = clients.join_next() => if let Ok(Err(error)) = ended {
-                    note(Kind::Broken(error.kind()), format!("a client: {error}"));
-                },
+                Some(ended) = clients.join_next() => {
+                    tally.clients.store(clients.len() as u64, Ordering::Relaxed);
+                    if let Ok(Err(error)) = ended {
+                        note(Kind::Broken(error.kind()), format!("a client: {error}"));
+                    }
+                }
                 _ = report.tick() => refusals.report(),
                 () = running.over() => {}
             }
@@ -141,17 +173,28 @@ impl Drop for Socket {
 struct Client {
     lines: u64,
     committed: u64,
+    refused: u64,
     /// The latest of each protocol.
     revisions: (Revision, Revision),
 }
 
+impl Client {
+    /// A line that is not taken is answered at once.
+    fn refuse(&mut self, answers: &mut Vec<u8>, line: u64, error: &str) {
+        self.refused += 1;
+        let text = serde_json::json!({ "error": error, "line": line });
+        answers.extend_from_slice(text.to_string().as_bytes());
+        answers.push(b'\n');
+    }
+}
+
 /// Serves one client to its end.
-async fn take(stream: UnixStream, sources: Sources, stores: Stores) -> io::Result<()> {
+async fn take(stream: UnixStream, feeds: Arc<Feeds>, tally: Arc<Tally>) -> io::Result<()> {
     let (reader, writer) = stream.into_split();
     let (sender, answers) = mpsc::unbounded_channel();
     let unsent = AtomicUsize::new(0);
     // Side by side: a client that reads no answers before it has sent everything must not wait for ever.
-    tokio::try_join!(read(reader, &unsent, sender, sources, &stores), write(writer, &unsent, answers))?;
+    tokio::try_join!(read(reader, &unsent, sender, &feeds, &tally), write(writer, &unsent, answers))?;
     Ok(())
 }
 
@@ -159,8 +202,8 @@ async fn read(
     reader: OwnedReadHalf,
     unsent: &AtomicUsize,
     answers: mpsc::UnboundedSender<Vec<u8>>,
-    sources: Sources,
-    stores: &Stores,
+    feeds: &Feeds,
+    tally: &Tally,
 ) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, reader);
     let mut client = Client::default();
@@ -169,20 +212,21 @@ async fn read(
     loop {
         let mut text = Vec::new();
         let mut octets = 0;
+        let before = (client.committed, client.refused);
         // What has arrived is put into the store together, what has not is not waited for.
         let ended = loop {
             match next_line(&mut reader, &mut line).await? {
                 Line::Ended => break true,
                 Line::TooLong => {
                     client.lines += 1;
-                    answer(&mut text, client.lines, &format!("a line has at most {LINE} octets"));
+                    client.refuse(&mut text, client.lines, &format!("a line has at most {LINE} octets"));
                 }
                 Line::Whole => {
                     client.lines += 1;
                     match Input::parse(&line) {
                         _ if line.iter().all(u8::is_ascii_whitespace) => {}
                         Ok(input) => records.push((client.lines, input)),
-                        Err(error) => answer(&mut text, client.lines, &error.to_string()),
+                        Err(error) => client.refuse(&mut text, client.lines, &error.to_string()),
                     }
                 }
             }
@@ -191,11 +235,13 @@ async fn read(
                 break false;
             }
         };
-        commit(&mut records, &mut client, &mut text, sources, stores);
+        commit(&mut records, &mut client, &mut text, feeds);
+        tally.records.fetch_add(client.committed - before.0, Ordering::Relaxed);
+        tally.refused.fetch_add(client.refused - before.1, Ordering::Relaxed);
         if ended {
             // Everything is in the store; it is told when it will survive a crash, or that it would not.
             let kept = tokio::select! {
-                kept = until_durable(stores, client.revisions) => kept,
+                kept = until_durable(feeds, client.revisions) => kept,
                 () = until_gone(reader.get_ref().as_ref()) => {
                     return Err(io::Error::other("gone before what it said was on disk"));
                 }
@@ -225,9 +271,9 @@ async fn read(
 }
 
 /// Waits until what was committed is on disk, or cannot come there.
-async fn until_durable(stores: &Stores, revisions: (Revision, Revision)) -> Result<(), Arc<str>> {
-    stores.v4.until_durable(revisions.0).await?;
-    stores.v6.until_durable(revisions.1).await
+async fn until_durable(feeds: &Feeds, revisions: (Revision, Revision)) -> Result<(), Arc<str>> {
+    feeds.v4.shared.until_durable(revisions.0).await?;
+    feeds.v6.shared.until_durable(revisions.1).await
 }
 
 /// Waits until a client that has shut down its sending side is gone altogether. There is nothing to be read any more that
@@ -253,30 +299,24 @@ async fn write(
     writer.shutdown().await
 }
 
-fn commit(
-    records: &mut Vec<(u64, Input)>,
-    client: &mut Client,
-    answers: &mut Vec<u8>,
-    sources: Sources,
-    stores: &Stores,
-) {
+fn commit(records: &mut Vec<(u64, Input)>, client: &mut Client, answers: &mut Vec<u8>, feeds: &Feeds) {
     let mut results: Vec<Option<Result<Outcome, RecordError>>> = Vec::with_capacity(records.len());
     results.resize_with(records.len(), || None);
     if records.iter().any(|(_, input)| matches!(input, Input::V4(_))) {
-        client.revisions.0 = stores.v4.write(|store| {
+        client.revisions.0 = feeds.v4.shared.write(|store| {
             for ((_, input), result) in records.iter().zip(&mut results) {
                 if let Input::V4(input) = input {
-                    *result = Some(input.commit(store, sources.v4));
+                    *result = Some(input.commit(store, feeds.v4.source));
                 }
             }
             store.revision()
         });
     }
     if records.iter().any(|(_, input)| matches!(input, Input::V6(_))) {
-        client.revisions.1 = stores.v6.write(|store| {
+        client.revisions.1 = feeds.v6.shared.write(|store| {
             for ((_, input), result) in records.iter().zip(&mut results) {
                 if let Input::V6(input) = input {
-                    *result = Some(input.commit(store, sources.v6));
+                    *result = Some(input.commit(store, feeds.v6.source));
                 }
             }
             store.revision()
@@ -285,16 +325,10 @@ fn commit(
     for ((number, _), result) in records.drain(..).zip(results.into_iter().flatten()) {
         match result {
             Ok(Outcome::Committed(_) | Outcome::Unchanged) => client.committed += 1,
-            Ok(Outcome::Refused) => answer(answers, number, "refused by the store"),
-            Err(error) => answer(answers, number, &error.to_string()),
+            Ok(Outcome::Refused) => client.refuse(answers, number, "refused by the store"),
+            Err(error) => client.refuse(answers, number, &error.to_string()),
         }
     }
-}
-
-fn answer(answers: &mut Vec<u8>, line: u64, error: &str) {
-    let text = serde_json::json!({ "error": error, "line": line });
-    answers.extend_from_slice(text.to_string().as_bytes());
-    answers.push(b'\n');
 }
 
 enum Line {

@@ -5,8 +5,9 @@ use std::fs;
 use std::io::Write;
 
 use leasequery_live::SharedStore;
+use leasequery_live::registry::Registry;
 use leasequery_store::{
-    BACK, Binding, Budget, Entry, Revision, Selector, Settings, State, Store, Time, V4Key, VpnRange,
+    BACK, Binding, Budget, Entry, Key, Revision, Selector, Settings, SourceId, State, Store, Time, V4Key, VpnRange,
 };
 use proptest::prelude::*;
 
@@ -42,8 +43,13 @@ fn shared() -> Arc<SharedStore<V4Key>> {
     Arc::new(SharedStore::new(store))
 }
 
+/// The way of the source into it.
+fn feed<K: Key>(shared: &Arc<SharedStore<K>>) -> Feed<K> {
+    Feed::open(&Registry::default(), "kea", shared).expect("room")
+}
+
 fn follower(kea: &Kea, shared: &Arc<SharedStore<V4Key>>) -> Follower {
-    Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared)).hasty()
+    Follower::new(kea.path(""), None, VpnIndex::DEFAULT, feed(shared)).hasty()
 }
 
 /// Looks often enough that everything is at rest.

@@ -31,7 +31,7 @@ fn shared() -> Arc<SharedStore<V6Key>> {
 }
 
 fn follower(kea: &Kea, shared: &Arc<SharedStore<V6Key>>) -> Follower {
-    Follower::new(kea.path(""), None, SOURCE, VpnIndex::DEFAULT, Arc::clone(shared)).hasty()
+    Follower::new(kea.path(""), None, VpnIndex::DEFAULT, feed(shared)).hasty()
 }
 
 /// Addresses and clients of the active leases.
