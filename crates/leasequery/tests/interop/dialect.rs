@@ -1,6 +1,6 @@
 //! Kea's configuration and lease files, as Kea itself reads them.
 //!
-//! `tests/kea-config` has configurations that cover Kea's grammar: those that Kea takes (`.conf`), those that it refuses
+//! `tests/kea-config` of leasequery-kea has configurations that cover Kea's grammar: those that Kea takes (`.conf`), those that it refuses
 //! (`.refused`), and what they include. Kea has to say the same (`-t`), and what is in them (`config-get`).
 
 use std::collections::BTreeMap;
@@ -25,7 +25,7 @@ use super::tool;
 /// The configurations that Kea takes are taken, and mean the same. What Kea refuses does no harm.
 pub(crate) fn configurations(family: Family) {
     let work = tempfile::tempdir().expect("a directory");
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/kea-config").join(family.name());
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../leasequery-kea/tests/kea-config").join(family.name());
     for file in files(&corpus) {
         std::fs::copy(&file, work.path().join(file.file_name().expect("a name"))).expect("room");
     }
