@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use leasequery_record::Protocol;
@@ -24,7 +24,15 @@ impl FromStr for Server {
                 }
             }
             // More than one colon is an IPv6 address without brackets, and so without a port.
-            None if text.matches(':').count() > 1 => (text, None),
+            None if text.matches(':').count() > 1 => {
+                let address = text.split_once('%').map_or(text, |(address, _)| address);
+                if address.parse::<Ipv6Addr>().is_err() {
+                    let parts = text.rsplit_once(':').filter(|(host, _)| host.parse::<Ipv6Addr>().is_ok());
+                    let (host, port) = parts.unwrap_or(("ADDRESS", "PORT"));
+                    return Err(format!("'{text}' is no IPv6 address; with a port it is written '[{host}]:{port}'"));
+                }
+                (text, None)
+            }
             None => text.split_once(':').map_or((text, None), |(host, port)| (host, Some(port))),
         };
         if host.is_empty() {
@@ -68,7 +76,7 @@ impl Server {
     /// that has both it is DHCPv4.
     pub fn resolve(&self, v4: bool, v6: bool) -> Result<(Protocol, Vec<SocketAddr>), String> {
         let found = (self.host.as_str(), 0).to_socket_addrs();
-        let found = found.map_err(|error| format!("{}: {error}", self.host))?;
+        let found = found.map_err(|error| format!("{}: no address of this name is found: {error}", self.host))?;
         let mut addresses: Vec<_> = found.collect();
         let protocol = match (v4, v6) {
             (true, _) => Protocol::V4,

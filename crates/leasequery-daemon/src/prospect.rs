@@ -13,6 +13,7 @@ use leasequery_store::{Settings, VpnIndex};
 use nix::unistd::{AccessFlags, access};
 
 use crate::config::{Config, Listener, Source, Transport};
+use crate::listeners::unbound;
 use crate::sources::Configured;
 
 /// What was found.
@@ -55,13 +56,11 @@ impl Prospect {
         };
         let Err(error) = taken else { return };
         let what = format!("listen {} {address}", listener.name().replace('-', " "));
+        let problem = format!("{what}: {}", unbound(address, &error));
         match error.kind() {
-            ErrorKind::AddrInUse => self.warnings.push(format!("{what}: somebody listens there already")),
-            ErrorKind::AddrNotAvailable => self.errors.push(format!("{what}: this machine has no such address")),
-            ErrorKind::PermissionDenied => self.errors.push(format!(
-                "{what}: ports below 1024 need a privilege (CAP_NET_BIND_SERVICE, or root), which this user has not"
-            )),
-            _ => self.errors.push(format!("{what}: {error}")),
+            // It may be the daemon that is to be restarted.
+            ErrorKind::AddrInUse => self.warnings.push(problem),
+            _ => self.errors.push(problem),
         }
     }
 

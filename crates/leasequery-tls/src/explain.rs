@@ -1,5 +1,7 @@
 //! Failures of TLS in words that tell what to change.
 
+use std::net::IpAddr;
+
 use rustls::{AlertDescription, CertificateError, Error, OtherError};
 
 /// Why TLS failed. `peer` is what the other side is, `name` what the server was expected to be called, and `untouched`
@@ -34,10 +36,18 @@ fn certificate(problem: &CertificateError, peer: &str, name: &str) -> String {
         CertificateError::UnknownIssuer => {
             format!("the certificate of {peer} was issued by an authority that is not in the file of authorities")
         }
+        CertificateError::BadSignature => format!(
+            "the certificate of {peer} was not issued by the authority in the file of authorities, which has the name of \
+             the one that did: the files of two authorities may be mixed up"
+        ),
         CertificateError::NotValidForName => format!("the certificate of {peer} is not for the name {name}"),
         CertificateError::NotValidForNameContext { presented, .. } => {
+            let presented: Vec<_> = presented.iter().map(|presented| plain(presented)).collect();
             let presented = if presented.is_empty() { "no name".to_owned() } else { presented.join(", ") };
-            format!("the certificate of {peer} is not for the name {name}, but for {presented}")
+            format!(
+                "the certificate of {peer} is not for the name {name}, but for {presented}; server-name says which name to \
+                 expect"
+            )
         }
         CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
             format!("the certificate of {peer} is not for this side of a connection: {problem}")
@@ -52,10 +62,20 @@ fn certificate(problem: &CertificateError, peer: &str, name: &str) -> String {
     }
 }
 
+/// A name in a certificate, without its kind.
+fn plain(presented: &str) -> String {
+    let name = presented.split_once('(').and_then(|(_, name)| name.strip_suffix(')')).unwrap_or(presented);
+    let name = name.trim_matches('"');
+    name.parse::<IpAddr>().map_or_else(|_| name.to_owned(), |address| address.to_string())
+}
+
 /// What the peer objects to.
 fn alert_text(alert: AlertDescription) -> String {
     let text = match alert {
         AlertDescription::UnknownCA => "it does not know the authority that issued our certificate",
+        AlertDescription::DecryptError => {
+            "it cannot verify our certificate; the files of two authorities may be mixed up"
+        }
         AlertDescription::CertificateExpired => "our certificate has expired, or is not valid yet",
         AlertDescription::CertificateRevoked => "our certificate has been revoked",
         AlertDescription::CertificateRequired => "it demands a certificate",

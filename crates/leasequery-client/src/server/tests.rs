@@ -30,6 +30,14 @@ fn nonsense_is_refused() {
 }
 
 #[test]
+fn a_port_without_brackets_is_told_how_it_is_written() {
+    let error = parse("::1:44387").expect_err("no address");
+    assert!(error.contains("'[::1]:44387'"), "{error}");
+    assert!(parse("db8:1:2").expect_err("no address").contains("'[ADDRESS]:PORT'"));
+    assert_eq!(parse("fe80::1%eth0"), Ok(("fe80::1%eth0".to_owned(), 67)), "a link-local address has a zone");
+}
+
+#[test]
 fn the_protocol_follows_the_address_unless_it_is_said() {
     let resolve = |text: &str, v4, v6| {
         let server: Server = text.parse().expect("a server");

@@ -17,6 +17,7 @@ use leasequery_record::parse_vpn;
 use leasequery_store::VpnName;
 use toml::Spanned;
 
+use super::raw::Word;
 use super::{Config, Limits, Problem, Source, raw};
 
 pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Problem> {
@@ -64,6 +65,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         networks,
         links,
         warnings,
+        named: Vec::new(),
     })
 }
 
@@ -124,8 +126,8 @@ fn limits(raw: &raw::Limits, warnings: &mut Vec<String>) -> Result<Limits, Probl
     Ok(limits)
 }
 
-fn protocol(text: &Spanned<String>) -> Result<Protocol, Problem> {
-    match text.get_ref().as_str() {
+fn protocol(text: &Spanned<Word>) -> Result<Protocol, Problem> {
+    match &**text.get_ref() {
         "v4" => Ok(Protocol::V4),
         "v6" => Ok(Protocol::V6),
         other => {
@@ -149,7 +151,7 @@ fn vpn(text: &Spanned<String>) -> Result<VpnName, Problem> {
 }
 
 /// A duration that may be left out.
-fn period(name: &str, raw: Option<&Spanned<String>>, default: Duration) -> Result<Duration, Problem> {
+fn period(name: &str, raw: Option<&Spanned<Word>>, default: Duration) -> Result<Duration, Problem> {
     let Some(raw) = raw else { return Ok(default) };
     let parsed = raw.get_ref().parse::<SignedDuration>().ok().and_then(|duration| Duration::try_from(duration).ok());
     parsed.filter(|duration| !duration.is_zero()).ok_or_else(|| {

@@ -1,6 +1,7 @@
 //! The configuration of `serve`: read, checked as a whole, and without side effects.
 
 mod check;
+mod mistakes;
 mod raw;
 mod requestors;
 
@@ -38,6 +39,17 @@ pub struct Config {
     pub links: Vec<Link>,
     /// What is accepted and should be looked at all the same.
     pub warnings: Vec<String>,
+    /// Where files are named that are read later, for what is wrong with those.
+    named: Vec<Named>,
+}
+
+/// Where a configuration names a file.
+#[derive(Debug, Clone)]
+struct Named {
+    path: PathBuf,
+    file: PathBuf,
+    /// Line and column, both from 1.
+    place: (usize, usize),
 }
 
 /// A listener.
@@ -254,16 +266,27 @@ impl Config {
     /// Checks the text of a file. Nothing is read but the certificates that it names.
     pub fn check(text: &str, file: &Path) -> Result<Self, ConfigError> {
         let directory = file.parent().unwrap_or(Path::new(""));
-        Self::parse(text, directory).map_err(|problem| {
+        let checked = mistakes::parse::<raw::Config>(text).and_then(|raw| {
+            let named = raw.source.iter().filter_map(|source| source.kea_config.as_ref()).map(|path| Named {
+                path: directory.join(path.get_ref()),
+                file: file.to_owned(),
+                place: line_and_column(text, path.span().start),
+            });
+            let named = named.collect();
+            Ok(Self { named, ..check::check(raw, directory)? })
+        });
+        checked.map_err(|problem| {
             let (place, text) = (Some(line_and_column(text, problem.span.start)), problem.text);
             ConfigError { file: file.to_owned(), place, text }
         })
     }
 
-    fn parse(text: &str, directory: &Path) -> Result<Self, Problem> {
-        let raw: raw::Config = toml::from_str(text)
-            .map_err(|error| Problem::new(error.span().unwrap_or_default(), error.message().replace('\n', "; ")))?;
-        check::check(raw, directory)
+    /// What is wrong with a file that the configuration names: with the place where it does.
+    pub fn problem_with(&self, path: &Path, text: String) -> ConfigError {
+        match self.named.iter().find(|named| named.path == path) {
+            Some(named) => ConfigError { file: named.file.clone(), place: Some(named.place), text },
+            None => ConfigError { file: path.to_owned(), place: None, text },
+        }
     }
 }
 

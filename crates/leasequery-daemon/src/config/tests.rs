@@ -77,7 +77,7 @@ const LISTEN: &str = "[[listen]]\nprotocol = \"v4\"\ntransport = \"tcp\"\naddres
 const REQUESTOR: &str = "[[requestor]]\nname = \"me\"\naddresses = [\"127.0.0.1\"]\n";
 
 fn parse(text: &str) -> Config {
-    Config::parse(text, Path::new("/etc/here")).expect("the configuration is right")
+    Config::check(text, Path::new("/etc/here/leasequery.toml")).expect("the configuration is right")
 }
 
 fn name(text: &str) -> VpnName {
@@ -88,10 +88,9 @@ fn name(text: &str) -> VpnName {
 fn problem_at_mark(marked: &str) -> String {
     let offset = marked.find('«').expect("a mark");
     let text = marked.replace('«', "");
-    let problem = Config::parse(&text, Path::new("")).expect_err("the configuration is wrong");
-    let place = |offset| super::line_and_column(&text, offset);
-    assert_eq!(place(problem.span.start), place(offset), "{}\n{marked}", problem.text);
-    problem.text
+    let error = Config::check(&text, Path::new("leasequery.toml")).expect_err("the configuration is wrong");
+    assert_eq!(error.place, Some(super::line_and_column(&text, offset)), "{}\n{marked}", error.text);
+    error.text
 }
 
 fn assert_problem(marked: &str, part: &str) {
@@ -265,7 +264,7 @@ fn refuses_what_is_not_protected_and_says_where() {
         &listen("transport = \"tcp\"\naddress = \"127.0.0.1\"\ntls = «\"required\"\n"),
         "TLS needs certificates: add [tls]",
     );
-    assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "missing field");
+    assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "[tls] needs key = …");
     let tls = "certificate = «\"/nowhere/a.pem\"\nkey = \"a.key\"\nclient-ca = \"ca.pem\"\n";
     assert_problem(&format!("{LISTEN}\n[tls]\n{tls}"), "/nowhere/a.pem cannot be read");
     assert_problem(&format!("{LISTEN}\n«[http]\naddress = \"127.0.0.1:9467\"\n"), "status page");
@@ -274,7 +273,7 @@ fn refuses_what_is_not_protected_and_says_where() {
         "or tls = \"off\" to follow in the clear",
     );
     let source = "[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n";
-    assert_problem(&format!("{source}tls = «{{ ca = \"ca.pem\" }}\n"), "tls is \"off\", or {");
+    assert_problem(&format!("{source}tls = «{{ ca = \"ca.pem\" }}\n"), "tls of [[source]] needs certificate = …");
     assert_problem(&format!("{source}tls = «\"on\"\n"), "tls = \"on\" is unknown");
     let files = "{ ca = \"/nowhere/ca.pem\", certificate = \"/nowhere/me.pem\", key = \"/nowhere/me.key\" }";
     assert_problem(&format!("{source}tls = «{files}\n"), "/nowhere/me.pem cannot be read");
@@ -293,17 +292,18 @@ fn unknown_keys_are_errors_at_their_place() {
         "[[network]]\nprotocol = \"v4\"\n«range = \"10.0.0.0/8\"\n".to_owned(),
         "\n[[«lisen]]\nprotocol = \"v4\"\n".to_owned(),
     ] {
-        assert_problem(&marked, "unknown");
+        assert_problem(&marked, " has no key ");
     }
 }
 
 #[test]
 fn wrong_types_and_broken_syntax_are_errors_at_their_place() {
-    assert_problem("state-dir = «7\n", "string");
+    assert_problem("state-dir = «7\n", "text in quotes");
     assert_problem("[limits]\nconnections = «\"ten\"\n", "");
     assert_problem(&format!("{LISTEN}{}", "[[requestor]]\nname = \"é\"\naddresses = «\"127.0.0.1\"\n"), "");
-    assert!(!Config::parse("state-dir = \"x", Path::new("")).expect_err("no closing quote").text.contains('\n'));
-    assert_problem("«[[listen]]\nprotocol = \"v4\"\n", "missing field");
+    let error = Config::check("state-dir = \"x", Path::new("leasequery.toml")).expect_err("no closing quote");
+    assert!(!error.text.contains('\n'));
+    assert_problem("«[[listen]]\nprotocol = \"v4\"\n", "[[listen]] needs transport = …");
 }
 
 #[test]

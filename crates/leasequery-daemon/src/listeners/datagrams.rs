@@ -7,7 +7,6 @@ use std::os::fd::AsRawFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
 use leasequery_live::Stores;
 use leasequery_live::refusals::{Kind, PERIOD, Refusals};
 use leasequery_live::turns::{BITE, Turns, Who};
@@ -22,6 +21,7 @@ use nix::sys::socket::{
 use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{info, warn};
 
+use super::unbound;
 use crate::access::Access;
 use crate::config::{self, Requestors, Service, Transport};
 
@@ -82,7 +82,10 @@ impl Datagrams {
             }
             Ok(socket.into())
         };
-        let socket = bind().with_context(|| format!("cannot listen on {} (UDP)", listener.address))?;
+        let socket = bind().map_err(|error| {
+            let (address, reason) = (listener.address, unbound(listener.address, &error));
+            anyhow::anyhow!("cannot listen on {address} (UDP): {reason}")
+        })?;
         Ok(Self { address: socket.local_addr()?, socket, name: listener.name(), service: listener.service.clone() })
     }
 

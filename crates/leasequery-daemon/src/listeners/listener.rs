@@ -2,7 +2,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context;
 use leasequery_live::Stores;
 use leasequery_live::refusals::{self, Kind, Refusals};
 use leasequery_live::turns::{Turns, step_back};
@@ -17,6 +16,7 @@ use tracing::debug;
 
 use super::connection::{self, Guest};
 use super::places::Places;
+use super::unbound;
 use crate::access::Access;
 use crate::config::{self, Service, Transport};
 
@@ -53,7 +53,10 @@ impl Listener {
             socket.set_nonblocking(true)?;
             TcpListener::from_std(socket.into())
         };
-        let bound = bind().with_context(|| format!("cannot listen on {}", listener.address))?;
+        let bound = bind().map_err(|error| {
+            let (address, reason) = (listener.address, unbound(listener.address, &error));
+            anyhow::anyhow!("cannot listen on {address}: {reason}")
+        })?;
         Ok(Self {
             address: bound.local_addr()?,
             socket: bound,

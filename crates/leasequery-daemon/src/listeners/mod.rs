@@ -4,6 +4,7 @@ mod connection;
 mod datagrams;
 mod listener;
 mod places;
+mod unbound;
 mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -11,6 +12,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub use datagrams::Datagrams;
 pub use listener::Listener;
 pub use places::Places;
+pub use unbound::unbound;
 
 /// The address that a listener's replies name as the server.
 fn server_id(configured: Option<Ipv4Addr>, local: SocketAddr) -> Ipv4Addr {

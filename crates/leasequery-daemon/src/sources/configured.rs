@@ -3,14 +3,13 @@ use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use anyhow::Context;
 use leasequery_kea as kea;
 use leasequery_live::{SharedStore, Stores};
 use leasequery_record::Protocol;
 use leasequery_store::{Key, Network, SourceId, Store, Time, V4Key, VpnIndex, VpnName};
 use tracing::{error, warn};
 
-use crate::config::{Config, Source};
+use crate::config::{Config, ConfigError, Source};
 
 /// What is configured, here and in the DHCP servers: the addresses and links, and what else their sources need to know.
 #[derive(Debug)]
@@ -29,17 +28,20 @@ struct KeaConfigs<F: kea::Family>(Mutex<HashMap<SourceId, Arc<kea::CurrentConfig
 struct KeaFiles {
     source: SourceId,
     config: PathBuf,
+    /// How the configuration is named in ours, with the place.
+    named: String,
     leases: PathBuf,
 }
 
 /// Reads what the sources read when they start, for nothing but its mistakes.
-pub fn check(config: &Config) -> anyhow::Result<()> {
+pub fn check(config: &Config) -> Result<(), ConfigError> {
     for source in &config.sources {
         let Source::KeaMemfile { protocol, kea_config: Some(path), .. } = source else { continue };
-        match protocol {
-            Protocol::V4 => drop(kea::v4::KeaConfig::load(path).context("kea-config")?),
-            Protocol::V6 => drop(kea::v6::KeaConfig::load(path).context("kea-config")?),
-        }
+        let read = match protocol {
+            Protocol::V4 => kea::v4::KeaConfig::load(path).map(drop).map_err(|problem| problem.to_string()),
+            Protocol::V6 => kea::v6::KeaConfig::load(path).map(drop).map_err(|problem| problem.to_string()),
+        };
+        read.map_err(|problem| config.problem_with(path, format!("kea-config: {problem}")))?;
     }
     Ok(())
 }
@@ -120,11 +122,12 @@ fn networks_of(vpn: VpnIndex, ranges: &[(Ipv4Addr, Ipv4Addr)], since: Time) -> V
 }
 
 /// The sources of a protocol that have a configuration of Kea's.
-fn kea_files<K: Key>(config: &Config, wanted: Protocol, shared: &SharedStore<K>) -> Vec<KeaFiles> {
-    let files = config.sources.iter().filter_map(|source| match source {
+fn kea_files<K: Key>(ours: &Config, wanted: Protocol, shared: &SharedStore<K>) -> Vec<KeaFiles> {
+    let files = ours.sources.iter().filter_map(|source| match source {
         Source::KeaMemfile { protocol, kea_config: Some(config), path, .. } if *protocol == wanted => {
             let source = shared.write(|store| store.source(&source.name()))?;
-            Some(KeaFiles { source, config: config.clone(), leases: path.clone() })
+            let named = ours.problem_with(config, "kea-config".to_owned()).to_string();
+            Some(KeaFiles { source, config: config.clone(), named, leases: path.clone() })
         }
         _ => None,
     });
@@ -153,7 +156,7 @@ impl<F: kea::Family> KeaConfigs<F> {
                     self.set(kea, &files);
                     shared.write(|store| store.set_configured(source));
                 }
-                Err(problem) if self.read(source).is_some() => error!("kea-config: the old one stays: {problem}"),
+                Err(problem) if self.read(source).is_some() => error!("{}: the old one stays: {problem}", files.named),
                 Err(problem) => {
                     let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
                     known.entry(source).or_default();
@@ -167,7 +170,7 @@ impl<F: kea::Family> KeaConfigs<F> {
                     });
                     let stays =
                         if kept { "what the last run knew of it stays" } else { "what is configured is not known" };
-                    error!("kea-config: {problem}: {stays}, and the lease file is served");
+                    error!("{}: {problem}: {stays}, and the lease file is served", files.named);
                 }
             }
         }

@@ -407,6 +407,11 @@ impl<P: Followed> Follower<P> {
         .min()
     }
 
+    /// When the next attempt to connect is due, if there is to be one.
+    pub fn next_attempt(&self) -> Option<Duration> {
+        self.active_due().into_iter().chain(self.job().map(|(due, _)| due)).min()
+    }
+
     /// Where it stands: what to begin with after a restart.
     pub fn position(&self) -> Option<Position> {
         self.held.or(self.resume).filter(|_| self.whole).map(|resume| Position { resume, skew: self.skew.seconds() })

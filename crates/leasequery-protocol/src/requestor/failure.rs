@@ -14,7 +14,8 @@ pub enum Failure {
     /// The server closed it without a single octet. One that requires TLS does so, and says nothing (RFC 7724 section
     /// 8.1, RFC 7653 section 9.1).
     #[error(
-        "the server closed the connection without a word: it may not permit this requestor to ask, or not without TLS"
+        "the server closed the connection without a word: it may not permit this requestor to ask, or not without TLS, or \
+         speak the other protocol (DHCPv4 or DHCPv6) there"
     )]
     Unanswered,
     /// What protects the connection failed: why, for people.

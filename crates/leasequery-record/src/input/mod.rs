@@ -8,7 +8,7 @@ use leasequery_store::State;
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::{parse_hex, parse_identifier};
+use super::{meant, parse_hex, parse_identifier, unknown_name};
 
 pub use v4::V4Input;
 pub use v6::V6Input;
@@ -84,6 +84,13 @@ fn error(field: &str, problem: impl std::fmt::Display) -> RecordError {
 fn not_taken(problem: &serde_json::Error) -> RecordError {
     let text = problem.to_string();
     let text = text.rsplit_once(" at line ").map_or(text.as_str(), |(text, _)| text);
+    let text = match unknown_name(text) {
+        Some((name, known)) => match meant(name, &known) {
+            Some(near) => format!("there is no field \"{name}\"; did you mean \"{near}\"?"),
+            None => format!("there is no field \"{name}\""),
+        },
+        None => text.to_owned(),
+    };
     RecordError(format!("{text} (column {})", problem.column()))
 }
 

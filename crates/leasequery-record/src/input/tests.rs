@@ -203,7 +203,7 @@ fn errors_name_the_field() {
         assert!(text.contains("column"), "{field} = {value}: {text}");
     }
     assert!(with("duid", r#""0001""#).contains("no such field"));
-    assert!(with("adress", "1").contains("`adress`"));
+    assert!(with("adress", "1").contains("\"adress\""));
     assert!(with("mac", r#""02:00:00:00:00:0a", "mac": "02:00:00:00:00:0b""#).contains("`mac`"), "twice");
 }
 
@@ -319,4 +319,19 @@ proptest! {
             let _ = commit(&input, &mut store());
         }
     }
+}
+
+#[test]
+fn a_field_that_there_is_not_may_have_been_meant_as_another() {
+    let said = |field: &str| {
+        let line = format!(r#"{{"protocol":"v4","address":"10.0.0.1","state":"active","{field}":"x"}}"#);
+        Input::parse(line.as_bytes()).expect_err("no field").to_string()
+    };
+    assert!(
+        said("expire").starts_with("there is no field \"expire\"; did you mean \"expires\"?"),
+        "{}",
+        said("expire")
+    );
+    assert!(said("client_id").contains("did you mean \"client-id\"?"), "{}", said("client_id"));
+    assert!(said("foo").starts_with("there is no field \"foo\" (column"), "{}", said("foo"));
 }

@@ -96,11 +96,18 @@ fn print<P: Family>(
         FetchError::Query(error) => Ending::Usage(error.to_string()),
         FetchError::Output(error) => Ending::from(error),
         FetchError::Connect(..) | FetchError::Secure(_) => Ending::Peer(error.to_string()),
-        FetchError::Failure(Failure::Unanswered) if !secure => Ending::Peer(format!("{error} (--tls)")),
+        FetchError::Failure(Failure::Unanswered) if !secure => Ending::Peer(format!(
+            "{error} (--tls, {})",
+            match P::PROTOCOL {
+                Protocol::V4 => "--v6",
+                Protocol::V6 => "--v4",
+            }
+        )),
         // The server's end of the handshake comes last, and its last word may get lost.
         FetchError::Failure(Failure::Unanswered) => Ending::Peer(
             "the server closed the connection without a word: it may not accept our certificate".to_owned(),
         ),
+        error if count == 0 => Ending::Peer(error.to_string()),
         error => Ending::Peer(format!("{error} (incomplete: {count} bindings received)")),
     })?;
     flushed?;

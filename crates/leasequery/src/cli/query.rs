@@ -136,7 +136,7 @@ impl Asking<'_> {
                     Err(ignored) => Err(ignored.to_string()),
                 }
             });
-            let found = answered.map_err(|error| ending(error, server, port != 67 && port != 0));
+            let found = answered.map_err(|error| ending(error, server, port != 67 && port != 0, left));
             if let Some((printed, addresses, full)) = self.judge(found, &about)?.flatten() {
                 printed?;
                 if !matches!(query.target, v4::Target::Address(_)) {
@@ -190,7 +190,7 @@ impl Asking<'_> {
                     Err(ignored) => Err(ignored.to_string()),
                 }
             });
-            let told = answered.map_err(|error| ending(error, server, false));
+            let told = answered.map_err(|error| ending(error, server, false, left));
             let told = told.and_then(|(told, found)| told.map(|()| found));
             let found = self.judge(told, &about)?.unwrap_or_default();
             // A server that lists links again where one was named would be asked for ever.
@@ -225,7 +225,7 @@ fn socket_error(error: &io::Error) -> Ending {
     Ending::Peer(format!("no socket: {error}"))
 }
 
-fn ending(error: ExchangeError, server: SocketAddr, unprivileged: bool) -> Ending {
+fn ending(error: ExchangeError, server: SocketAddr, unprivileged: bool, waited: Duration) -> Ending {
     match error {
         ExchangeError::Query(error) => Ending::Usage(error.to_string()),
         ExchangeError::Socket(error) => Ending::Peer(format!("{server}: {error}")),
@@ -236,7 +236,11 @@ fn ending(error: ExchangeError, server: SocketAddr, unprivileged: bool) -> Endin
                 ));
             }
             let why = ignored.map(|text| format!(" (ignored: {text})")).unwrap_or_default();
-            Ending::Peer(format!("no answer from {server}{why}"))
+            let waited = waited.as_secs_f64();
+            Ending::Peer(format!(
+                "no answer from {server} in {waited} seconds{why}: nobody may listen there for UDP, or for the other protocol \
+                 (DHCPv4 or DHCPv6), or this address may not be permitted to ask"
+            ))
         }
     }
 }

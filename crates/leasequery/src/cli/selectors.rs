@@ -48,7 +48,7 @@ pub(super) struct Selectors {
     #[arg(long, value_name = "NAME|OUI:INDEX|all", value_parser = parse_vpn_choice)]
     vpn: Option<VpnChoice>,
     /// Ask for these DHCP options besides the usual ones
-    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = parse_option_code)]
     pub(super) options: Vec<u16>,
 }
 
@@ -186,6 +186,15 @@ fn refuse(protocol: &str, arguments: &[(&str, bool)]) -> Result<(), Ending> {
         Some((name, _)) => Err(Ending::Usage(format!("{name} is for {protocol}"))),
         None => Ok(()),
     }
+}
+
+pub(super) fn parse_option_code(text: &str) -> Result<u16, String> {
+    let code = text.parse().ok().filter(|code| *code > 0);
+    code.ok_or_else(|| {
+        format!(
+            "'{text}' is no code of a DHCP option: a number from 1 to 254, for DHCPv6 to 65535, like 12 (Host Name)"
+        )
+    })
 }
 
 /// Codes of DHCPv4 options.

@@ -22,7 +22,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Ending> {
         let config = Config::load(&self.config).map_err(|error| Ending::Usage(error.to_string()))?;
         if self.check {
-            sources::check(&config).map_err(|error| Ending::Usage(format!("{error:#}")))?;
+            sources::check(&config).map_err(|error| Ending::Usage(error.to_string()))?;
             let found = Prospect::of(&config);
             let mut text = daemon::describe(&config) + &found.summary;
             for warning in &found.warnings {

@@ -6,7 +6,7 @@ use clap::Args;
 use leasequery_client::Server;
 use leasequery_record::Protocol;
 
-use super::selectors::v4_options;
+use super::selectors::{parse_option_code, v4_options};
 use super::tls::Tls;
 use super::{Ending, complain, parse_duration};
 use crate::output::Format;
@@ -32,7 +32,7 @@ pub(super) struct Verify {
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_duration)]
     settle: Duration,
     /// Compare these DHCP options, too
-    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = parse_option_code)]
     options: Vec<u16>,
     /// How to print: the default is table on a terminal and json elsewhere
     #[arg(long, value_enum)]
@@ -58,7 +58,12 @@ impl Verify {
                 .a
                 .parse()
                 .map_err(|problem| Ending::Usage(format!("A is neither a file nor a server: {problem}")))?;
-            let (protocol, addresses) = server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
+            if self.a.contains('/') {
+                return Err(Ending::Usage(format!("{}: there is no such file", self.a)));
+            }
+            let resolved = server.resolve(self.v4, self.v6);
+            let (protocol, addresses) = resolved
+                .map_err(|problem| Ending::Peer(format!("there is no file {}, and no server: {problem}", self.a)))?;
             Side::Server { name: server.at(protocol), protocol, addresses, tls: self.tls.client(&server)? }
         };
         let (protocol, addresses) = self.b.resolve(self.v4, self.v6).map_err(Ending::Peer)?;

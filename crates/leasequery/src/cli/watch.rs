@@ -13,7 +13,7 @@ use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_record::Family;
 use leasequery_record::Protocol;
 
-use super::selectors::{parse_vpn_choice, v4_options};
+use super::selectors::{parse_option_code, parse_vpn_choice, v4_options};
 use super::tls::Tls;
 use super::{Ending, complain, parse_duration};
 use crate::output::Format;
@@ -61,7 +61,7 @@ pub(super) struct Watch {
     #[arg(long, value_name = "A")]
     link: Option<Ipv6Addr>,
     /// Ask for these DHCP options besides the usual ones
-    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "CODE,…", value_delimiter = ',', value_parser = parse_option_code)]
     options: Vec<u16>,
     /// How to print: the default is table on a terminal and json elsewhere
     #[arg(long, value_enum)]

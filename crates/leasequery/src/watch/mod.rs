@@ -2,8 +2,10 @@
 
 mod exec;
 mod printing;
+mod standing;
 mod state;
 
+use std::cell::Cell;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::Format;
 use exec::Exec;
-use printing::Printing;
+use printing::{Printing, Shown};
+use standing::Standing;
 use state::StateFile;
 
 /// What is watched, and how.
@@ -84,20 +87,22 @@ async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<()
     tokio::spawn(keep_time(Arc::clone(&shared), lifecycle.running()));
 
     let exec = settings.exec.map(|command| Exec::start(command, Arc::clone(&shared)));
-    let mut printing = Printing::new(
-        settings.format,
-        P::wants_options(&settings.wanted),
-        settings.ignore_renewals,
-        position.is_some(),
-        state,
-        exec,
-        &warn,
-    );
+    let shown = Shown {
+        format: settings.format,
+        options: P::wants_options(&settings.wanted),
+        ignore_renewals: settings.ignore_renewals,
+    };
+    let mut printing =
+        Printing::new(Standing::new(settings.server.address.clone()), &shown, position.is_some(), state, exec, &warn);
+    let (initial, timed_out) = (settings.follower.initial, Cell::new(false));
     let mut follower = Follower::<P>::new(settings.wanted, SOURCE, position, settings.follower, fastrand::u64(..));
     let stop = async {
         let end = async {
             match settings.duration {
-                Some(duration) => tokio::time::sleep(duration).await,
+                Some(duration) => {
+                    tokio::time::sleep(duration).await;
+                    timed_out.set(true);
+                }
                 None => std::future::pending().await,
             }
         };
@@ -108,9 +113,10 @@ async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<()
         }
     };
     let result = follow(&settings.server, &mut follower, &shared, &mut printing, stop).await;
+    let silence = printing.standing().silence(initial).filter(|_| timed_out.get());
     let finished = printing.finish(&follower);
     match result.and(finished) {
-        Ok(()) => Ok(()),
+        Ok(()) => silence.map_or(Ok(()), |reason| Err(Ended::Unreachable(reason))),
         Err(error) => Err(match error.downcast::<Ended>() {
             Ok(ended) => ended,
             Err(error) => Ended::Output(error),

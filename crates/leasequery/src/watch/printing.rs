@@ -9,11 +9,21 @@ use leasequery_store::{Binding, Store};
 
 use super::Ended;
 use super::exec::Exec;
+use super::standing::Standing;
 use super::state::StateFile;
 use crate::output::{Format, Printer};
 
 /// How often the position is written to disk at most.
 const SAVE: Duration = Duration::from_secs(1);
+
+/// What is shown, and how.
+pub(super) struct Shown {
+    pub(super) format: Format,
+    /// Options were asked for.
+    pub(super) options: bool,
+    /// Changes of nothing but times are left out.
+    pub(super) ignore_renewals: bool,
+}
 
 /// Prints what comes.
 pub(super) struct Printing<P: Family, W> {
@@ -21,8 +31,7 @@ pub(super) struct Printing<P: Family, W> {
     format: Format,
     ignore_renewals: bool,
     earlier: Earlier,
-    /// The server has answered once.
-    connected: bool,
+    standing: Standing,
     state: Option<StateFile>,
     saved: Option<Instant>,
     exec: Option<Exec<P>>,
@@ -43,20 +52,19 @@ enum Earlier {
 
 impl<P: Family, W: Fn(&str)> Printing<P, W> {
     pub(super) fn new(
-        format: Format,
-        options: bool,
-        ignore_renewals: bool,
+        standing: Standing,
+        shown: &Shown,
         resumed: bool,
         state: Option<StateFile>,
         exec: Option<Exec<P>>,
         warn: W,
     ) -> Self {
         Self {
-            printer: Printer::new(format, P::PROTOCOL, options, io::stdout()),
-            format,
-            ignore_renewals,
+            printer: Printer::new(shown.format, P::PROTOCOL, shown.options, io::stdout()),
+            format: shown.format,
+            ignore_renewals: shown.ignore_renewals,
             earlier: if resumed { Earlier::Known } else { Earlier::None },
-            connected: false,
+            standing,
             state,
             saved: None,
             exec,
@@ -73,6 +81,10 @@ impl<P: Family, W: Fn(&str)> Printing<P, W> {
             exec.finish();
         }
         self.printer.finish()
+    }
+
+    pub(super) fn standing(&self) -> &Standing {
+        &self.standing
     }
 
     /// Whether a record is a change for whoever reads.
@@ -111,6 +123,7 @@ impl<P: Family, W: Fn(&str)> Printing<P, W> {
 
 impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
     fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
+        self.standing.hears();
         if !self.is_news(&told, origin) {
             return;
         }
@@ -128,11 +141,9 @@ impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
     }
 
     fn event(&mut self, event: &Event) {
+        self.standing.takes(event);
         let (name, reason) = match event {
-            Event::Connected => {
-                self.connected = true;
-                ("connected", None)
-            }
+            Event::Connected => ("connected", None),
             Event::InitialComplete => ("initial-complete", None),
             Event::CatchUpComplete => ("catch-up-complete", None),
             Event::DataMissing => {
@@ -156,14 +167,18 @@ impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
                 return (self.warn)(&format!("warning: the server tells what it knows: {reason}"));
             }
             Event::Refused(reason) => {
-                self.failed.get_or_insert(io::Error::other(Ended::Refused(reason.clone())));
+                self.failed
+                    .get_or_insert(io::Error::other(Ended::Refused(format!("{}: {reason}", self.standing.server()))));
                 return;
             }
-            Event::Warning(text) if !self.connected => {
-                self.failed.get_or_insert(io::Error::other(Ended::Unreachable(text.clone())));
+            Event::Warning(text) if !self.standing.was_connected() => {
+                self.failed
+                    .get_or_insert(io::Error::other(Ended::Unreachable(format!("{}: {text}", self.standing.server()))));
                 return;
             }
-            Event::Warning(text) => return (self.warn)(&format!("warning: {text}")),
+            Event::Warning(text) => {
+                return (self.warn)(&format!("warning: {}: {text}", self.standing.server()));
+            }
         };
         if self.format == Format::Csv {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
@@ -180,6 +195,9 @@ impl<P: Family, W: Fn(&str)> Companion<P> for Printing<P, W> {
             return Err(error);
         }
         self.printer.flush()?;
+        if let Some(retry) = self.standing.retry(follower) {
+            (self.warn)(&retry);
+        }
         // Only what has been written has been told.
         if self.saved.is_none_or(|saved| saved.elapsed() >= SAVE) {
             self.save(follower)?;

@@ -47,6 +47,11 @@ impl StateFile {
             Err(error) if error.kind() == io::ErrorKind::NotFound => None,
             Err(error) => return Err(named(error.to_string())),
         };
+        if let Some(directory) = path.parent().filter(|directory| !directory.as_os_str().is_empty())
+            && !directory.is_dir()
+        {
+            return Err(named(format!("there is no directory {} to keep it in", directory.display())));
+        }
         // What cannot be kept should be known before anything is printed.
         let state = Self { path, protocol, server: server.to_owned(), saved };
         let beside = state.beside();

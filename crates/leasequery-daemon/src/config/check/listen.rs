@@ -7,6 +7,7 @@ use leasequery_record::parse_hex;
 use leasequery_wire::v6::is_duid;
 use toml::Spanned;
 
+use crate::config::raw::Word;
 use crate::config::{Listener, Problem, Service, Transport, raw};
 
 pub(super) fn listeners(raw: &[Spanned<raw::Listen>], tls: bool) -> Result<Vec<Listener>, Problem> {
@@ -26,7 +27,7 @@ pub(super) fn listeners(raw: &[Spanned<raw::Listen>], tls: bool) -> Result<Vec<L
 fn listener(raw: &Spanned<raw::Listen>, tls: bool) -> Result<Listener, Problem> {
     let listen = raw.get_ref();
     let protocol = super::protocol(&listen.protocol)?;
-    let transport = match listen.transport.get_ref().as_str() {
+    let transport = match &**listen.transport.get_ref() {
         "tcp" => Transport::Tcp,
         "udp" => Transport::Udp,
         other => {
@@ -64,10 +65,10 @@ fn is_secure(raw: &Spanned<raw::Listen>, has_tls: bool) -> Result<bool, Problem>
     let no_tls = "TLS needs certificates: add [tls] with certificate, key and client-ca, or write tls = \"off\" to serve \
                   in the clear, on a network you trust";
     match &raw.get_ref().tls {
-        Some(tls) if tls.get_ref() == "off" => Ok(false),
-        Some(tls) if tls.get_ref() == "required" && has_tls => Ok(true),
+        Some(tls) if &**tls.get_ref() == "off" => Ok(false),
+        Some(tls) if &**tls.get_ref() == "required" && has_tls => Ok(true),
         None if has_tls => Ok(true),
-        Some(tls) if tls.get_ref() == "required" => Err(Problem::new(tls.span(), no_tls)),
+        Some(tls) if &**tls.get_ref() == "required" => Err(Problem::new(tls.span(), no_tls)),
         Some(tls) => {
             let text = format!("tls = \"{}\" is unknown; \"required\" and \"off\" would be right", tls.get_ref());
             Err(Problem::new(tls.span(), text))
@@ -100,7 +101,7 @@ fn v6_server_id(listen: &raw::Listen) -> Result<Arc<[u8]>, Problem> {
     })
 }
 
-fn socket_address(text: &Spanned<String>, protocol: Protocol) -> Result<SocketAddr, Problem> {
+fn socket_address(text: &Spanned<Word>, protocol: Protocol) -> Result<SocketAddr, Problem> {
     let value = text.get_ref();
     let address = value.parse::<SocketAddr>().ok();
     let address =

@@ -6,6 +6,7 @@ use leasequery_store::Link;
 use toml::Spanned;
 
 use super::vpn;
+use crate::config::raw::Word;
 use crate::config::{NetworkConfig, Problem, raw};
 
 /// Addresses of DHCPv4, and links of DHCPv6.
@@ -46,19 +47,19 @@ fn link(raw: &raw::Network) -> Result<Link, Problem> {
     Ok(Link { address: link.network(), networks: networks.collect() })
 }
 
-fn prefix(text: &Spanned<String>) -> Result<Ipv6Net, Problem> {
+fn prefix(text: &Spanned<Word>) -> Result<Ipv6Net, Problem> {
     text.get_ref().parse::<Ipv6Net>().map(|net| net.trunc()).map_err(|_| {
         let text_ = format!("\"{}\" is not a prefix; \"2001:db8:1::/64\" would be right", text.get_ref());
         Problem::new(text.span(), text_)
     })
 }
 
-fn range(text: &Spanned<String>) -> Result<(Ipv4Addr, Ipv4Addr), Problem> {
+fn range(text: &Spanned<Word>) -> Result<(Ipv4Addr, Ipv4Addr), Problem> {
     let value = text.get_ref();
     if let Ok(net) = value.parse::<Ipv4Net>() {
         return Ok((net.network(), net.broadcast()));
     }
-    let parts = value.split_once('-').unwrap_or((value, value));
+    let parts = value.split_once('-').unwrap_or((&**value, &**value));
     let ends = (parts.0.trim().parse::<Ipv4Addr>(), parts.1.trim().parse::<Ipv4Addr>());
     let (Ok(first), Ok(last)) = ends else {
         let text_ = format!("\"{value}\" is not a range; \"10.0.0.10-10.0.0.250\" or \"10.1.0.0/16\" would be right");

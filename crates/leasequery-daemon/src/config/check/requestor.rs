@@ -8,6 +8,7 @@ use leasequery_record::Protocol;
 use toml::Spanned;
 
 use super::{option_code, vpn};
+use crate::config::raw::Word;
 use crate::config::{Listener, Problem, Requestor, Requestors, raw};
 
 pub(super) fn requestors(
@@ -85,7 +86,7 @@ fn is_same_name(one: &str, other: &str) -> bool {
     }
 }
 
-fn prefix(text: &Spanned<String>) -> Result<IpNet, Problem> {
+fn prefix(text: &Spanned<Word>) -> Result<IpNet, Problem> {
     let value = text.get_ref();
     let net = value.parse::<IpNet>().ok().or_else(|| value.parse::<IpAddr>().ok().map(IpNet::from));
     net.map(|net| without_mapping(net.trunc())).ok_or_else(|| {
@@ -107,7 +108,7 @@ fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
         Some(kinds) => {
             let mut allow = Allow { udp: false, bulk: false, active: false };
             for kind in kinds {
-                match kind.get_ref().as_str() {
+                match &**kind.get_ref() {
                     "udp" => allow.udp = true,
                     "bulk" => allow.bulk = true,
                     "active" => allow.active = true,

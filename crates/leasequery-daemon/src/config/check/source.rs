@@ -10,6 +10,7 @@ use leasequery_record::Protocol;
 use toml::Spanned;
 
 use super::{option_code, period, vpn};
+use crate::config::raw::Word;
 use crate::config::{Problem, Source, raw};
 
 /// What kinds of source there are.
@@ -19,7 +20,7 @@ pub(super) fn sources(raw: &[raw::Source], directory: &Path) -> Result<Vec<Sourc
     let mut names = HashSet::new();
     raw.iter()
         .map(|raw| {
-            let (source, span) = match raw.kind.get_ref().as_str() {
+            let (source, span) = match &**raw.kind.get_ref() {
                 "kea-memfile" => kea_source(raw, directory)?,
                 "push" => push_source(raw, directory)?,
                 "leasequery" => leasequery_source(raw, directory)?,
@@ -140,7 +141,7 @@ fn leasequery_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Ran
     Ok((source, server.span()))
 }
 
-fn link(text: &Spanned<String>) -> Result<Ipv6Addr, Problem> {
+fn link(text: &Spanned<Word>) -> Result<Ipv6Addr, Problem> {
     let parsed = text.get_ref().parse().ok().filter(|address: &Ipv6Addr| !address.is_unspecified());
     parsed.ok_or_else(|| {
         let text_ = format!("\"{}\" is no address on a link; \"2001:db8:1::\" would be right", text.get_ref());

@@ -34,7 +34,7 @@ pub(super) fn client(
     directory: &Path,
 ) -> Result<Option<tls::Client>, Problem> {
     let files = match tls.get_ref() {
-        raw::SourceTls::Word(word) if word == "off" => return Ok(None),
+        raw::SourceTls::Word(word) if &**word == "off" => return Ok(None),
         raw::SourceTls::Word(word) => {
             let text = format!(
                 "tls = \"{word}\" is unknown; \"off\" or {{ ca = \"…\", certificate = \"…\", key = \"…\" }} would be right"

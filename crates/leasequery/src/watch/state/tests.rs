@@ -23,7 +23,7 @@ fn where_nothing_can_be_written_is_known_at_once() {
     let directory = tempfile::tempdir().expect("a directory");
     let path = directory.path().join("none/state");
     let problem = StateFile::open(path.clone(), "v4", "192.0.2.1:67").expect_err("there is no such directory");
-    assert!(problem.starts_with(&format!("{} cannot be written: ", path.display())), "{problem}");
+    assert!(problem.starts_with(&format!("{}: there is no directory ", path.display())), "{problem}");
     StateFile::open(directory.path().join("state"), "v4", "192.0.2.1:67").expect("it can be written");
     assert_eq!(std::fs::read_dir(directory.path()).expect("readable").count(), 0, "trying leaves nothing behind");
 }
