@@ -11,3 +11,7 @@ pub use exchange::{ExchangeError, exchange};
 pub use fetch::{FetchError, Sink, Target, fetch};
 pub use follow::{Companion, Upstream, follow};
 pub use server::Server;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -18,3 +18,7 @@ pub use access::{Access, Permissions};
 pub use describe::describe;
 pub use prospect::Prospect;
 pub use run::{Failure, run, runtime};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

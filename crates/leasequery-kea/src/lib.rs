@@ -32,3 +32,7 @@ pub use family::Family;
 pub use row::{KeaState, RowError};
 pub use status::{SharedStatus, Status};
 pub use v4::{Batch, Follower, Header, KeaConfig, Row};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -21,3 +21,7 @@ pub use clock::wall_clock;
 pub use feed::Feed;
 pub use lifecycle::{Lifecycle, Running};
 pub use store::{SharedStore, Stores, keep_time};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

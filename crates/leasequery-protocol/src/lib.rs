@@ -10,3 +10,7 @@ pub mod code;
 pub mod follower;
 pub mod requestor;
 pub mod server;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

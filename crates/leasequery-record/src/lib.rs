@@ -14,3 +14,7 @@ pub use text::{
     vpn_name_text, vpn_text,
 };
 pub use view::{FIELDS, Value, View};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -9,6 +9,8 @@
 //! The store is one machine for both protocols, generic over the [`Key`]. It knows neither wire formats nor sockets,
 //! and the time is what its owner says it is ([`Store::advance`]).
 
+#![cfg_attr(not(feature = "durable"), allow(dead_code, reason = "the durable copy asks for it"))]
+
 mod arena;
 mod attributes;
 mod better;
@@ -17,6 +19,7 @@ mod budget;
 mod commit;
 mod coverage;
 mod crowd;
+#[cfg(feature = "durable")]
 pub mod durable;
 mod era;
 mod former;
@@ -52,3 +55,7 @@ pub use store::{Counts, Outcome, Settings, SourceId, Store};
 pub use time::Time;
 pub use vouch::SweepEnd;
 pub use vpn::{VpnHold, VpnIndex, VpnName};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

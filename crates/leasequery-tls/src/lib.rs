@@ -74,3 +74,7 @@ fn provider() -> Arc<CryptoProvider> {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -12,3 +12,7 @@ pub mod v6;
 
 pub use error::{DecodeError, Problem, TooLong};
 pub use framing::{FrameFault, Framing, MAX_MESSAGE, split_frame};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
