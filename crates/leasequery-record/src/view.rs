@@ -207,6 +207,11 @@ impl<'a> View<'a> {
         &self.0
     }
 
+    /// Whether it is a lease that somebody has.
+    pub fn is_active(&self) -> bool {
+        self.0.iter().flatten().any(|value| matches!(value, Value::Word("active")))
+    }
+
     /// What an identifier says that can be printed. A Remote-ID of DHCPv6 has a number in front (RFC 4649 section 3).
     pub fn text_of(&self, field: &str, value: &Value<'a>) -> Option<&'a str> {
         let Value::Hex(octets) = value else { return None };

@@ -26,6 +26,7 @@ fn mistakes_in_arguments_are_told_with_what_would_be_right() {
     assert_says(&["bulk", "::1:44387"], 2, &["'::1:44387' is no IPv6 address", "'[::1]:44387'"]);
     assert_says(&["bulk", "localhost", "--options", "foo"], 2, &["'foo' is no code of a DHCP option", "1 to 254"]);
     assert_says(&["bulk", "localhost", "--mac", "zz"], 2, &["'02:00:00:00:00:0a' would be one"]);
+    assert_says(&["bulk", "localhost", "--v6", "--remote-id", "0102"], 2, &["--enterprise N"]);
     assert_says(&["bulk", "localhost", "--formt", "json"], 2, &["'--format'"]);
 }
 

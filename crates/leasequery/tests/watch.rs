@@ -207,5 +207,5 @@ fn a_state_file_that_cannot_be_written_is_an_error_before_anything_is_printed() 
         .output()
         .expect("the program runs");
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
-    assert!(common::stderr(&output).contains(&format!("{} there is no directory", file.display())), "{output:?}");
+    assert!(common::stderr(&output).contains(&format!("{}: there is no directory", file.display())), "{output:?}");
 }

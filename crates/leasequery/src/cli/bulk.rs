@@ -1,7 +1,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use clap::Args;
 use leasequery_client::Server;
@@ -13,10 +13,10 @@ use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_record::Family;
 use leasequery_record::Protocol;
 
+use super::Ending;
 use super::selectors::Selectors;
 use super::tls::Tls;
-use super::{Ending, complain};
-use crate::output::{Format, Printer, Progress};
+use crate::output::{Format, Level, Printer, Progress, say, sum_up};
 
 /// One Bulk Leasequery over TCP or TLS; prints every binding.
 #[derive(Debug, Args)]
@@ -52,26 +52,31 @@ impl Bulk {
         let tls = self.tls.client(&self.server)?;
         let target = Target { addresses: &addresses, tls: tls.as_ref() };
         let (format, timeout) = (self.format, Duration::from_secs_f64(self.timeout));
-        let options = !self.selectors.options.is_empty();
+        let asked = Asked {
+            options: !self.selectors.options.is_empty(),
+            hint: self.selectors.hint(protocol),
+            everything: self.selectors.is_everything(),
+        };
         match protocol {
             Protocol::V4 => {
                 let query = v4::Query::Bulk(self.selectors.v4_bulk()?);
-                print::<V4>(
-                    target,
-                    |peer| V4::with_peer(&v4::Wanted::default(), peer),
-                    &query,
-                    options,
-                    timeout,
-                    format,
-                )
+                print::<V4>(target, |peer| V4::with_peer(&v4::Wanted::default(), peer), &query, &asked, timeout, format)
             }
             Protocol::V6 => {
                 let query = v6::Query::Bulk(self.selectors.v6_bulk()?);
                 let duid = leasequery_client::duid::own();
-                print::<V6>(target, |_| V6::new(Arc::clone(&duid)), &query, options, timeout, format)
+                print::<V6>(target, |_| V6::new(Arc::clone(&duid)), &query, &asked, timeout, format)
             }
         }
     }
+}
+
+/// What is asked for, as far as that matters to what is said about the answer.
+struct Asked {
+    options: bool,
+    everything: bool,
+    /// What is probably the mistake if nothing is found.
+    hint: Option<String>,
 }
 
 /// Asks, and prints what comes.
@@ -79,18 +84,23 @@ fn print<P: Family>(
     target: Target<'_>,
     protocol: impl Fn(IpAddr) -> P,
     query: &P::Query,
-    options: bool,
+    asked: &Asked,
     timeout: Duration,
     format: Option<Format>,
 ) -> Result<(), Ending> {
     let stdout = io::stdout().lock();
     let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
-    let mut sink =
-        Print { printer: Printer::new(format, P::PROTOCOL, options, stdout), progress: Progress::new(), count: 0 };
+    let mut sink = Print {
+        printer: Printer::new(format, P::PROTOCOL, asked.options, stdout),
+        progress: Progress::new(),
+        count: 0,
+        active: 0,
+    };
     let secure = target.tls.is_some();
+    let start = Instant::now();
     let result = fetch(target, protocol, query, timeout, &mut sink);
     sink.progress.clear();
-    let Print { printer, count, .. } = sink;
+    let Print { printer, count, active, .. } = sink;
     let flushed = if result.is_ok() || count > 0 { printer.finish() } else { Ok(()) };
     let done = result.map_err(|error| match error {
         FetchError::Query(error) => Ending::Usage(error.to_string()),
@@ -112,7 +122,23 @@ fn print<P: Family>(
     })?;
     flushed?;
     match done.status {
-        status if status.is_success() => Ok(()),
+        status if status.is_success() => {
+            let seconds = start.elapsed().as_secs_f64();
+            sum_up(format_args!("{count} bindings, {active} of them active, in {seconds:.1} seconds"));
+            match &asked.hint {
+                _ if count > 0 => {}
+                Some(hint) => say(Level::Note, format_args!("nothing was found: {hint}")),
+                None if asked.everything => {
+                    let what = match P::PROTOCOL {
+                        Protocol::V4 => "no address is configured there, and none is leased",
+                        Protocol::V6 => "nothing is leased there",
+                    };
+                    say(Level::Note, format_args!("{what}, as far as this requestor may see"));
+                }
+                None => {}
+            }
+            Ok(())
+        }
         status if done.text.is_empty() => Err(Ending::Status(status.to_string())),
         status => Err(Ending::Status(format!("{status}: {}", done.text))),
     }
@@ -123,17 +149,20 @@ struct Print<W: Write> {
     printer: Printer<W>,
     progress: Progress,
     count: u64,
+    active: u64,
 }
 
 impl<P: Family, W: Write> Sink<P> for Print<W> {
     fn record(&mut self, record: &P::Record<'_>) -> io::Result<()> {
         self.count += 1;
         self.progress.set(self.count);
-        self.printer.print(&P::view(record))
+        let view = P::view(record);
+        self.active += u64::from(view.is_active());
+        self.printer.print(&view)
     }
 
     fn failed(&mut self, text: String) {
-        complain(format_args!("warning: the server could not tell about {text}"));
+        say(Level::Warning, format_args!("the server could not tell about {text}"));
     }
 
     fn pause(&mut self) -> io::Result<()> {

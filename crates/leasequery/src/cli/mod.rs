@@ -3,6 +3,7 @@
 mod bulk;
 mod certificates;
 mod demo;
+mod hints;
 mod query;
 mod selectors;
 mod serve;
@@ -11,17 +12,23 @@ mod verify;
 mod watch;
 
 use std::fmt;
-use std::io::Write;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 use jiff::SignedDuration;
+use leasequery_live::wall_clock;
+use leasequery_record::parse_time;
+use leasequery_store::Time;
+
+use crate::output::{Level, Manner, say};
 
 /// DHCP Leasequery, both ends: serve a DHCP server's leases, or ask for them.
 #[derive(Debug, Parser)]
 #[command(name = "leasequery", version, max_term_width = 100)]
 struct Arguments {
+    #[command(flatten)]
+    manner: Manner,
     #[command(subcommand)]
     command: Command,
 }
@@ -92,9 +99,23 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
     duration.ok_or_else(|| format!("'{text}' is not a duration; '10s' or '5m' would be one"))
 }
 
+/// A time, or how long ago it was.
+fn parse_moment(text: &str) -> Result<Time, String> {
+    let back =
+        || text.parse::<SignedDuration>().ok().and_then(|back| u32::try_from(back.unsigned_abs().as_secs()).ok());
+    parse_time(text).or_else(|_| back().map(|back| wall_clock().minus(back)).ok_or(())).map_err(|()| {
+        format!(
+            "'{text}' is neither a time, such as '2026-11-20T08:00:00Z' or seconds since 1970, nor a duration back from now, \
+             such as '1h'"
+        )
+    })
+}
+
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
+    let Arguments { manner, command } = Arguments::parse();
+    manner.adopt();
+    let result = match command {
         Command::Demo(demo) => demo.run(),
         Command::Serve(serve) => serve.run(),
         Command::Query(query) => query.run(),
@@ -107,16 +128,9 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(ending) => {
             if !matches!(ending, Ending::BrokenPipe) {
-                complain(format_args!("error: {ending}"));
+                say(Level::Error, format_args!("{ending}"));
             }
             ExitCode::from(ending.code())
         }
     }
-}
-
-/// Says something on standard error, if anybody is there. Some of it may come from a server, which must not move the
-/// cursor of a terminal.
-fn complain(text: fmt::Arguments<'_>) {
-    let text = text.to_string().replace(char::is_control, "?");
-    let _ = writeln!(std::io::stderr(), "{text}");
 }

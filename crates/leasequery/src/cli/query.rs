@@ -16,9 +16,9 @@ use leasequery_record::Family;
 use leasequery_record::Protocol;
 use leasequery_wire::v6::MAX_TRANSACTION_ID;
 
+use super::Ending;
 use super::selectors::{Selectors, v4_options};
-use super::{Ending, complain};
-use crate::output::{Format, Printer};
+use crate::output::{Format, Level, Printer, say};
 
 /// One leasequery over UDP, sent again until it is answered; prints the leases it finds.
 #[derive(Debug, Args)]
@@ -56,14 +56,24 @@ impl Query {
             timeout: Duration::from_secs_f64(self.timeout),
             patience: None,
             missing: None,
+            found: false,
         };
+        let hint = self.selectors.hint(protocol);
         match protocol {
             Protocol::V4 => asking.v4(&self.selectors, self.giaddr)?,
             Protocol::V6 if self.giaddr.is_some() => return Err(Ending::Usage("--giaddr is for DHCPv4".to_owned())),
             Protocol::V6 => asking.v6(self.selectors)?,
         }
-        let Asking { printer, missing, .. } = asking;
+        let Asking { printer, missing, found, .. } = asking;
         printer.finish()?;
+        if !found && missing.is_none() {
+            match (hint, protocol) {
+                (Some(hint), _) => say(Level::Note, format_args!("nothing was found: {hint}")),
+                (None, Protocol::V6) => say(Level::Note, format_args!("the server knows of no lease of this")),
+                // Its answer has been told.
+                (None, Protocol::V4) => {}
+            }
+        }
         missing.map_or(Ok(()), Err)
     }
 }
@@ -76,6 +86,8 @@ struct Asking<'a> {
     patience: Option<Instant>,
     /// Why a further query has no answer. What has been found is printed all the same.
     missing: Option<Ending>,
+    /// There is a lease, or an address that is free.
+    found: bool,
 }
 
 impl Asking<'_> {
@@ -126,8 +138,16 @@ impl Asking<'_> {
             let answered = exchange(&socket, server, Schedule::V4, left, write, |datagram| {
                 // An answer may come from another address of the server's.
                 match query.read(xid, datagram, peer, wall_clock()) {
-                    Ok(v4::Answer::Unknown) => Ok(None),
+                    Ok(v4::Answer::Unknown) => {
+                        say(Level::Note, format_args!("DHCPLEASEUNKNOWN: {}", unknown(&query.target)));
+                        Ok(None)
+                    }
                     Ok(v4::Answer::Unassigned(record)) => {
+                        let address = record.address();
+                        say(
+                            Level::Note,
+                            format_args!("DHCPLEASEUNASSIGNED: nobody has {address}, which is the server's"),
+                        );
                         Ok(Some((printer.print(&V4::view(&record)), Vec::new(), false)))
                     }
                     Ok(v4::Answer::Active { record, addresses }) => {
@@ -139,13 +159,17 @@ impl Asking<'_> {
             let found = answered.map_err(|error| ending(error, server, port != 67 && port != 0, left));
             if let Some((printed, addresses, full)) = self.judge(found, &about)?.flatten() {
                 printed?;
+                self.found = true;
                 if !matches!(query.target, v4::Target::Address(_)) {
                     if full {
-                        complain(format_args!(
-                            "note: the answer names {} addresses and has room for no more; there may be others, which \
+                        say(
+                            Level::Note,
+                            format_args!(
+                                "the answer names {} addresses and has room for no more; there may be others, which \
                              `bulk` finds",
-                            addresses.len()
-                        ));
+                                addresses.len()
+                            ),
+                        );
                     }
                     others.extend(addresses.into_iter().skip(1));
                 }
@@ -178,21 +202,22 @@ impl Asking<'_> {
                     Ok(v6::Answer::Leases(records)) => {
                         let outcome: io::Result<()> =
                             records.iter().try_for_each(|record| printer.print(&V6::view(record)));
-                        Ok((outcome.map_err(Ending::from), Vec::new()))
+                        Ok((outcome.map_err(Ending::from), (records.len(), Vec::new())))
                     }
-                    Ok(v6::Answer::Links(links)) => Ok((Ok(()), links)),
+                    Ok(v6::Answer::Links(links)) => Ok((Ok(()), (0, links))),
                     Ok(v6::Answer::Failed(status, text)) if text.is_empty() => {
-                        Ok((Err(Ending::Status(status.to_string())), Vec::new()))
+                        Ok((Err(Ending::Status(status.to_string())), Default::default()))
                     }
                     Ok(v6::Answer::Failed(status, text)) => {
-                        Ok((Err(Ending::Status(format!("{status}: {text}"))), Vec::new()))
+                        Ok((Err(Ending::Status(format!("{status}: {text}"))), Default::default()))
                     }
                     Err(ignored) => Err(ignored.to_string()),
                 }
             });
             let told = answered.map_err(|error| ending(error, server, false, left));
             let told = told.and_then(|(told, found)| told.map(|()| found));
-            let found = self.judge(told, &about)?.unwrap_or_default();
+            let (count, found) = self.judge(told, &about)?.unwrap_or_default();
+            self.found |= count > 0;
             // A server that lists links again where one was named would be asked for ever.
             if query.selector.link.is_none() {
                 links.extend(found);
@@ -221,6 +246,16 @@ fn v4_socket(server: SocketAddr) -> Result<(UdpSocket, Ipv4Addr), Ending> {
     Ok((bound.map_err(|error| socket_error(&error))?, own))
 }
 
+/// What DHCPLEASEUNKNOWN means (RFC 4388 section 6.4.1).
+fn unknown(target: &v4::Target) -> String {
+    match target {
+        v4::Target::Address(address) => {
+            format!("{address} is not the server's, or it does not know yet whether somebody has it")
+        }
+        _ => "the server knows of no lease of this client, or not yet".to_owned(),
+    }
+}
+
 fn socket_error(error: &io::Error) -> Ending {
     Ending::Peer(format!("no socket: {error}"))
 }
@@ -231,9 +266,12 @@ fn ending(error: ExchangeError, server: SocketAddr, unprivileged: bool, waited: 
         ExchangeError::Socket(error) => Ending::Peer(format!("{server}: {error}")),
         ExchangeError::NoAnswer { ignored } => {
             if unprivileged {
-                complain(format_args!(
-                    "note: port 67, where some servers send every answer, could not be bound; with the right to it, try again"
-                ));
+                say(
+                    Level::Note,
+                    format_args!(
+                        "port 67, where some servers send every answer, could not be bound; with the right to it, try again"
+                    ),
+                );
             }
             let why = ignored.map(|text| format!(" (ignored: {text})")).unwrap_or_default();
             let waited = waited.as_secs_f64();

@@ -3,47 +3,47 @@ use std::net::{IpAddr, Ipv6Addr};
 use clap::Args;
 use leasequery_protocol::requestor::v4::{self, VpnChoice};
 use leasequery_protocol::requestor::v6;
-use leasequery_record::{parse_identifier, parse_mac, parse_time, parse_vpn};
+use leasequery_record::{parse_identifier, parse_mac, parse_vpn};
 use leasequery_store::{Time, VpnName};
 
-use super::Ending;
+use super::{Ending, parse_moment};
 
 /// What to ask for. At most one of the first group; without one everything is asked for.
 #[derive(Debug, Args)]
 pub(super) struct Selectors {
     /// The lease of this address, for DHCPv6 also of a prefix around it (not in a bulk query over DHCPv4)
     #[arg(long, group = "primary", value_name = "A")]
-    address: Option<IpAddr>,
+    pub(super) address: Option<IpAddr>,
     /// Leases of this hardware address
     #[arg(long, group = "primary", value_name = "M", value_parser = parse_mac_argument)]
-    mac: Option<Octets>,
+    pub(super) mac: Option<Octets>,
     /// Type of the hardware address
     #[arg(long, requires = "mac", default_value_t = 1, value_name = "N")]
     htype: u8,
     /// Leases of this client-identifier: hex, with colons or without, or text:NAME
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
-    client_id: Option<Octets>,
+    pub(super) client_id: Option<Octets>,
     /// Leases of this DUID (DHCPv6)
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
-    duid: Option<Octets>,
+    pub(super) duid: Option<Octets>,
     /// Leases made under this Remote ID: hex or text:NAME
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
-    remote_id: Option<Octets>,
+    pub(super) remote_id: Option<Octets>,
     /// Enterprise number of the Remote-ID (DHCPv6)
     #[arg(long, requires = "remote_id", value_name = "N")]
-    enterprise: Option<u32>,
+    pub(super) enterprise: Option<u32>,
     /// Leases made through the relay with this Relay-ID: hex or text:NAME
     #[arg(long, group = "primary", value_name = "HEX", value_parser = parse_identifier_argument)]
-    relay_id: Option<Octets>,
+    pub(super) relay_id: Option<Octets>,
     /// Leases on the link of this address (DHCPv6)
     #[arg(long, value_name = "A")]
-    link: Option<Ipv6Addr>,
-    /// Only what changed at this time or later (RFC 3339 or Unix seconds)
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    since: Option<Time>,
-    /// Only what changed at this time or earlier (RFC 3339 or Unix seconds)
-    #[arg(long, value_name = "TIME", value_parser = parse_time)]
-    until: Option<Time>,
+    pub(super) link: Option<Ipv6Addr>,
+    /// Only what changed at this time or later: RFC 3339, Unix seconds, or a duration back from now (1h)
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) since: Option<Time>,
+    /// Only what changed at this time or earlier: RFC 3339, Unix seconds, or a duration back from now (1h)
+    #[arg(long, value_name = "TIME", value_parser = parse_moment)]
+    pub(super) until: Option<Time>,
     /// In this VPN
     #[arg(long, value_name = "NAME|OUI:INDEX|all", value_parser = parse_vpn_choice)]
     vpn: Option<VpnChoice>,
@@ -54,7 +54,7 @@ pub(super) struct Selectors {
 
 /// A value of octets. (clap takes a bare `Vec` for a repeated argument.)
 #[derive(Debug, Clone)]
-struct Octets(Vec<u8>);
+pub(super) struct Octets(pub(super) Vec<u8>);
 
 fn parse_identifier_argument(text: &str) -> Result<Octets, String> {
     match parse_identifier(text)? {
@@ -169,6 +169,10 @@ impl Selectors {
                 return Err(Ending::Usage(format!("{address} is an IPv4 address, and DHCPv6 is asked for")));
             }
             (_, Some(duid), ..) => v6::Primary::ClientId(duid.0),
+            (_, _, Some(id), _) if self.enterprise.is_none() && id.0.len() <= size_of::<u32>() => {
+                let text = "a Remote-ID of DHCPv6 has an enterprise number in front (RFC 4649): --enterprise N";
+                return Err(Ending::Usage(text.to_owned()));
+            }
             (_, _, Some(id), _) => {
                 // In front of the identifier, or given by itself.
                 let number = self.enterprise.map(u32::to_be_bytes);

@@ -6,6 +6,7 @@ use leasequery_daemon::config::Config;
 use leasequery_daemon::{self as daemon, Prospect, sources};
 
 use super::Ending;
+use crate::output::{Level, say};
 
 /// The daemon: follows DHCP servers and answers leasequeries about their leases.
 #[derive(Debug, Args)]
@@ -29,10 +30,11 @@ impl Serve {
                 text.extend(["warning: ", warning, "\n"]);
             }
             std::io::stdout().write_all(text.as_bytes())?;
-            if !found.errors.is_empty() {
-                return Err(Ending::Usage(found.errors.join("\nerror: ")));
+            let Some((last, others)) = found.errors.split_last() else { return Ok(()) };
+            for error in others {
+                say(Level::Error, format_args!("{error}"));
             }
-            return Ok(());
+            return Err(Ending::Usage(last.clone()));
         }
         daemon::run(config, &self.config).map_err(|error| match error.downcast::<daemon::Failure>() {
             Ok(failure) => Ending::Status(failure.to_string()),

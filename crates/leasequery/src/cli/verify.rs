@@ -8,8 +8,8 @@ use leasequery_record::Protocol;
 
 use super::selectors::{parse_option_code, v4_options};
 use super::tls::Tls;
-use super::{Ending, complain, parse_duration};
-use crate::output::Format;
+use super::{Ending, parse_duration};
+use crate::output::{Format, Progress, sum_up};
 use crate::verify::{Asked, Side, SideError, verify};
 
 /// Proves a copy: asks two servers (a DHCP server and a mirror of it, or two failover partners) for everything and lists
@@ -77,10 +77,12 @@ impl Verify {
         }
         let timeout = Duration::from_secs_f64(self.timeout);
         let asked = Asked { options: self.options, settle: self.settle, timeout };
-        let verdict = verify(&a, &b, &asked).map_err(|error| match error {
+        let progress = Progress::doing();
+        let verdict = verify(&a, &b, &asked, &|what| progress.say(what)).map_err(|error| match error {
             SideError::Refused(text) | SideError::Peer(text) => Ending::Peer(text),
             SideError::File(text) => Ending::Usage(text),
         })?;
+        progress.clear();
         for difference in &verdict.differences {
             match format {
                 Format::Json => difference.write_json(&mut out)?,
@@ -89,11 +91,9 @@ impl Verify {
         }
         out.flush()?;
         let (addresses, leased) = (verdict.addresses, verdict.leased);
-        match (verdict.differences.len(), format) {
-            (0, Format::Table) => writeln!(out, "equal: {addresses} addresses, {leased} leased")?,
-            // Standard output is for programs.
-            (0, _) => complain(format_args!("equal: {addresses} addresses, {leased} leased")),
-            (differ, _) => return Err(Ending::Status(format!("{differ} of {addresses} addresses differ"))),
+        match verdict.differences.len() {
+            0 => sum_up(format_args!("equal: {addresses} addresses, {leased} leased")),
+            differ => return Err(Ending::Status(format!("{differ} of {addresses} addresses differ"))),
         }
         Ok(())
     }

@@ -15,7 +15,7 @@ use leasequery_record::Protocol;
 
 use super::selectors::{parse_option_code, parse_vpn_choice, v4_options};
 use super::tls::Tls;
-use super::{Ending, complain, parse_duration};
+use super::{Ending, parse_duration};
 use crate::output::Format;
 use crate::watch::{Ended, Settings, watch};
 
@@ -124,7 +124,7 @@ impl Watch {
             ignore_renewals: self.ignore_renewals,
             format: self.format.unwrap_or(if terminal { Format::Table } else { Format::Json }),
         };
-        watch(settings, |text| complain(format_args!("{text}"))).map_err(|ended| match ended {
+        watch(settings).map_err(|ended| match ended {
             Ended::Output(error) => Ending::from(error),
             Ended::Refused(text) => Ending::Status(text),
             Ended::Unreachable(text) => Ending::Peer(text),

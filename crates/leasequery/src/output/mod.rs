@@ -2,6 +2,7 @@
 
 mod progress;
 mod table;
+mod voice;
 
 use std::io::{self, Write};
 
@@ -11,6 +12,7 @@ use leasequery_record::{FIELDS, View};
 
 pub use progress::Progress;
 use table::Table;
+pub use voice::{Level, Manner, is_coloured, is_lively, say, sum_up};
 
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

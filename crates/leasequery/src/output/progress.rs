@@ -1,7 +1,9 @@
-use std::io::{IsTerminal, stderr, stdout};
+use std::io::{IsTerminal, stdout};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::is_lively;
 
 /// A line on standard error that counts bindings, for as long as they come. It is there only for a person who is not
 /// looking at the bindings themselves.
@@ -12,7 +14,7 @@ impl Progress {
     /// Shows the line, if standard error is a terminal and standard output is none.
     #[allow(clippy::new_without_default, reason = "it draws")]
     pub fn new() -> Self {
-        if !stderr().is_terminal() || stdout().is_terminal() {
+        if !is_lively() || stdout().is_terminal() {
             return Self(ProgressBar::hidden());
         }
         let bar = ProgressBar::new_spinner();
@@ -21,6 +23,21 @@ impl Progress {
         }
         bar.enable_steady_tick(Duration::from_millis(100));
         Self(bar)
+    }
+
+    /// A line that says what is being done, if standard error is a terminal.
+    pub fn doing() -> Self {
+        if !is_lively() {
+            return Self(ProgressBar::hidden());
+        }
+        let bar = ProgressBar::new_spinner();
+        bar.enable_steady_tick(Duration::from_millis(100));
+        Self(bar)
+    }
+
+    /// Says what is being done now.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
     }
 
     /// Shows the count now and then.

@@ -85,14 +85,20 @@ const ROUND: Duration = Duration::from_millis(500);
 
 /// Compares two sides. What differs is reported if it still does after a while, and never agreed in between: a copy of
 /// something that changes all the time is always a moment behind.
-pub fn verify(a: &Side, b: &Side, asked: &Asked) -> Result<Verdict, SideError> {
+///
+/// What is being done is given to `tell`.
+pub fn verify(a: &Side, b: &Side, asked: &Asked, tell: &dyn Fn(String)) -> Result<Verdict, SideError> {
     let Asked { options, settle, .. } = asked;
     let start = Instant::now();
     let compare = |a: &Leases, b: &Leases, key: &Key| {
         let rules = Rules { options, configured: a.configured && b.configured };
         differences(a.get(key), b.get(key), rules)
     };
-    let (mut new_a, mut new_b) = (a.read(asked)?, b.read(asked)?);
+    let read = |side: &Side| {
+        tell(format!("reading {side}"));
+        side.read(asked)
+    };
+    let (mut new_a, mut new_b) = (read(a)?, read(b)?);
     let mut keys: Vec<Key> = new_a.keys_of_both(&new_b).cloned().collect();
     keys.retain(|key| !compare(&new_a, &new_b, key).is_empty());
     loop {
@@ -108,13 +114,23 @@ pub fn verify(a: &Side, b: &Side, asked: &Asked) -> Result<Verdict, SideError> {
             let leased = new_a.iter().filter(|(_, lease)| lease.state == "active").count();
             return Ok(Verdict { differences: keys.into_iter().map(difference).collect(), addresses, leased });
         }
+        tell(format!("{} addresses differ so far; they may settle", keys.len()));
         std::thread::sleep(ROUND.min(*settle));
         let (old_a, old_b) = (new_a, new_b);
-        (new_a, new_b) = (a.read(asked)?, b.read(asked)?);
+        (new_a, new_b) = (read(a)?, read(b)?);
         keys.retain(|key| {
             let views = [(&new_a, &new_b), (&old_a, &new_b), (&new_a, &old_b)];
             views.iter().all(|(a, b)| !compare(a, b, key).is_empty())
         });
+    }
+}
+
+impl std::fmt::Display for Side {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Server { name, .. } => f.write_str(name),
+            Self::File(path) => path.display().fmt(f),
+        }
     }
 }
 

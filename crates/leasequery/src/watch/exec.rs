@@ -8,6 +8,8 @@ use leasequery_live::SharedStore;
 use leasequery_record::Family;
 use leasequery_store::Key;
 
+use crate::output::{Level, say};
+
 /// Runs a command for each lease that changed: one at a time, and with the state that the lease has when its turn comes.
 pub(super) struct Exec<P: Family> {
     waiting: Arc<Waiting<P::Key>>,
@@ -99,5 +101,5 @@ fn run(command: &str, record: &[u8]) {
         }
         Err(error) => error.to_string(),
     };
-    let _ = writeln!(std::io::stderr(), "warning: --exec: {failure}");
+    say(Level::Warning, format_args!("--exec: {failure}"));
 }

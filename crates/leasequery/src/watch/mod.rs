@@ -62,13 +62,13 @@ pub enum Ended {
 const SOURCE: SourceId = SourceId(0);
 
 /// Watches a server until the time is over or a signal comes. What should be looked at, and has no place in the output,
-/// is given to `warn`.
-pub fn watch<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<(), Ended> {
+/// is said.
+pub fn watch<P: Family>(settings: Settings<P>) -> Result<(), Ended> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Ended::Output)?;
-    runtime.block_on(run(settings, warn))
+    runtime.block_on(run(settings))
 }
 
-async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<(), Ended> {
+async fn run<P: Family>(settings: Settings<P>) -> Result<(), Ended> {
     let (mut terminate, mut interrupt) = (
         signal(SignalKind::terminate()).map_err(Ended::Output)?,
         signal(SignalKind::interrupt()).map_err(Ended::Output)?,
@@ -93,7 +93,7 @@ async fn run<P: Family>(settings: Settings<P>, warn: impl Fn(&str)) -> Result<()
         ignore_renewals: settings.ignore_renewals,
     };
     let mut printing =
-        Printing::new(Standing::new(settings.server.address.clone()), &shown, position.is_some(), state, exec, &warn);
+        Printing::new(Standing::new(settings.server.address.clone()), &shown, position.is_some(), state, exec);
     let (initial, timed_out) = (settings.follower.initial, Cell::new(false));
     let mut follower = Follower::<P>::new(settings.wanted, SOURCE, position, settings.follower, fastrand::u64(..));
     let stop = async {

@@ -11,7 +11,7 @@ use super::Ended;
 use super::exec::Exec;
 use super::standing::Standing;
 use super::state::StateFile;
-use crate::output::{Format, Printer};
+use crate::output::{Format, Level, Printer, say, sum_up};
 
 /// How often the position is written to disk at most.
 const SAVE: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ pub(super) struct Shown {
 }
 
 /// Prints what comes.
-pub(super) struct Printing<P: Family, W> {
+pub(super) struct Printing<P: Family> {
     printer: Printer<Stdout>,
     format: Format,
     ignore_renewals: bool,
@@ -35,7 +35,6 @@ pub(super) struct Printing<P: Family, W> {
     state: Option<StateFile>,
     saved: Option<Instant>,
     exec: Option<Exec<P>>,
-    warn: W,
     failed: Option<io::Error>,
 }
 
@@ -50,14 +49,13 @@ enum Earlier {
     Outdated,
 }
 
-impl<P: Family, W: Fn(&str)> Printing<P, W> {
+impl<P: Family> Printing<P> {
     pub(super) fn new(
         standing: Standing,
         shown: &Shown,
         resumed: bool,
         state: Option<StateFile>,
         exec: Option<Exec<P>>,
-        warn: W,
     ) -> Self {
         Self {
             printer: Printer::new(shown.format, P::PROTOCOL, shown.options, io::stdout()),
@@ -68,7 +66,6 @@ impl<P: Family, W: Fn(&str)> Printing<P, W> {
             state,
             saved: None,
             exec,
-            warn,
             failed: None,
         }
     }
@@ -121,7 +118,7 @@ impl<P: Family, W: Fn(&str)> Printing<P, W> {
     }
 }
 
-impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
+impl<P: Family> Observer<P> for Printing<P> {
     fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
         self.standing.hears();
         if !self.is_news(&told, origin) {
@@ -164,7 +161,8 @@ impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
                 ("polling", Some(reason))
             }
             Event::Incomplete(reason) => {
-                return (self.warn)(&format!("warning: the server tells what it knows: {reason}"));
+                let server = self.standing.server();
+                return say(Level::Warning, format_args!("{server} tells what it knows: {reason}"));
             }
             Event::Refused(reason) => {
                 self.failed
@@ -177,18 +175,18 @@ impl<P: Family, W: Fn(&str)> Observer<P> for Printing<P, W> {
                 return;
             }
             Event::Warning(text) => {
-                return (self.warn)(&format!("warning: {}: {text}", self.standing.server()));
+                return say(Level::Warning, format_args!("{}: {text}", self.standing.server()));
             }
         };
         if self.format == Format::Csv {
             let reason = reason.map(|reason| format!(": {reason}")).unwrap_or_default();
-            (self.warn)(&format!("{name}{reason}"));
+            sum_up(format_args!("{name}{reason}"));
         }
         self.printer.event(name, reason.map(String::as_str));
     }
 }
 
-impl<P: Family, W: Fn(&str)> Companion<P> for Printing<P, W> {
+impl<P: Family> Companion<P> for Printing<P> {
     fn pause(&mut self, follower: &Follower<P>) -> io::Result<()> {
         if let Some(error) = self.failed.take() {
             self.printer.flush()?;
@@ -196,7 +194,7 @@ impl<P: Family, W: Fn(&str)> Companion<P> for Printing<P, W> {
         }
         self.printer.flush()?;
         if let Some(retry) = self.standing.retry(follower) {
-            (self.warn)(&retry);
+            say(Level::Note, format_args!("{retry}"));
         }
         // Only what has been written has been told.
         if self.saved.is_none_or(|saved| saved.elapsed() >= SAVE) {

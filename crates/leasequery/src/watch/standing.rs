@@ -50,7 +50,7 @@ impl Standing {
         let due = follower.next_attempt().filter(|_| self.retry_untold)?;
         self.retry_untold = false;
         let left = due.saturating_sub(self.start.elapsed()).as_secs_f64().ceil();
-        Some(format!("note: {} is tried again in {left} seconds", self.server))
+        Some(format!("{} is tried again in {left} seconds", self.server))
     }
 
     /// Why the server has told nothing at all, if so. One that is asked for changes only has nothing to tell for as long as
