@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use leasequery_client::{Server, Sink, Target, fetch};
 use leasequery_protocol::follower::Followed;
-use leasequery_protocol::requestor::v4::{BulkQuery, Query, Record, V4, Wanted};
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::requestor::v4::{BulkQuery, Query, Record, V4};
 use leasequery_record::View;
 
 struct Print<W>(W);
@@ -25,7 +26,7 @@ pub(crate) fn bulk(server: &str, out: impl Write) -> Result<(), Box<dyn std::err
     let server: Server = server.parse()?;
     let (_, addresses) = server.resolve(true, false)?;
     let target = Target { addresses: &addresses, tls: None };
-    let protocol = |peer: IpAddr| V4::with_peer(&Wanted::default(), peer);
+    let protocol = |peer: IpAddr| V4::with_peer(&V4Wanted::default(), peer);
     let done = fetch(target, protocol, &Query::Bulk(BulkQuery::default()), Duration::from_mins(1), &mut Print(out))?;
     if done.status.is_success() { Ok(()) } else { Err(format!("{}: {}", done.status, done.text).into()) }
 }

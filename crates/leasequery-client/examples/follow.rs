@@ -8,8 +8,9 @@ use std::sync::Arc;
 
 use leasequery_client::{Companion, Upstream, follow};
 use leasequery_live::{Lifecycle, SharedStore, keep_time};
+use leasequery_protocol::follower::V4Wanted;
 use leasequery_protocol::follower::{Event, Follower, Observer, Origin, Settings, Told};
-use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
+use leasequery_protocol::requestor::v4::{Record, V4};
 use leasequery_store::{Binding, Store, V4Key};
 
 struct Print<T>(T);
@@ -41,7 +42,7 @@ pub(crate) async fn copy(server: &str, tell: impl FnMut(String)) -> Result<(), B
     let source = store.source("server").ok_or("a new store has room for a source")?;
     let (shared, lifecycle) = (Arc::new(SharedStore::new(store)), Lifecycle::new());
     tokio::spawn(keep_time(Arc::clone(&shared), lifecycle.running()));
-    let mut follower = Follower::<V4>::new(Wanted::default(), source, None, Settings::default(), 1);
+    let mut follower = Follower::<V4>::new(V4Wanted::default(), source, None, Settings::default(), 1);
     let server = Upstream::plain(server.to_owned());
     Ok(follow(&server, &mut follower, &shared, &mut Print(tell), lifecycle.running().over()).await?)
 }

@@ -3,6 +3,8 @@
 use std::fmt;
 
 use leasequery_protocol::follower::Followed;
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::follower::V6Wanted;
 use leasequery_protocol::requestor::QueryError;
 use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
@@ -68,7 +70,7 @@ impl Family for V4 {
         View::of_v4_binding(binding, store)
     }
 
-    fn wants_options(wanted: &v4::Wanted) -> bool {
+    fn wants_options(wanted: &V4Wanted) -> bool {
         !wanted.options.is_empty()
     }
 }
@@ -85,7 +87,7 @@ impl Family for V6 {
         View::of_v6_binding(binding)
     }
 
-    fn wants_options(wanted: &v6::Wanted) -> bool {
+    fn wants_options(wanted: &V6Wanted) -> bool {
         !wanted.options.is_empty()
     }
 }

@@ -13,9 +13,11 @@ use leasequery_kea as kea;
 use leasequery_live::registry::Registry;
 use leasequery_live::{Feed, Running, SharedStore, Stores};
 use leasequery_protocol::follower;
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::follower::V6Wanted;
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
-use leasequery_protocol::requestor::v6::{self, Primary, Selector, V6};
+use leasequery_protocol::requestor::v4::{V4, VpnChoice};
+use leasequery_protocol::requestor::v6::{Primary, Selector, V6};
 use leasequery_record::Protocol;
 use leasequery_store::{Budget, Key, Store, SweepEnd, V4Key, VpnIndex, VpnName};
 use tokio::task::JoinSet;
@@ -62,7 +64,7 @@ impl Surroundings<'_> {
                 let server = Upstream { address: server.clone(), tls: tls.clone() };
                 match protocol {
                     Protocol::V4 => {
-                        let wanted = v4::Wanted {
+                        let wanted = V4Wanted {
                             listeners: self.listeners(*protocol),
                             vpn: vpn.as_ref().map(|vpn| match vpn {
                                 VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
@@ -75,7 +77,7 @@ impl Surroundings<'_> {
                         tasks.spawn(follow(server, wanted, settings, feed, running));
                     }
                     Protocol::V6 => {
-                        let wanted = v6::Wanted {
+                        let wanted = V6Wanted {
                             listeners: self.listeners(*protocol),
                             selector: Selector { primary: Primary::All, link: *link },
                             options: options.clone(),

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
 use std::sync::Arc;
 
-use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, Primary, Query, V4, VpnChoice, Wanted};
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::requestor::v4::{ActiveQuery, BulkQuery, Primary, Query, V4, VpnChoice};
 use leasequery_protocol::server::{Policy, v4};
 use leasequery_store::{Budget, Entry, Hardware, Network, Selector, Settings, State, Store, SweepEnd, Time};
 use leasequery_store::{Update, V4Key};
@@ -239,8 +240,8 @@ impl Family for V4 {
         }
     }
 
-    fn wanted() -> Wanted {
-        Wanted::default()
+    fn wanted() -> V4Wanted {
+        V4Wanted::default()
     }
 }
 

@@ -2,7 +2,8 @@ use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use leasequery_protocol::requestor::v6::{ActiveQuery, BulkQuery, Primary, Query, Selector, V6, Wanted};
+use leasequery_protocol::follower::V6Wanted;
+use leasequery_protocol::requestor::v6::{ActiveQuery, BulkQuery, Primary, Query, Selector, V6};
 use leasequery_protocol::server::{Policy, v6};
 use leasequery_store::{Budget, Entry, Link, Settings, State, Store, SweepEnd, Time, Update, V6Key, VpnRange};
 use leasequery_wire::v6::{Lease, Message, MessageType, MessageWriter, OptionCode, QueryType, StatusCode};
@@ -266,8 +267,8 @@ impl Family for V6 {
         }
     }
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn wanted() -> V6Wanted {
+        V6Wanted {
             selector: Selector::default(),
             options: Vec::new(),
             client_id: REQUESTOR.into(),

@@ -13,8 +13,11 @@ mod followed;
 mod pace;
 mod position;
 mod ranges;
+mod reconcile;
 mod session;
 mod untaken;
+mod v4;
+mod v6;
 
 use std::collections::VecDeque;
 use std::net::IpAddr;
@@ -32,6 +35,8 @@ use untaken::Untaken;
 
 pub use followed::{Change, Event, Followed, Observer, Origin, Span, Told};
 pub use position::Position;
+pub use v4::V4Wanted;
+pub use v6::V6Wanted;
 
 /// Which of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

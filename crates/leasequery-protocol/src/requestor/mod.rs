@@ -8,7 +8,6 @@ mod exchange;
 mod failure;
 mod negotiation;
 mod protocol;
-mod reconcile;
 pub mod v4;
 pub mod v6;
 

@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use leasequery_protocol::follower::V4Wanted;
 use leasequery_protocol::follower::{Follower, LINKS, Link, Position, Settings};
-use leasequery_protocol::requestor::v4::{V4, Wanted};
+use leasequery_protocol::requestor::v4::V4;
 use leasequery_store::{Budget, SourceId, Store, Time, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, MessageType, MessageWriter, OptionCode, StatusCode};
 use proptest::prelude::*;
@@ -122,7 +123,7 @@ impl World {
         let mut store = Store::new(leasequery_store::Settings::default());
         store.advance(NOW);
         let source = store.source("server").unwrap();
-        let follower = Follower::new(Wanted::default(), source, position, settings.clone(), 7);
+        let follower = Follower::new(V4Wanted::default(), source, position, settings.clone(), 7);
         Self {
             follower,
             store,
@@ -147,7 +148,7 @@ impl World {
 
     fn restart(&mut self) {
         let position = self.store.position(self.source).and_then(Position::from_bytes);
-        self.follower = Follower::new(Wanted::default(), self.source, position, self.settings.clone(), 8);
+        self.follower = Follower::new(V4Wanted::default(), self.source, position, self.settings.clone(), 8);
         // A process that is started anew does not know when the last one tried.
         self.attempts = <[Vec<Duration>; 2]>::default();
     }

@@ -3,9 +3,10 @@
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
+use leasequery_protocol::follower::V4Wanted;
 use leasequery_protocol::follower::{Event, Follower, Link, Observer, Origin, Position, Settings, Told};
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
+use leasequery_protocol::requestor::v4::{Record, V4};
 use leasequery_store::{Binding, Budget, SourceId, State, Store, Time, V4Key};
 use leasequery_wire::v4::{BOOT_REPLY, Header, Message, MessageType, MessageWriter, OptionCode, StatusCode, Vpn};
 use leasequery_wire::{Framing, split_frame};
@@ -95,7 +96,7 @@ impl Scene {
         store.advance(NOW);
         let source = store.source("server").unwrap();
         let follower =
-            Follower::new(Wanted { options: vec![12], ..Wanted::default() }, source, position, settings, seed);
+            Follower::new(V4Wanted { options: vec![12], ..V4Wanted::default() }, source, position, settings, seed);
         Self { follower, store, source, now: Duration::ZERO, log: Log::default() }
     }
 

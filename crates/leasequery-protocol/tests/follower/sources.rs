@@ -1,7 +1,8 @@
 //! Several servers that tell of the same addresses.
 
+use leasequery_protocol::follower::V4Wanted;
 use leasequery_protocol::follower::{Follower, Link};
-use leasequery_protocol::requestor::v4::{V4, Wanted};
+use leasequery_protocol::requestor::v4::V4;
 use leasequery_store::{Hardware, State, Update, V4Key};
 
 use crate::peer::*;
@@ -12,7 +13,7 @@ fn two_servers_are_followed_into_one_store() {
     let mut scene = Scene::new();
     scene.begin(&[1, 2]);
     let other = scene.store.source("other").unwrap();
-    let mut second: Follower<V4> = Follower::new(Wanted::default(), other, None, settings(), 8);
+    let mut second: Follower<V4> = Follower::new(V4Wanted::default(), other, None, settings(), 8);
     let mut log = Log::default();
     assert_eq!(second.poll_connect(scene.now), Some(Link::Bulk));
     second.handle_connected(Link::Bulk, scene.now, PEER.into(), &mut scene.store);

@@ -1,7 +1,8 @@
 //! The course of things as it should be: everything first, then every change (RFC 7653 sections 4 and 8).
 
+use leasequery_protocol::follower::V6Wanted;
 use leasequery_protocol::follower::{Follower, Link, Position, Settings};
-use leasequery_protocol::requestor::v6::{Primary, Selector, V6, Wanted};
+use leasequery_protocol::requestor::v6::{Primary, Selector, V6};
 use leasequery_wire::v6::{MessageType, StatusCode};
 
 use crate::peer::*;
@@ -53,7 +54,7 @@ fn a_server_that_has_nothing_says_so_in_one_message() {
 #[test]
 fn whoever_wants_a_part_asks_for_it_everywhere() {
     let selector = Selector { primary: Primary::RelayId(vec![0, 3, 9]), link: None };
-    let wanted = Wanted { selector, ..wanted() };
+    let wanted = V6Wanted { selector, ..wanted() };
     let mut scene = Scene::wanting(wanted, None, settings());
     let bulk = scene.answer(Link::Bulk);
     assert_eq!((bulk.since, bulk.query.as_ref().unwrap()[0]), (None, 3), "that is a query of its own");

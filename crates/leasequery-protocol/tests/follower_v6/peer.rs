@@ -4,9 +4,10 @@ use std::net::Ipv6Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use leasequery_protocol::follower::V6Wanted;
 use leasequery_protocol::follower::{Event, Follower, Link, Observer, Origin, Position, Settings, Told};
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v6::{Record, Selector, V6, Wanted};
+use leasequery_protocol::requestor::v6::{Record, Selector, V6};
 use leasequery_store::{Binding, Budget, Entry, SourceId, State, Store, Time, V6Key, VpnRange};
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode, StatusCode};
 use leasequery_wire::{Framing, split_frame};
@@ -102,8 +103,8 @@ pub(crate) fn settings() -> Settings {
     }
 }
 
-pub(crate) fn wanted() -> Wanted {
-    Wanted { selector: Selector::default(), options: vec![39], client_id: Arc::from(OWN), listeners: Arc::default() }
+pub(crate) fn wanted() -> V6Wanted {
+    V6Wanted { selector: Selector::default(), options: vec![39], client_id: Arc::from(OWN), listeners: Arc::default() }
 }
 
 impl Scene {
@@ -120,7 +121,7 @@ impl Scene {
         Self::wanting(wanted(), position, settings)
     }
 
-    pub(crate) fn wanting(wanted: Wanted, position: Option<Position>, settings: Settings) -> Self {
+    pub(crate) fn wanting(wanted: V6Wanted, position: Option<Position>, settings: Settings) -> Self {
         let mut store = Store::new(leasequery_store::Settings::default());
         store.advance(NOW);
         let source = store.source("server").unwrap();

@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use leasequery_protocol::requestor::v4::{Record, V4, Wanted};
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::requestor::v4::{Record, V4};
 use leasequery_protocol::server::{Policy, v4};
 use leasequery_store::{Binding, Budget, Entry, Network, Selector, Store, Time, V4Key, VpnIndex, VpnName, VpnRange};
 use leasequery_wire::v4::Vpn;
@@ -30,8 +31,8 @@ impl Family for V4 {
         v4::V4::new(address(0), policy, true)
     }
 
-    fn wanted() -> Wanted {
-        Wanted { options: vec![12], ..Wanted::default() }
+    fn wanted() -> V4Wanted {
+        V4Wanted { options: vec![12], ..V4Wanted::default() }
     }
 
     fn peer() -> IpAddr {

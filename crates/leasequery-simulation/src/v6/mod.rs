@@ -7,7 +7,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use fastrand::Rng;
-use leasequery_protocol::requestor::v6::{Record, Selector, V6, Wanted};
+use leasequery_protocol::follower::V6Wanted;
+use leasequery_protocol::requestor::v6::{Record, Selector, V6};
 use leasequery_protocol::server::{Policy, v6};
 use leasequery_store::{Binding, Budget, Link, State, Store, Time, V6Key};
 
@@ -32,8 +33,8 @@ impl Family for V6 {
         v6::V6::new(SERVER.into(), policy, true)
     }
 
-    fn wanted() -> Wanted {
-        Wanted {
+    fn wanted() -> V6Wanted {
+        V6Wanted {
             selector: Selector::default(),
             options: vec![NAME],
             client_id: REQUESTOR.into(),

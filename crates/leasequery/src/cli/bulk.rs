@@ -7,6 +7,7 @@ use clap::Args;
 use leasequery_client::Server;
 use leasequery_client::{FetchError, Sink, Target, fetch};
 use leasequery_protocol::follower::Followed;
+use leasequery_protocol::follower::V4Wanted;
 use leasequery_protocol::requestor::Failure;
 use leasequery_protocol::requestor::v4::{self, V4};
 use leasequery_protocol::requestor::v6::{self, V6};
@@ -60,7 +61,7 @@ impl Bulk {
         match protocol {
             Protocol::V4 => {
                 let query = v4::Query::Bulk(self.selectors.v4_bulk()?);
-                print::<V4>(target, |peer| V4::with_peer(&v4::Wanted::default(), peer), &query, &asked, timeout, format)
+                print::<V4>(target, |peer| V4::with_peer(&V4Wanted::default(), peer), &query, &asked, timeout, format)
             }
             Protocol::V6 => {
                 let query = v6::Query::Bulk(self.selectors.v6_bulk()?);

@@ -7,8 +7,10 @@ use clap::Args;
 use leasequery_client::Server;
 use leasequery_client::Upstream;
 use leasequery_protocol::follower;
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::follower::V6Wanted;
 use leasequery_protocol::requestor::Timeouts;
-use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
+use leasequery_protocol::requestor::v4::{V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_record::Family;
 use leasequery_record::Protocol;
@@ -85,12 +87,12 @@ impl Watch {
             Protocol::V6 if self.vpn.is_some() => Err(Ending::Usage("--vpn is for DHCPv4".to_owned())),
             Protocol::V4 => {
                 let wanted =
-                    v4::Wanted { vpn: self.vpn.clone(), options: v4_options(&self.options)?, ..v4::Wanted::default() };
+                    V4Wanted { vpn: self.vpn.clone(), options: v4_options(&self.options)?, ..V4Wanted::default() };
                 self.watch::<V4>(protocol, wanted)
             }
             Protocol::V6 => {
                 let selector = v6::Selector { primary: v6::Primary::All, link: self.link };
-                let wanted = v6::Wanted {
+                let wanted = V6Wanted {
                     selector,
                     options: self.options.clone(),
                     client_id: leasequery_client::duid::own(),

@@ -17,7 +17,9 @@ use leasequery_daemon::{Access, Permissions};
 use leasequery_live::turns::Turns;
 use leasequery_live::wall_clock;
 use leasequery_live::{Lifecycle, SharedStore, Stores};
-use leasequery_protocol::requestor::v4::{self, V4};
+use leasequery_protocol::follower::V4Wanted;
+use leasequery_protocol::follower::V6Wanted;
+use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_protocol::server::{Allow, Limits, Policy};
 use leasequery_store::Store;
@@ -136,9 +138,9 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let copies: Vec<Copies> =
         std::iter::repeat_with(|| Copies { v4: Mirror::new(), v6: Mirror::new() }).take(settings.requestors).collect();
     for copy in &copies {
-        copy.v4.follow(server_v4, v4::Wanted::default(), running.clone(), &mut tasks);
+        copy.v4.follow(server_v4, V4Wanted::default(), running.clone(), &mut tasks);
         let (selector, client_id) = (v6::Selector::default(), Arc::clone(&duid));
-        let wanted = v6::Wanted { selector, options: Vec::new(), client_id, listeners: [].into() };
+        let wanted = V6Wanted { selector, options: Vec::new(), client_id, listeners: [].into() };
         copy.v6.follow(server_v6, wanted, running.clone(), &mut tasks);
     }
 

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use leasequery_client::{FetchError, Sink, Target, fetch};
 use leasequery_protocol::follower::Followed;
+use leasequery_protocol::follower::V4Wanted;
 use leasequery_protocol::requestor::v4::{self, V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_record::Family;
@@ -166,7 +167,7 @@ fn read_file(path: &PathBuf) -> Result<Leases, SideError> {
 
 /// Asks for everything, in all VPNs if the server knows what that is.
 fn ask_v4(name: &str, target: Target<'_>, asked: &Asked) -> Result<Leases, SideError> {
-    let protocol = |peer| V4::with_peer(&v4::Wanted::default(), peer);
+    let protocol = |peer| V4::with_peer(&V4Wanted::default(), peer);
     // Codes beyond those of DHCPv4 have been refused.
     let options: Vec<u8> = asked.options.iter().filter_map(|code| u8::try_from(*code).ok()).collect();
     let everything = |vpn| v4::Query::Bulk(v4::BulkQuery { vpn, options: options.clone(), ..v4::BulkQuery::default() });

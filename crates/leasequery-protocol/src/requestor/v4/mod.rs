@@ -1,8 +1,6 @@
 //! DHCPv4 as a requestor asks and reads it: single queries over UDP (RFC 4388 section 6.2), Bulk and Active Leasequery
 //! over TCP (RFC 6926 section 7, RFC 7724 section 7).
 
-mod commit;
-mod followed;
 mod query;
 mod record;
 mod single;
@@ -20,7 +18,6 @@ use leasequery_wire::v4::{
 use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Refusal, Violation};
 use crate::clock::{Made, Skew};
 
-pub use followed::Wanted;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, VpnChoice};
 pub use record::{Record, Times};
 pub use single::{Answer, Ignored, SingleQuery, Target, is_full};

@@ -54,7 +54,7 @@ const FIELDS: [OptionCode; 16] = [
 
 impl<'a> Record<'a> {
     /// Reads all options with a fixed form, so that nothing can fail later on. The VPN has been read by the caller.
-    pub(super) fn new(
+    pub(crate) fn new(
         message: Message<'a>,
         made: Made,
         server: Option<Ipv4Addr>,

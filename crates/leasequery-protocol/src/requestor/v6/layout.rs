@@ -59,7 +59,7 @@ impl Part {
 impl Layout {
     /// Finds the parts of a message, and reads all of its leases: a message that is broken further back is none. Says
     /// whether it tells enough to know anything (RFC 5007 sections 4.3.3 and 4.4.2).
-    pub(super) fn find(&mut self, message: &Message<'_>) -> Result<bool, DecodeError> {
+    pub(crate) fn find(&mut self, message: &Message<'_>) -> Result<bool, DecodeError> {
         let (mut leases, mut others) = (std::mem::take(&mut self.leases), std::mem::take(&mut self.others));
         leases.clear();
         others.clear();

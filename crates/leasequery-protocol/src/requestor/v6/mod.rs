@@ -1,7 +1,5 @@
 //! DHCPv6: Leasequery as a requestor asks and reads it (RFC 5007 section 4.3, RFC 5460 section 6, RFC 7653 section 8).
 
-mod commit;
-mod followed;
 mod layout;
 mod query;
 mod record;
@@ -17,7 +15,6 @@ use leasequery_wire::v6::{MAX_TRANSACTION_ID, MIN_MESSAGE, Message, MessageType,
 use super::{ActiveStatus, Done, Event, Fault, Outstanding, Protocol, QueryError, Refusal, Violation};
 use crate::clock::{Made, Skew};
 
-pub use followed::Wanted;
 pub use layout::Layout;
 pub use query::{ActiveQuery, BulkQuery, Primary, Query, Selector};
 pub use record::{Record, Times};

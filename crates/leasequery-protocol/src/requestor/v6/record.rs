@@ -32,7 +32,7 @@ pub struct Times {
 
 impl<'a> Record<'a> {
     /// Reads what a message says about the `nth` lease of its client, all of it, so that nothing can fail later on.
-    pub(super) fn new(
+    pub(crate) fn new(
         message: &'a [u8],
         layout: &Arc<Layout>,
         nth: usize,
@@ -55,7 +55,7 @@ impl<'a> Record<'a> {
     }
 
     /// Whether it is the last one of its message.
-    pub(super) fn is_last(&self) -> bool {
+    pub(crate) fn is_last(&self) -> bool {
         self.nth + 1 == self.layout.leases()
     }
 

@@ -2,7 +2,7 @@
 
 use leasequery_store::{Binding, Key, Outcome, SourceId, Start, Store, Time, Update};
 
-use crate::follower::{Change, Origin, Told};
+use super::{Change, Origin, Told};
 
 /// Seconds by which times may differ that are the same: each was cut to whole seconds by two clocks.
 const ROUNDING: u32 = 1;

@@ -1,15 +1,19 @@
+//! What DHCPv4 has of its own in following a server.
+
+mod commit;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leasequery_store::{SourceId, Store, Time, V4Key, VpnIndex};
 
-use super::commit::{commit, vpn_name};
-use super::{ActiveQuery, BulkQuery, Query, Record, V4, VpnChoice};
-use crate::follower::{Followed, Origin, Span, Told};
+use super::{Followed, Origin, Span, Told};
+use crate::requestor::v4::{ActiveQuery, BulkQuery, Query, Record, V4, VpnChoice};
+use commit::{commit, vpn_name};
 
 /// What is followed of a server.
 #[derive(Debug, Clone, Default)]
-pub struct Wanted {
+pub struct V4Wanted {
     /// Where the one who follows is a server itself.
     pub listeners: Arc<[SocketAddr]>,
     /// Which VPN; `None` is all that the server tells of.
@@ -20,12 +24,12 @@ pub struct Wanted {
 
 impl Followed for V4 {
     type Key = V4Key;
-    type Wanted = Wanted;
+    type Wanted = V4Wanted;
 
     const TELLS_CONFIGURED: bool = true;
     const TELLS_ENDS: bool = true;
 
-    fn with_peer(wanted: &Wanted, peer: IpAddr) -> Self {
+    fn with_peer(wanted: &V4Wanted, peer: IpAddr) -> Self {
         let protocol = match peer.to_canonical() {
             IpAddr::V4(address) => Self::new(Some(address)),
             IpAddr::V6(_) => Self::new(None),
@@ -33,11 +37,11 @@ impl Followed for V4 {
         protocol.listening(Arc::clone(&wanted.listeners))
     }
 
-    fn wants_all_vpns(wanted: &Wanted) -> bool {
+    fn wants_all_vpns(wanted: &V4Wanted) -> bool {
         wanted.vpn.is_none()
     }
 
-    fn bulk_query(wanted: &Wanted, span: Span, all_vpns: bool) -> Query {
+    fn bulk_query(wanted: &V4Wanted, span: Span, all_vpns: bool) -> Query {
         let all = if all_vpns { VpnChoice::All } else { VpnChoice::Default };
         Query::Bulk(BulkQuery {
             since: span.since,
@@ -48,7 +52,7 @@ impl Followed for V4 {
         })
     }
 
-    fn active_query(wanted: &Wanted, since: Option<Time>) -> Query {
+    fn active_query(wanted: &V4Wanted, since: Option<Time>) -> Query {
         Query::Active(ActiveQuery { since, vpn: wanted.vpn.clone(), options: wanted.options.clone() })
     }
 

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use leasequery_store::{Settings, SourceId, State, Store, Time, Update, V6Key};
 use leasequery_wire::v6::{Message, MessageType, MessageWriter, OptionCode};
 
-use super::super::{Layout, Record};
 use super::{commit, is_of_former_client};
 use crate::clock::{Made, Skew};
 use crate::follower::{Change, Origin};
+use crate::requestor::v6::{Layout, Record};
 
 const NOW: Time = Time(1_700_000_000);
 const ADDRESS: Ipv6Addr = Ipv6Addr::new(0x2001, 0xdb8, 0, 0, 0, 0, 0, 1);

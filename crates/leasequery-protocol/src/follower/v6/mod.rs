@@ -1,15 +1,19 @@
+//! What DHCPv6 has of its own in following a server.
+
+mod commit;
+
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use leasequery_store::{SourceId, Store, Time, V6Key};
 
-use super::commit::{commit, is_of_former_client};
-use super::{ActiveQuery, BulkQuery, Query, Record, Selector, V6};
-use crate::follower::{Followed, Origin, Span, Told};
+use super::{Followed, Origin, Span, Told};
+use crate::requestor::v6::{ActiveQuery, BulkQuery, Query, Record, Selector, V6};
+use commit::{commit, is_of_former_client};
 
 /// What is followed of a server.
 #[derive(Debug, Clone)]
-pub struct Wanted {
+pub struct V6Wanted {
     /// Where the one who follows is a server itself.
     pub listeners: Arc<[SocketAddr]>,
     /// Whose bindings.
@@ -22,25 +26,25 @@ pub struct Wanted {
 
 impl Followed for V6 {
     type Key = V6Key;
-    type Wanted = Wanted;
+    type Wanted = V6Wanted;
 
     const TELLS_CONFIGURED: bool = false;
     const TELLS_ENDS: bool = false;
 
-    fn with_peer(wanted: &Wanted, _peer: IpAddr) -> Self {
+    fn with_peer(wanted: &V6Wanted, _peer: IpAddr) -> Self {
         Self::new(Arc::clone(&wanted.client_id)).listening(Arc::clone(&wanted.listeners))
     }
 
-    fn wants_all_vpns(_wanted: &Wanted) -> bool {
+    fn wants_all_vpns(_wanted: &V6Wanted) -> bool {
         false
     }
 
-    fn bulk_query(wanted: &Wanted, span: Span, _all_vpns: bool) -> Query {
+    fn bulk_query(wanted: &V6Wanted, span: Span, _all_vpns: bool) -> Query {
         let (selector, options) = (wanted.selector.clone(), wanted.options.clone());
         Query::Bulk(BulkQuery { selector, since: span.since, until: span.until, options })
     }
 
-    fn active_query(wanted: &Wanted, since: Option<Time>) -> Query {
+    fn active_query(wanted: &V6Wanted, since: Option<Time>) -> Query {
         Query::Active(ActiveQuery { selector: wanted.selector.clone(), since, options: wanted.options.clone() })
     }
 

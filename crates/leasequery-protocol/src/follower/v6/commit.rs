@@ -3,9 +3,9 @@
 use leasequery_store::{SourceId, State, Store, Update, V6Key};
 use leasequery_wire::v6::OptionCode;
 
-use super::Record;
+use crate::follower::reconcile;
 use crate::follower::{Origin, Told};
-use crate::requestor::reconcile;
+use crate::requestor::v6::Record;
 
 /// Takes a record into the store as what its source says. `None` if the store cannot take it.
 pub(super) fn commit(

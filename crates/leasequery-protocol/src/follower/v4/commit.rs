@@ -3,9 +3,9 @@
 use leasequery_store::{Outcome, SourceId, Start, State, Store, Update, V4Key, VpnIndex, VpnName};
 use leasequery_wire::v4::Vpn;
 
-use super::Record;
+use crate::follower::reconcile;
 use crate::follower::{Change, Origin, Told};
-use crate::requestor::reconcile;
+use crate::requestor::v4::Record;
 
 /// Takes a record into the store as what its source says. In an answer to a bulk query a
 /// record without a client is an address that is merely configured. `None` if the store cannot take it.
