@@ -1,8 +1,9 @@
 //! Coverage: what has not been told whole yet is not known, so nothing that depends on it is told as free or complete.
 //!
 //! A source is awaited until it has been read as a whole. What a question depends on is decided here and nowhere else: an
-//! address on the sources that configured it, a link on those that configured it, and all else on all sources. What
-//! somebody who is no source configured, and what nobody did, could be any source's.
+//! address on the sources that configured it, a link on those that configured it, and on all whose leases may be anywhere
+//! because it is not known where they are; all else on all sources. What somebody who is no source configured, and what
+//! nobody did, could be any source's.
 
 use std::net::{Ipv6Addr, SocketAddr};
 
@@ -44,6 +45,9 @@ pub(crate) struct Coverage {
     bindings: Option<Box<str>>,
     /// Why it is not known what it has configured.
     networks: Option<Box<str>>,
+    /// Whether it leases only what it has configured, and that is known. Of any other one it is unknown where its leases
+    /// are until they are known themselves.
+    confined: bool,
     /// Whether it was ever read as a whole: what it said then stands until it is contradicted.
     pub(crate) whole: bool,
     /// Where its server listens, if it is one: what we would hear from it, it knows by itself.
@@ -64,6 +68,12 @@ impl Source {
         let is_asking = asker.iter().any(|asker| servers.contains(asker));
         (!is_asking).then_some(Unknown { source: &self.name, why })
     }
+
+    /// Why it is not known what is on a link by what the source has configured.
+    fn unknown_links(&self) -> Option<Unknown<'_>> {
+        let why = self.coverage.networks.as_deref()?;
+        Some(Unknown { source: &self.name, why })
+    }
 }
 
 impl<K: Key> Store<K> {
@@ -76,7 +86,10 @@ impl<K: Key> Store<K> {
     /// From now on it is not known what a source has configured, because of `why`, until
     /// [`set_configured`](Self::set_configured).
     pub fn await_networks(&mut self, source: SourceId, why: &str) {
-        self.change_coverage(source, |coverage| coverage.networks = Some(why.into()));
+        self.change_coverage(source, |coverage| {
+            coverage.networks = Some(why.into());
+            coverage.confined = false;
+        });
     }
 
     /// A source has been read as a whole, and everything that it said has been committed.
@@ -87,9 +100,12 @@ impl<K: Key> Store<K> {
         });
     }
 
-    /// What the source has configured is known.
+    /// What the source has configured is known, and it leases nothing else.
     pub fn set_configured(&mut self, source: SourceId) {
-        self.change_coverage(source, |coverage| coverage.networks = None);
+        self.change_coverage(source, |coverage| {
+            coverage.networks = None;
+            coverage.confined = true;
+        });
     }
 
     /// Goes on with what a source said when it was read as a whole in an earlier run, though it cannot be had now. Says
@@ -142,25 +158,33 @@ impl<K: Key> Store<K> {
             About::Everything => self.unknown_of_all(asker, true),
             About::Bindings => self.unknown_of_all(asker, false),
             About::Key(key) => self.unknown_of(self.networks.owners(key), asker),
-            About::Link(link) => self.unknown_of(self.links.owners(link), asker),
+            // Which addresses are on it is known by what all have configured.
+            About::Link(link) => self.unknown_links().or_else(|| self.unknown_of(self.links.owners(link), asker)),
         }
+    }
+
+    /// Why it is not known which addresses are on which links, if so.
+    pub fn unknown_links(&self) -> Option<Unknown<'_>> {
+        self.sources.iter().find_map(Source::unknown_links)
     }
 
     fn unknown_of_all(&self, asker: &[SocketAddr], networks: bool) -> Option<Unknown<'_>> {
         self.sources.iter().find_map(|source| source.unknown(asker, networks))
     }
 
-    /// What one of the owners of something is the reason for. What is owned by nobody at all, or by somebody who is no
-    /// source, could be any source's.
-    fn unknown_of(&self, owners: impl Iterator<Item = Option<SourceId>>, asker: &[SocketAddr]) -> Option<Unknown<'_>> {
-        let (mut is_owned, mut unknown) = (false, None);
-        for owner in owners {
-            let Some(owner) = owner else { return self.unknown_of_all(asker, false) };
-            is_owned = true;
-            let source = self.sources.get(usize::from(owner.0));
-            unknown = unknown.or_else(|| source.and_then(|source| source.unknown(asker, false)));
-        }
-        if is_owned { unknown } else { self.unknown_of_all(asker, false) }
+    /// What is the reason for it of the owners of something, and of those that may have leased it without. What is owned by
+    /// nobody at all, or by somebody who is no source, could be any source's.
+    fn unknown_of(
+        &self,
+        owners: impl Iterator<Item = Option<SourceId>> + Clone,
+        asker: &[SocketAddr],
+    ) -> Option<Unknown<'_>> {
+        let is_anybodys = owners.clone().next().is_none() || owners.clone().any(|owner| owner.is_none());
+        let concerns = |id: SourceId, source: &Source| {
+            is_anybodys || !source.coverage.confined || owners.clone().any(|owner| owner == Some(id))
+        };
+        let mut sources = (0..u8::MAX).map(SourceId).zip(&self.sources);
+        sources.find_map(|(id, source)| source.unknown(asker, false).filter(|_| concerns(id, source)))
     }
 
     /// Nothing more is expected of a source.

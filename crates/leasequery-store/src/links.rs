@@ -58,7 +58,7 @@ impl Links {
     }
 
     /// Who configured a link.
-    pub(crate) fn owners(&self, link: Ipv6Addr) -> impl Iterator<Item = Option<SourceId>> {
+    pub(crate) fn owners(&self, link: Ipv6Addr) -> impl Iterator<Item = Option<SourceId>> + Clone {
         let has = move |links: &[Link]| links.iter().any(|other| other.address == link);
         self.owners.iter().filter(move |(_, links)| has(links)).map(|(owner, _)| *owner)
     }

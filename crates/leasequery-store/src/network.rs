@@ -119,7 +119,7 @@ impl<K: Key> Networks<K> {
     }
 
     /// Who configured an address.
-    pub(crate) fn owners(&self, key: K) -> impl Iterator<Item = Option<SourceId>> {
+    pub(crate) fn owners(&self, key: K) -> impl Iterator<Item = Option<SourceId>> + Clone {
         let covers = move |owned: &&Owned<K>| {
             let range = owned.ranges.get(owned.ranges.partition_point(|range| range.last < key));
             range.is_some_and(|range| range.first <= key)

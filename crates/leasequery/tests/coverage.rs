@@ -132,21 +132,41 @@ fn what_other_sources_have_is_served_before_the_ready_line() {
     let config = everything_v4() + &kea("v4", "leases.csv", "kea.conf") + &follow("v4", gone);
     let daemon = start(&files, &config);
     eventually("the file is read", || ask(daemon.listener("v4-udp"), [10, 0, 0, 1]) == MessageType::LEASE_ACTIVE);
-    // Its pool is known by the configuration that names it.
-    assert_eq!(ask(daemon.listener("v4-udp"), [10, 0, 0, 2]), MessageType::LEASE_UNASSIGNED);
+    // Whoever is followed may have leased any address, also of its pool.
+    assert_eq!(ask(daemon.listener("v4-udp"), [10, 0, 0, 2]), MessageType::LEASE_UNKNOWN);
     let output = daemon.bulk(&[]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).contains(&gone.to_string()), "{output:?}");
     let found = states(&output);
-    assert_eq!((found.len(), &*found[0].1, &*found[1].1), (9, "active", "available"), "{found:?}");
+    assert_eq!((found.len(), &*found[0].1), (1, "active"), "{found:?}");
     assert_eq!(daemon.printed(), "");
     eventually("it is said whom it waits for", || daemon.log().contains(&format!("waiting for leasequery {gone}")));
-    // What nobody but the daemon's own configuration names could be anybody's.
-    daemon.configure(&(config + &network("10.0.0.1-10.0.0.20")));
-    daemon.signal("HUP");
-    eventually("it is reloaded before it is ready", || daemon.log().contains("SIGHUP"));
-    assert_eq!(ask(daemon.listener("v4-udp"), [10, 0, 0, 2]), MessageType::LEASE_UNKNOWN);
-    assert_eq!(states(&daemon.bulk(&[])).len(), 1);
+}
+
+#[test]
+fn of_two_servers_of_kea_each_has_to_be_known_where_it_leases() {
+    let elsewhere = KEA.replace("10.0.0.", "10.0.1.");
+    let both = KEA.replace(r#""pools": ["#, r#""pools": [ { "pool": "10.0.0.100 - 10.0.0.101" },"#);
+    for (partner, free, known) in
+        [(&*elsewhere, MessageType::LEASE_UNASSIGNED, 9), (&both, MessageType::LEASE_UNKNOWN, 1)]
+    {
+        let files = [("kea.conf", KEA), ("leases.csv", &[HEADER, LEASE].concat()), ("partner.conf", partner)];
+        let sources = kea("v4", "leases.csv", "kea.conf") + &kea("v4", "partner.csv", "partner.conf");
+        let daemon = start(&files, &(everything_v4() + &sources));
+        eventually("the file is read", || ask(daemon.listener("v4-udp"), [10, 0, 0, 1]) == MessageType::LEASE_ACTIVE);
+        assert_eq!(ask(daemon.listener("v4-udp"), [10, 0, 0, 2]), free, "{partner}");
+        assert_eq!(states(&daemon.bulk(&[])).len(), known, "{partner}");
+        // What nobody but the daemon's own configuration names could be anybody's.
+        let network = network("10.0.0.1-10.0.0.20");
+        daemon.configure(&(everything_v4() + &sources + &network));
+        daemon.signal("HUP");
+        eventually("it is reloaded before it is ready", || daemon.log().contains("SIGHUP"));
+        assert_eq!(ask(daemon.listener("v4-udp"), [10, 0, 0, 2]), MessageType::LEASE_UNKNOWN);
+        assert_eq!(states(&daemon.bulk(&[])).len(), 1);
+        std::fs::write(daemon.path("partner.csv"), HEADER).expect("written");
+        eventually("it is ready", || !daemon.printed().is_empty());
+        assert_eq!(ask(daemon.listener("v4-udp"), [10, 0, 0, 2]), MessageType::LEASE_UNASSIGNED);
+    }
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::Ipv6Addr;
 use leasequery_store::{Update, V6Key};
 use leasequery_wire::v6::StatusCode;
 
+use super::single::{refused, told_keys};
 use crate::support::*;
 
 fn net(second: u16) -> Ipv6Addr {
@@ -144,4 +145,28 @@ fn a_link_of_which_there_are_no_leases_is_empty_if_it_is_configured() {
     assert_eq!(world.keys(&Query::link(net(1))), []);
     assert_eq!(world.keys(&Query::relay(b"\0\x01r").on(net(1))), []);
     assert_eq!(world.keys(&Query::address(in_net(1, 1).address())), []);
+}
+
+//= rfc5460-5.3.2-01
+#[test]
+fn which_addresses_are_on_a_link_is_not_said_before_it_is_known() {
+    let mut world = World::new();
+    let source = world.store.source("kea").expect("a number");
+    world.store.await_networks(source, "its configuration has a mistake");
+    for key in [in_net(1, 1), in_net(2, 1)] {
+        world.commit(&lease(key, ALICE));
+    }
+    let status = |world: &World| world.ask(&Query::link(net(1))).last().and_then(Reply::status);
+    assert_eq!(status(&world), Some(StatusCode::UNSPEC_FAIL));
+    for query in
+        [Query::client(ALICE).on(net(1)), Query::address(in_net(1, 1).address()).on(net(1)), Query::client(ALICE)]
+    {
+        refused(&world, &query, StatusCode::UNSPEC_FAIL);
+    }
+    // Whose an address is has nothing to do with links.
+    assert_eq!(told_keys(&world, &Query::address(in_net(1, 1).address())), [in_net(1, 1)]);
+    world.configure(&[&[(net(1), 64), (net(2), 64)]]);
+    world.store.set_configured(source);
+    assert_eq!(status(&world), None);
+    assert_eq!(told_keys(&world, &Query::client(ALICE).on(net(1))), [in_net(1, 1), in_net(2, 1)]);
 }

@@ -29,6 +29,7 @@ fn an_address_depends_on_those_who_configured_it_and_all_else_on_everybody() {
     store.set_networks(Some(ids[0]), &range(1, 9));
     store.set_networks(Some(ids[1]), &range(5, 20));
     store.set_networks(None, &range(30, 40));
+    ids.iter().for_each(|id| store.set_configured(*id));
     assert!(store.is_known(), "nobody waits for a source that only tells what happens");
     store.await_source(ids[1], "there is no such file");
     assert_eq!(who(store.unknown(About::Key(key(1)), &[])), None);
@@ -41,6 +42,26 @@ fn an_address_depends_on_those_who_configured_it_and_all_else_on_everybody() {
     store.set_whole(ids[1]);
     assert!(store.is_known());
     assert_eq!(store.unknown(About::Everything, &[]), None);
+}
+
+#[test]
+fn a_source_of_which_nobody_knows_what_it_leases_may_have_leased_any_address() {
+    let (mut store, ids) = store(&["whole", "unheard"]);
+    store.set_networks(Some(ids[0]), &range(1, 9));
+    store.set_configured(ids[0]);
+    store.set_whole(ids[0]);
+    store.await_source(ids[1], "it has not been reached");
+    let asked = |store: &Store<V4Key>| who(store.unknown(About::Key(key(1)), &[])).map(str::to_owned);
+    assert_eq!(asked(&store), Some("unheard".to_owned()));
+    // What is known of its configuration is somewhere else.
+    store.set_networks(Some(ids[1]), &range(10, 20));
+    assert_eq!(asked(&store), Some("unheard".to_owned()), "another run may have known that");
+    store.set_configured(ids[1]);
+    assert_eq!(asked(&store), None);
+    store.await_networks(ids[1], "it has a mistake");
+    assert_eq!(asked(&store), Some("unheard".to_owned()));
+    store.set_whole(ids[1]);
+    assert_eq!(asked(&store), None);
 }
 
 #[test]
@@ -63,9 +84,19 @@ fn a_link_depends_on_those_who_configured_it() {
     store.set_links(Some(a), configured("2001:db8:1::"));
     store.set_links(Some(b), configured("2001:db8:2::"));
     store.set_links(None, configured("2001:db8:3::"));
+    for source in [a, b] {
+        store.set_configured(source);
+    }
     store.await_source(b, "it is away");
     assert_eq!(who(store.unknown(About::Link(link("2001:db8:1::")), &[])), None);
     for text in ["2001:db8:2::", "2001:db8:3::", "2001:db8:4::"] {
+        assert_eq!(who(store.unknown(About::Link(link(text)), &[])), Some("b"), "{text}");
+    }
+    // What is on a link may be known by a configuration that is not.
+    store.set_whole(b);
+    assert_eq!(who(store.unknown(About::Link(link("2001:db8:4::")), &[])), None);
+    store.await_networks(b, "it has a mistake");
+    for text in ["2001:db8:1::", "2001:db8:4::"] {
         assert_eq!(who(store.unknown(About::Link(link(text)), &[])), Some("b"), "{text}");
     }
 }

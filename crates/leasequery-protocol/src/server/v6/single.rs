@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
-use leasequery_store::{Binding, Budget, Store, V6Key};
+use leasequery_store::{Binding, Budget, Store, Unknown, V6Key};
 use leasequery_wire::v6::{MAX_HOPS, Message, MessageType, MessageWriter, OptionCode, QueryType, Relay, StatusCode};
 
 use super::client::{others_on_link, together};
@@ -166,6 +166,10 @@ fn find<'s>(
     let query = message.query().map_err(malformed)?;
     let query = query.ok_or_else(|| Refusal::malformed("there is no OPTION_LQ_QUERY"))?;
     let selection = Selection::new(&query, false, &[], store)?;
+    let not_known = |unknown: Unknown<'_>| Refusal::new(StatusCode::UNSPEC_FAIL, unknown.to_string());
+    if let Some(unknown) = store.unknown_links().filter(|_| selection.link.is_some()) {
+        return Err(not_known(unknown));
+    }
     let plan = ReplyPlan::new(&requested(message, Some(&query))?, false, &policy.withhold);
     let leases = match &selection.by {
         By::Address(address) => match selection.holder(*address, store) {
@@ -184,7 +188,7 @@ fn find<'s>(
             // What is on nobody knows which link can be asked for by no other query.
             let links: BTreeSet<_> = leases.iter().filter_map(|lease| store.link_of(lease)).collect();
             if links.len() > 1 && !budget.is_spent() {
-                return Ok(Found::Links(links));
+                return store.unknown_links().map_or(Ok(Found::Links(links)), |unknown| Err(not_known(unknown)));
             }
             leases
         }
@@ -196,7 +200,7 @@ fn find<'s>(
     }
     // That there is none is said only where it is known (RFC 5007 section 4.3.3 takes it for an answer).
     match store.unknown(selection.about_address(store), &[]) {
-        Some(unknown) if leases.is_empty() => Err(Refusal::new(StatusCode::UNSPEC_FAIL, unknown.to_string())),
+        Some(unknown) if leases.is_empty() => Err(not_known(unknown)),
         _ => Ok(Found::Leases(leases, plan)),
     }
 }
