@@ -161,11 +161,6 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
     }
 
     fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {
-        if store.era() != self.era {
-            // What was said before was said by another clock, and base-times never decrease. When the requestor comes
-            // back it will be told that data are missing.
-            return Progress::Failed("the clock was set back, and the history begins anew".to_owned());
-        }
         if self.again == Again::Wanted {
             // What cannot be caught up with is asked for in bulk.
             self.again = match self.catch_up {

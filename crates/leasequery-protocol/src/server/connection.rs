@@ -73,6 +73,9 @@ pub enum CloseReason {
     /// A query that was refused in a way that leaves nothing to be done.
     #[error("query {0:#010x} was refused")]
     Refused(u32),
+    /// The clock of the store was set back since the first query.
+    #[error("the clock was set back, and the history begins anew")]
+    SetBack,
     /// The server ended it.
     #[error("terminated: {0}")]
     Terminated(String),
@@ -169,6 +172,8 @@ pub struct Connection<P: Protocol> {
     blocked_since: Option<Duration>,
     /// When an active query was last told something.
     told_at: Duration,
+    /// The era of the store's clock in which it was asked first. In another one times mean something else.
+    era: Option<u32>,
     events: VecDeque<Event>,
 }
 
@@ -220,6 +225,7 @@ impl<P: Protocol> Connection<P> {
             quiet_since: now,
             blocked_since: None,
             told_at: now,
+            era: None,
             events: VecDeque::new(),
         }
     }
@@ -313,6 +319,11 @@ impl<P: Protocol> Connection<P> {
         }
         if self.blocked_since.is_none() && !self.queries.is_empty() && self.is_overdue(now) {
             self.abort(CloseReason::Idle, store, out);
+        }
+        if self.era.is_some_and(|era| era != store.era()) {
+            // What was said before was said by another clock, and base-times never decrease. Who comes back with one of them
+            // is told that data are missing.
+            self.abort(CloseReason::SetBack, store, out);
         }
         let mut left = TURN;
         let mut waiting = false;
@@ -459,6 +470,7 @@ impl<P: Protocol> Connection<P> {
                 self.abort(CloseReason::RepeatedXid(query.xid()), store, out);
             }
             Admission::Query(query) => {
+                self.era.get_or_insert(store.era());
                 self.events.push_back(Event::Started { xid: query.xid() });
                 self.told_at = now;
                 self.queries.push_back(query);

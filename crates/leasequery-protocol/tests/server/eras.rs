@@ -2,6 +2,7 @@
 
 use leasequery_protocol::server::CloseReason;
 use leasequery_store::{State, Time, Update};
+use leasequery_wire::v4::{MessageType, OptionCode, StatusCode};
 
 use crate::support::*;
 use crate::watch::Said::{Free, Leased};
@@ -67,13 +68,41 @@ fn an_active_query_ends_with_the_era_and_its_last_words_promise_nothing() {
         let last = watch.listen();
         assert_eq!(said(&last), [TERMINATED]);
         assert_eq!(base_time(&last[0]), base_time(&told[0]));
-        let reason = watch.closed();
-        assert!(
-            matches!(&reason, Some(CloseReason::Aborted { reason, .. }) if reason.contains("clock was set back")),
-            "{reason:?}"
-        );
+        assert_eq!(watch.closed(), Some(CloseReason::SetBack));
         watch.assert_over();
     }
+}
+
+/// What came first was said by one clock, and what would follow by another.
+#[test]
+fn a_bulk_response_ends_with_the_era() {
+    let mut world = World::new();
+    for number in 1..5 {
+        world.commit(&lease(key(number)));
+    }
+    let mut watch = Watch::new(world);
+    watch.later(10);
+    watch.send(&Query::all().list(&[OptionCode::BASE_TIME.0]).frame());
+    let told = watch.turn(1);
+    assert_eq!((said(&told), base_time(&told[0])), (vec![Leased(1)], Some(NOW.plus(10))));
+    watch.world.store.advance(NOW.minus(1000));
+    let last = watch.listen();
+    assert_eq!(last.len(), 1);
+    assert_eq!((last[0].kind(), base_time(&last[0])), (MessageType::LEASE_QUERY_DONE, Some(NOW.plus(10))));
+    assert_eq!(last[0].status().map(|(code, _)| code), Some(StatusCode::QUERY_TERMINATED));
+    assert_eq!(watch.closed(), Some(CloseReason::SetBack));
+    watch.assert_over();
+}
+
+#[test]
+fn a_connection_does_not_outlive_the_era_of_its_first_answer() {
+    let mut watch = Watch::new(World::new());
+    watch.world.store.advance(NOW.minus(1000));
+    assert_eq!(watch.ask(&Query::all()).len(), 1, "nothing had been asked before");
+    watch.world.store.advance(NOW.minus(2000));
+    assert_eq!(watch.listen(), []);
+    assert_eq!(watch.closed(), Some(CloseReason::SetBack));
+    watch.assert_over();
 }
 
 #[test]

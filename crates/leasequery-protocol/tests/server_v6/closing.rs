@@ -218,3 +218,21 @@ fn a_slow_requestor_is_not_a_blocked_one() {
         assert!(!watch.timeout());
     }
 }
+
+/// What came first was said by one clock, and what would follow by another.
+#[test]
+fn a_bulk_response_ends_with_the_era_of_the_clock() {
+    let mut watch = Watch::new(world());
+    watch.later(10);
+    watch.send(&Query::everything().base_time().frame());
+    let told = watch.turn(1);
+    let stamp = told.iter().find_map(Reply::base_time);
+    assert_eq!(stamp, Some(NOW.plus(10)));
+    watch.world.store.advance(NOW.minus(1000));
+    let last = watch.listen();
+    assert_eq!(last.len(), 1);
+    assert_eq!((last[0].kind(), last[0].status()), (MessageType::LEASE_QUERY_DONE, Some(StatusCode::QUERY_TERMINATED)));
+    assert!(last[0].base_time().is_none_or(|time| Some(time) == stamp), "base-times never decrease");
+    assert_eq!(watch.closed(), Some(CloseReason::SetBack));
+    assert_eq!(watch.turn, Turn::Close);
+}

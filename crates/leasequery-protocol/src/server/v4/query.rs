@@ -22,8 +22,8 @@ pub struct BulkQuery {
     window: Window,
     /// The last key that was looked at.
     after: Option<V4Key>,
-    /// The time of the query.
-    began: Time,
+    /// What the last message was stamped with, or the time of the query.
+    stamp: Time,
     /// Where the requestor listens itself.
     asker: Vec<SocketAddr>,
     /// Why the answer cannot be complete: what was not known at any moment of it may be behind the last key.
@@ -74,7 +74,7 @@ impl BulkQuery {
             VpnRange::One(vpn) => store.hold_vpn(vpn),
             VpnRange::All => store.hold_vpns(),
         };
-        Ok(Self { primary, vpns, _hold: hold, window, after: None, began: store.now(), asker, unknown: None, response })
+        Ok(Self { primary, vpns, _hold: hold, window, after: None, stamp: store.now(), asker, unknown: None, response })
     }
 
     /// Whether an entry is one to tell of.
@@ -111,12 +111,17 @@ impl BulkQuery {
     /// What the next message is stamped with. The first one has the time when the answer began, however long it took to
     /// find something to tell: the requestor comes back with it, and what changed behind the cursor since then is told it
     /// then.
-    fn base_time(&self, store: &Store<V4Key>) -> Time {
-        if self.response.has_begun() { store.now() } else { self.began }
+    fn stamp(&mut self, store: &Store<V4Key>) -> Time {
+        if self.response.has_begun() {
+            // The last words may be spoken after the clock was set back.
+            self.stamp = self.stamp.max(store.now());
+        }
+        self.stamp
     }
 
     fn done(&mut self, store: &Store<V4Key>, status: Option<(StatusCode, &str)>, out: &mut Vec<u8>) {
-        let base_time = self.response.has_base_time().then_some(self.base_time(store));
+        let base_time = self.stamp(store);
+        let base_time = self.response.has_base_time().then_some(base_time);
         self.response.about(MessageType::LEASE_QUERY_DONE, base_time, status, out);
     }
 }
@@ -130,10 +135,11 @@ impl Query<V4Key> for BulkQuery {
         self.note_unknown(store);
         let mut scan = store.scan(self.primary.selector(), self.vpns, self.after, budget);
         for entry in scan.by_ref() {
-            if self.wants(&entry, store)
-                && let Err(error) = self.response.entry(&entry, self.base_time(store), store, out)
-            {
-                return Progress::Failed(format!("{}: {error}", entry.key().address));
+            if self.wants(&entry, store) {
+                let base_time = self.stamp(store);
+                if let Err(error) = self.response.entry(&entry, base_time, store, out) {
+                    return Progress::Failed(format!("{}: {error}", entry.key().address));
+                }
             }
             if out.len() >= room {
                 break;

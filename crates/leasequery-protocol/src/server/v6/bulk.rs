@@ -25,9 +25,10 @@ pub struct BulkQuery {
     leg: usize,
     /// The last key that was looked at on it.
     after: Option<V6Key>,
-    /// The time of the query. The first message is stamped with it, however long it took to find something to tell: the
-    /// requestor comes back with it, and what changed behind the cursor since then is told it then.
-    asked: Time,
+    /// What the last message was stamped with, or the time of the query. The first message is stamped with that, however
+    /// long it took to find something to tell: the requestor comes back with it, and what changed behind the cursor since
+    /// then is told it then.
+    stamp: Time,
     /// The store's latest change when it began, and how its links were; `None` once other bindings may be told of.
     began: Revision,
     links: Option<u64>,
@@ -64,7 +65,7 @@ impl BulkQuery {
             told: Told { window: window.in_store(store).for_policy(policy), policy: Arc::clone(policy) },
             leg: 0,
             after: None,
-            asked: store.now(),
+            stamp: store.now(),
             began: store.revision(),
             links: Some(store.links_generation()),
             parts: HashMap::new(),
@@ -77,8 +78,12 @@ impl BulkQuery {
 
     /// What the next message is stamped with.
     #[inline]
-    fn base_time(&self, store: &Store<V6Key>) -> Time {
-        if self.response.begun { store.now() } else { self.asked }
+    fn stamp(&mut self, store: &Store<V6Key>) -> Time {
+        if self.response.begun {
+            // The last words may be spoken after the clock was set back.
+            self.stamp = self.stamp.max(store.now());
+        }
+        self.stamp
     }
 
     /// Tells of a client, if it is the turn of this binding.
@@ -97,16 +102,16 @@ impl BulkQuery {
         match self.turn(binding, store, budget) {
             Turn::Other => Ok(()),
             Turn::Alone => {
-                let base_time = self.base_time(store);
+                let base_time = self.stamp(store);
                 self.response.client(std::slice::from_ref(binding), None, base_time, out)
             }
             Turn::Part => {
-                let base_time = self.base_time(store);
+                let base_time = self.stamp(store);
                 let part = self.part(binding, store, budget);
                 self.response.client(&part, None, base_time, out)
             }
             Turn::All => {
-                let base_time = self.base_time(store);
+                let base_time = self.stamp(store);
                 let (told, response) = (&self.told, &mut self.response);
                 let others = others_on_link(binding, store, budget).filter(|other| told.includes(other));
                 together(binding, others, |leases| response.client(leases, None, base_time, out))
@@ -193,11 +198,8 @@ impl Query<V6Key> for BulkQuery {
             // Nothing was broken off, which QueryTerminated would mean (RFC 5460 section 5.5): what is known was told, and
             // the connection goes on.
             let unknown = self.unknown.take();
-            self.response.end(
-                self.base_time(store),
-                unknown.as_deref().map(|text| (StatusCode::UNSPEC_FAIL, text)),
-                out,
-            );
+            let base_time = self.stamp(store);
+            self.response.end(base_time, unknown.as_deref().map(|text| (StatusCode::UNSPEC_FAIL, text)), out);
             return Progress::Done;
         };
         let start = match leg {
@@ -233,7 +235,8 @@ impl Query<V6Key> for BulkQuery {
     }
 
     fn terminate(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, reason: &str) {
-        self.response.end(self.base_time(store), Some((StatusCode::QUERY_TERMINATED, reason)), out);
+        let base_time = self.stamp(store);
+        self.response.end(base_time, Some((StatusCode::QUERY_TERMINATED, reason)), out);
     }
 
     fn set_policy(&mut self, policy: &Arc<Policy>) -> Result<(), &'static str> {
