@@ -6,8 +6,8 @@ use std::time::Duration;
 use leasequery_store::{BACK, Budget, Entry, Selector, State, Store, Time, VpnRange};
 
 use crate::copy::{Contact, Name, POLL, SWEEP, Seen, is_ended};
-use crate::family::Family;
-use crate::node::{Node, Role};
+use crate::family::{Family, Row};
+use crate::node::{Local, Node, Role};
 use crate::tree::Tree;
 use crate::world::Context;
 
@@ -19,6 +19,8 @@ pub(crate) const COARSE: i64 = 100;
 
 /// Seconds by which, besides, one time has to be later than another so that it decides which record is better.
 const ROUNDING: i64 = 3;
+/// Seconds until what was told is asked for again.
+const LATELY: i64 = (SWEEP.as_secs() + POLL.as_secs() + SLOW.as_secs()).cast_signed();
 /// How long it may take to be answered on a slow line.
 const SLOW: Duration = Duration::from_secs(20);
 
@@ -35,7 +37,9 @@ impl<F: Family> Tree<F> {
                     .try_for_each(|serving| serving.check_holders(&process.store))
                     .map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
             }
-            check_clock(node, context).map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
+            check_clock(node, context)
+                .and_then(|()| check_file(node, context))
+                .map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
         }
         let followers = (0..self.nodes.len()).filter(|number| !self.nodes[*number].upstreams.is_empty());
         for number in followers {
@@ -117,6 +121,29 @@ fn check_clock<F: Family>(node: &Node<F>, context: &Context) -> Result<(), Strin
         if ran_out && ends > store.now() || binding.state() == State::Active && ends < store.wall() {
             let (key, state) = (binding.key(), binding.state());
             return Err(format!("{key:?} is {state:?} at {wall} and runs out at {ends}"));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a root knows of the leases that are in its lease file, and of no others.
+fn check_file<F: Family>(node: &Node<F>, context: &Context) -> Result<(), String> {
+    let (Role::Root(Local::File { rows, .. }), Some(process)) = (&node.role, &node.process) else { return Ok(()) };
+    let (store, wall) = (&process.store, node.clock.wall(context.now));
+    let last: BTreeMap<_, _> = rows.iter().map(|row| (row.name(), row.leased_until())).collect();
+    let budget = Budget::unlimited();
+    let active = store.scan(Selector::All, VpnRange::All, None, &budget).filter_map(|entry| match entry {
+        Entry::Bound(binding) if binding.state() == State::Active => {
+            Some((F::name(binding.key(), store), Some(binding.expires().unwrap_or(Time::INFINITE))))
+        }
+        Entry::Bound(_) | Entry::Free { .. } => None,
+    });
+    let active: BTreeMap<_, _> = active.collect();
+    for name in last.keys().chain(active.keys()) {
+        let [known, said] = [&active, &last].map(|leases| leases.get(name).copied().flatten());
+        let lasts = |until: Option<Time>| until.filter(|until| *until > wall.plus(BACK));
+        if known != said && (lasts(known).is_some() || lasts(said).is_some()) {
+            return Err(format!("{name}: in the file it is leased until {said:?}, and known until {known:?}"));
         }
     }
     Ok(())
@@ -225,9 +252,11 @@ fn best<'a>(name: &Name, servers: &'a [Server], wall: Time, leeway: Leeway) -> O
         |contact: &Contact, (said, ahead): (&Said, i64)| Some(i64::from(contact.heard.or(said.seen.start)?.0) - ahead);
     let earliest = |said: (&Said, i64)| said.0.contacts.iter().filter_map(|contact| time(contact, said)).min();
     let latest = |said: (&Said, i64)| said.0.contacts.iter().filter_map(|contact| time(contact, said)).max();
-    // A time that has not come yet by its clock was told as of now, each time it was told.
+    // A time that had not come yet by its clock was told as of then, each time it was told.
     if said.iter().any(|(said, now)| {
-        said.contacts.iter().any(|contact| time(contact, (*said, *now)).is_some_and(|time| time > i64::from(wall.0)))
+        said.contacts
+            .iter()
+            .any(|contact| time(contact, (*said, *now)).is_some_and(|time| time > i64::from(wall.0) - LATELY))
     }) {
         return None;
     }
@@ -247,8 +276,8 @@ fn agrees(mine: &Seen, said: &Said, ahead: i64, wall: Time, leeway: Leeway) -> b
     let theirs = &said.seen;
     let near = |mine: Option<Time>, theirs: Option<Time>, past: bool| match (mine, theirs) {
         (Some(mine), Some(theirs)) if mine == Time::INFINITE || theirs == Time::INFINITE => mine == theirs,
-        // What has not come yet by their clock, because it was wrong then, was told as of now.
-        (Some(mine), Some(theirs)) if past && i64::from(theirs.0) - ahead > i64::from(wall.0) => mine <= wall,
+        // What had not come yet by their clock when it was told, because that was wrong before, was told as of then.
+        (Some(mine), Some(theirs)) if past && i64::from(theirs.0) - ahead > i64::from(wall.0) - LATELY => mine <= wall,
         (Some(mine), Some(theirs)) => {
             let apart = (i64::from(theirs.0) - ahead - i64::from(mine.0)).abs();
             leeway.times.is_none_or(|tolerance| apart <= tolerance)

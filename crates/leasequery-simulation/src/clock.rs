@@ -10,11 +10,23 @@ const BEGIN: u64 = 1_790_000_000;
 pub(crate) struct Clock {
     /// Milliseconds by which it is ahead.
     pub(crate) ahead: i64,
+    /// Milliseconds by which it was ahead before it was stepped.
+    pub(crate) right: i64,
     /// Millionths by which it is too fast.
     pub(crate) drift: i64,
 }
 
 impl Clock {
+    /// One that nobody has stepped yet.
+    pub(crate) fn new(ahead: i64, drift: i64) -> Self {
+        Self { ahead, right: ahead, drift }
+    }
+
+    /// Whether it is not as it was at first.
+    pub(crate) fn is_wrong(self) -> bool {
+        self.ahead != self.right
+    }
+
     /// What it shows.
     pub(crate) fn wall(self, now: Duration) -> Time {
         let true_time = i64::try_from(BEGIN * 1000).unwrap_or_default() + milliseconds(now);

@@ -74,6 +74,12 @@ pub(crate) trait Row<K: leasequery_store::Key>: Debug + Clone {
     /// Which lease it is about.
     fn place(&self) -> (u8, u32);
 
+    /// What it is about.
+    fn name(&self) -> Name;
+
+    /// Until when somebody has a lease by it, if so.
+    fn leased_until(&self) -> Option<Time>;
+
     /// Whether it says that there is something, and not that something is over.
     fn holds(&self) -> bool;
 

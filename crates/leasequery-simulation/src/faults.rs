@@ -32,9 +32,13 @@ impl<F: Family> Tree<F> {
     /// Something goes wrong.
     pub(crate) fn fault(&mut self, context: &mut Context) -> Result<(), String> {
         context.report.faults += 1;
+        let wrong: Vec<_> = (0..self.nodes.len()).filter(|node| self.nodes[*node].clock.is_wrong()).collect();
+        if let Some(wrong) = context.random.choice(wrong).filter(|_| context.random.u8(..) < 80) {
+            return self.set_clock_right(wrong, context);
+        }
         let number = context.random.usize(..self.nodes.len());
         // Clocks are not stepped, nor networks changed, where nothing would tell of it.
-        match context.random.u8(0..if context.faithful { 13 } else { 17 }) {
+        match context.random.u8(0..if context.faithful { 13 } else { 19 }) {
             0..=4 => {
                 let live: Vec<_> = self.tcps.keys().copied().collect();
                 if let Some(tcp) = context.random.choice(live).and_then(|number| self.tcps.get_mut(&number)) {
@@ -54,7 +58,7 @@ impl<F: Family> Tree<F> {
             10 => self.clean_up(number, context),
             11..=13 => self.break_disk(number, context),
             14 => self.permit(number, context)?,
-            15 => self.step_clock(number, context)?,
+            15..=17 => self.put_clock_wrong(number, context)?,
             _ => {
                 let node = &mut self.nodes[number];
                 if let (Role::Root(_), Some(process)) = (&node.role, &mut node.process) {
@@ -76,11 +80,25 @@ impl<F: Family> Tree<F> {
         }
     }
 
-    /// A clock that was wrong is put right, or the other way round: by seconds, minutes, days or years.
-    fn step_clock(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
+    /// A clock is stepped by seconds, minutes, days or years.
+    fn put_clock_wrong(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
         const DAY: i64 = 86_400_000;
         let most = [8_000, 100_000, 3 * DAY, 2 * 365 * DAY][context.random.usize(..4)];
-        let mut step = context.random.i64(-most..most);
+        let step = context.random.i64(-most..most);
+        if !self.step_clock(number, step, context)? {
+            self.step_clock(number, step.abs(), context)?;
+        }
+        Ok(())
+    }
+
+    fn set_clock_right(&mut self, number: usize, context: &mut Context) -> Result<(), String> {
+        let clock = self.nodes[number].clock;
+        self.step_clock(number, clock.right - clock.ahead, context)?;
+        Ok(())
+    }
+
+    /// Steps a clock by some milliseconds, unless what follows from that would be more than can be noticed.
+    fn step_clock(&mut self, number: usize, step: i64, context: &mut Context) -> Result<bool, String> {
         let node = &mut self.nodes[number];
         let wall = node.clock.wall(context.now);
         let failing = node.disk.as_mut().is_some_and(|disk| disk.is_failing(context.now));
@@ -89,21 +107,20 @@ impl<F: Family> Tree<F> {
             match (&mut node.disk, &mut node.process) {
                 // It looks at its clock many times a second, and what follows from that is soon on disk.
                 (Some(disk), Some(process)) if !failing => {
-                    advance(&mut process.store, after, None);
+                    advance(&mut process.store, after, context.options.mutation);
                     process.keep_all(context.now, disk);
                 }
-                // Without a disk it would forget what it has told, and the time of it, too: that is more than can be
-                // noticed.
+                // Without a disk it would forget what it has told, and the time of it, too.
                 (None, Some(_)) => node.lasting = true,
                 // So it is if the disk is far behind what was told.
                 (Some(disk), None) if !failing && wall.since(disk.now()?) < 5 => {}
-                _ => step = -step,
+                _ => return Ok(false),
             }
         }
         context.trace(|| format!("{}: the clock is stepped by {step} ms", Self::title(number)));
         self.nodes[number].clock.ahead += step;
         self.nodes[number].wake = context.now;
-        Ok(())
+        Ok(true)
     }
 
     /// The DHCP server writes its file anew.

@@ -43,6 +43,8 @@ pub enum Mutation {
     PositionBeforeCommits,
     /// The clock of a store never runs back, whatever the machine's says.
     ClockNeverBack,
+    /// Where a clock is set back the sources go on from where they are.
+    NoEra,
     /// Of the leases that a message tells of only the first one is told.
     FirstLeaseAlone,
     /// A client is not told that another one has got what it had.
@@ -53,7 +55,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -72,6 +74,7 @@ impl Mutation {
         Self::SilentMoves,
         Self::ForgetOnFailedWrite,
         Self::ClockNeverBack,
+        Self::NoEra,
     ];
 
     /// Whether it changes anything in a protocol: DHCPv6 does not tell of addresses that are merely configured, and

@@ -99,8 +99,20 @@ pub(crate) const LOCAL: SourceId = SourceId(0);
 pub(crate) fn advance<K: Key>(store: &mut Store<K>, wall: Time, mutation: Option<Mutation>) {
     match mutation {
         Some(Mutation::ClockNeverBack) => store.advance(store.now().max(wall)),
+        Some(Mutation::NoEra) => advance_without_era(store, wall),
         _ => store.advance(wall),
     };
+}
+
+/// The sources go on from where they are, even if the clock was set back.
+fn advance_without_era<K: Key>(store: &mut Store<K>, wall: Time) -> usize {
+    let sources = store.sources().map(|(source, _)| source);
+    let positions: Vec<_> = sources.filter_map(|source| Some((source, store.position(source)?.to_vec()))).collect();
+    let changed = store.advance(wall);
+    for (source, position) in positions {
+        store.set_position(source, position);
+    }
+    changed
 }
 
 impl<F: Family> Node<F> {
@@ -253,9 +265,10 @@ impl<F: Family> Process<F> {
         });
     }
 
-    /// When it has something to do by itself.
-    pub(crate) fn next(&self, now: Duration) -> Duration {
-        let mut next = now + Duration::from_secs(4);
+    /// When it has something to do by itself. It looks at its clock now and then, less often where that is not stepped any
+    /// more.
+    pub(crate) fn next(&self, now: Duration, calm: bool) -> Duration {
+        let mut next = now + Duration::from_secs(if calm { 8 } else { 4 });
         for following in &self.following {
             next = next.min(following.follower.poll_timeout().map_or(next, |due| due + self.began));
             for link in LINKS {

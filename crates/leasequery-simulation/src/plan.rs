@@ -59,10 +59,10 @@ fn node<F: Family>(role: Role<F>, upstreams: Vec<usize>, random: &mut Rng) -> No
     Node {
         role,
         upstreams,
-        clock: Clock {
-            ahead: if random.bool() { random.i64(-5000..5000) } else { random.i64(-5_000_000..5_000_000) },
-            drift: random.i64(-50..50),
-        },
+        clock: Clock::new(
+            if random.bool() { random.i64(-5000..5000) } else { random.i64(-5_000_000..5_000_000) },
+            random.i64(-50..50),
+        ),
         disk: durable.then(Disk::new),
         diligence: if random.bool() { random.u8(1..8) } else { random.u8(8..250) },
         history: if random.bool() { random.u32(5..60) } else { 100_000 },

@@ -21,16 +21,22 @@ pub(crate) struct Tree<F: Family> {
     /// By number; one that is over is taken out.
     pub(crate) tcps: BTreeMap<usize, Tcp>,
     next_tcp: usize,
+    /// When each node has something to do, as it was when somebody last looked.
+    dues: Vec<Duration>,
 }
 
 impl<F: Family> Part for Tree<F> {
-    fn next(&self, now: Duration) -> Duration {
-        (0..self.nodes.len()).map(|node| self.due(node, now)).min().unwrap_or(Duration::MAX)
+    fn next(&mut self, now: Duration) -> Duration {
+        let mut dues = std::mem::take(&mut self.dues);
+        dues.clear();
+        dues.extend((0..self.nodes.len()).map(|node| self.due(node, now)));
+        self.dues = dues;
+        self.dues.iter().copied().min().unwrap_or(Duration::MAX)
     }
 
     fn work(&mut self, context: &mut Context) -> Result<(), String> {
         for node in 0..self.nodes.len() {
-            if self.due(node, context.now) <= context.now {
+            if self.dues[node] <= context.now {
                 self.process(node, context)?;
             }
         }
@@ -68,7 +74,7 @@ impl<F: Family> Tree<F> {
     /// A random one.
     pub(crate) fn new(small: bool, context: &mut Context) -> Self {
         let nodes = plan::nodes(context.faithful, small, &mut context.random);
-        Self { nodes, tcps: BTreeMap::new(), next_tcp: 0 }
+        Self { nodes, tcps: BTreeMap::new(), next_tcp: 0, dues: Vec::new() }
     }
 
     /// What a node is called.
@@ -151,7 +157,7 @@ impl<F: Family> Tree<F> {
         }
         let digest = process.store.revision().0 ^ (number as u64) << 32 ^ u64::from(process.store.now().0);
         context.report.digest = context.report.digest.rotate_left(5) ^ digest;
-        self.nodes[number].wake = process.next(now);
+        self.nodes[number].wake = process.next(now, context.calm);
         self.nodes[number].process = Some(process);
         Ok(())
     }

@@ -81,7 +81,7 @@ impl Context {
 /// Machines that know nothing of those of the other parts.
 pub(crate) trait Part {
     /// When there is something to do.
-    fn next(&self, now: Duration) -> Duration;
+    fn next(&mut self, now: Duration) -> Duration;
 
     /// Does what is to be done now.
     fn work(&mut self, context: &mut Context) -> Result<(), String>;
@@ -203,7 +203,7 @@ impl World {
     /// Lets time pass.
     fn run_until(&mut self, stop: Duration) -> Result<(), String> {
         for _ in 0..STUCK {
-            let next = self.parts.iter().map(|part| part.next(self.context.now)).min().unwrap_or(stop);
+            let next = self.parts.iter_mut().map(|part| part.next(self.context.now)).min().unwrap_or(stop);
             if next > stop {
                 self.context.now = stop;
                 return Ok(());

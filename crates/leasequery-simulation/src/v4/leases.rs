@@ -5,6 +5,7 @@ use std::net::Ipv4Addr;
 use fastrand::Rng;
 use leasequery_store::{Hardware, Network, SourceId, Start, State, Store, Time, Update, V4Key, VpnIndex, VpnName};
 
+use crate::copy::Name;
 use crate::family;
 
 /// A change of a lease, as a lease file has it.
@@ -33,6 +34,10 @@ pub(crate) fn address(number: u32) -> Ipv4Addr {
     Ipv4Addr::from_bits(FIRST + number)
 }
 
+fn vpn_name(number: u8) -> Vec<u8> {
+    vec![b'a' + number]
+}
+
 /// Addresses that are configured now and then, and never leased.
 pub(crate) fn never_leased() -> impl Iterator<Item = V4Key> {
     (ADDRESSES..ADDRESSES + 8).map(|number| V4Key::new(address(number)))
@@ -59,6 +64,18 @@ impl family::Row<V4Key> for Row {
         (self.vpn, self.address)
     }
 
+    fn name(&self) -> Name {
+        let vpn = if self.vpn == 0 { Vec::new() } else { vpn_name(self.vpn) };
+        Name { vpn, address: address(self.address).into(), length: None }
+    }
+
+    fn leased_until(&self) -> Option<Time> {
+        match self.what {
+            What::Grant { seconds, .. } => Some(self.at.plus(seconds)),
+            What::Release | What::Decline { .. } | What::Delete => None,
+        }
+    }
+
     fn holds(&self) -> bool {
         matches!(self.what, What::Grant { .. } | What::Decline { .. })
     }
@@ -66,7 +83,7 @@ impl family::Row<V4Key> for Row {
     fn commit(&self, source: SourceId, store: &mut Store<V4Key>) {
         let vpn = match self.vpn {
             0 => VpnIndex::DEFAULT,
-            number => store.vpn(Some(source), &VpnName::Name(vec![b'a' + number].into())).unwrap_or(VpnIndex::DEFAULT),
+            number => store.vpn(Some(source), &VpnName::Name(vpn_name(number).into())).unwrap_or(VpnIndex::DEFAULT),
         };
         let key = V4Key { vpn, address: address(self.address) };
         let (mac, id, option_82, remote);

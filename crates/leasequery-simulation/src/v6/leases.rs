@@ -6,7 +6,9 @@ use fastrand::Rng;
 use leasequery_store::{Link, SourceId, Start, State, Store, Time, Update, V6Key};
 use leasequery_wire::v6::{MessageType, OptionCode, Options, Relay, write_relayed};
 
+use crate::copy::Name;
 use crate::family;
+use crate::v6::name;
 
 /// A change of a lease, as a lease file has it.
 #[derive(Debug, Clone)]
@@ -127,6 +129,17 @@ impl family::Row<V6Key> for Row {
 
     fn place(&self) -> (u8, u32) {
         (0, self.lease)
+    }
+
+    fn name(&self) -> Name {
+        name(key(self.lease))
+    }
+
+    fn leased_until(&self) -> Option<Time> {
+        match self.what {
+            What::Grant { valid, .. } => Some(valid.unwrap_or(Time::INFINITE)),
+            What::Release | What::Decline { .. } | What::Delete => None,
+        }
     }
 
     fn holds(&self) -> bool {
