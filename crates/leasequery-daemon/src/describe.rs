@@ -3,7 +3,7 @@ use std::fmt::Write;
 use leasequery_protocol::server::Allow;
 use leasequery_record::Protocol;
 
-use crate::config::{Config, Listener, Source, Transport};
+use crate::config::{Config, Listener, Requestor, Source, Transport};
 
 /// What a configuration means, a line each.
 pub fn describe(config: &Config) -> String {
@@ -28,6 +28,13 @@ pub fn describe(config: &Config) -> String {
         let protection = protection(listener, config);
         let name = listener.name().replace('-', " ");
         line(&mut text, format_args!("listen {name} {}: {protection}{what}; may ask: {who}", listener.address));
+    }
+    if let Some(http) = &config.http {
+        let names: Vec<_> =
+            config.requestors.0.iter().filter(|requestor| requestor.over_http.allowed).map(name).collect();
+        let who = if names.is_empty() { "nobody".to_owned() } else { names.join(", ") };
+        let protection = if http.secure { "TLS" } else { "in the clear, no TLS" };
+        line(&mut text, format_args!("http {}: {protection}; may ask for leases: {who}", http.address));
     }
     for source in &config.sources {
         match source {
@@ -61,6 +68,13 @@ pub fn describe(config: &Config) -> String {
         line(&mut text, format_args!("warning: {warning}"));
     }
     text
+}
+
+/// A requestor of HTTP.
+fn name(requestor: &Requestor) -> String {
+    let addresses: Vec<_> = requestor.addresses.iter().map(ToString::to_string).collect();
+    let token = if requestor.over_http.token.is_some() { ", with a token" } else { "" };
+    format!("{} ({}{token})", requestor.policy.name, addresses.join(", "))
 }
 
 /// How a listener is protected.

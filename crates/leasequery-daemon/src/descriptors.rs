@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tracing::warn;
 
 use crate::config::{Config, Source, Transport};
+use crate::http::Front;
 use crate::sources::push::CLIENTS;
 
 /// For the runtime, signals, standard streams, a configuration that is read anew, and whatever was forgotten here.
@@ -26,7 +27,7 @@ pub(super) fn prepare(config: &Config) -> Arc<Semaphore> {
     let left = for_connections(permitted, kept);
     if wanted > left {
         warn!(
-            "limits.connections may need {wanted} file descriptors, and of {permitted} that the system permits {left} are \
+            "connections may need {wanted} file descriptors, and of {permitted} that the system permits {left} are \
              left for that: connections beyond are closed; raise the limit (ulimit -n, LimitNOFILE)"
         );
     }
@@ -50,13 +51,13 @@ fn kept(config: &Config) -> usize {
         _ => SOURCE,
     });
     let databases = if config.state_dir.is_some() { DATABASES } else { 0 };
-    OTHERS + databases + config.listeners.len() + sources.sum::<usize>()
+    OTHERS + databases + config.listeners.len() + 2 * usize::from(config.http.is_some()) + sources.sum::<usize>()
 }
 
 /// How many the limits of the configuration let connections have.
 fn wanted(config: &Config) -> usize {
     let tcp = config.listeners.iter().filter(|listener| listener.transport == Transport::Tcp).count();
-    tcp * config.limits.connections
+    tcp * config.limits.connections + config.http.as_ref().map_or(0, |_| Front::CONNECTIONS)
 }
 
 /// How many of those permitted connections may have. Where there are hardly enough for the rest a few all the same, for a

@@ -7,6 +7,7 @@ mod access;
 pub mod config;
 mod describe;
 mod descriptors;
+pub mod http;
 pub mod listeners;
 mod manager;
 mod prospect;

@@ -34,6 +34,9 @@ impl Prospect {
         for listener in &config.listeners {
             prospect.look_at_listener(listener);
         }
+        if let Some(http) = &config.http {
+            prospect.judge(http.address, TcpListener::bind(http.address).map(drop), &format!("http {}", http.address));
+        }
         prospect.look_at_requestors(config);
         if let Some(directory) = &config.state_dir {
             prospect.look_at_state(directory);
@@ -54,8 +57,11 @@ impl Prospect {
             Transport::Tcp => TcpListener::bind(address).map(drop),
             Transport::Udp => UdpSocket::bind(address).map(drop),
         };
+        self.judge(address, taken, &format!("listen {} {address}", listener.name().replace('-', " ")));
+    }
+
+    fn judge(&mut self, address: SocketAddr, taken: std::io::Result<()>, what: &str) {
         let Err(error) = taken else { return };
-        let what = format!("listen {} {address}", listener.name().replace('-', " "));
         let problem = format!("{what}: {}", unbound(address, &error));
         match error.kind() {
             // It may be the daemon that is to be restarted.
@@ -68,6 +74,9 @@ impl Prospect {
     fn look_at_requestors(&mut self, config: &Config) {
         for requestor in &config.requestors.0 {
             let asks = |listener: &&Listener| requestor.can_ask(listener);
+            if requestor.over_http.allowed && config.http.is_some() {
+                continue;
+            }
             if !config.listeners.is_empty() && !config.listeners.iter().any(|listener| asks(&listener)) {
                 self.warnings.push(format!(
                     "requestor \"{}\" cannot ask anywhere: no listener is of the family of its addresses and takes the kinds \

@@ -25,7 +25,8 @@ use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use crate::access::{Access, Permissions};
-use crate::config::{Config, Source, Transport};
+use crate::config::{Config, Http, Source, Transport};
+use crate::http::{Front, Site};
 use crate::listeners::{Datagrams, Listener, Places};
 use crate::manager::{self, Stage};
 use crate::sources::{self, Configured, Surroundings};
@@ -91,6 +92,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
             Transport::Udp => Bound::Udp(Datagrams::bind(listener)?),
         });
     }
+    let front = config.http.as_ref().map(Front::bind).transpose()?;
     let settings =
         Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
     // A file is read again from its position. A client that pushed something considers it told, and another server may
@@ -129,9 +131,17 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
         until_history(&stores.v4).await;
         until_history(&stores.v6).await;
     }
-    let ready = serve_listeners(listeners, &config, descriptors, &stores, &access, &turns, &mut tasks);
+    let mut ready = serve_listeners(listeners, &config, descriptors, &stores, &access, &turns, &mut tasks);
     // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
-    let mut waiting = Waiting::new(stores.clone());
+    let mut waiting = Waiting::new(registry.clone());
+    if let Some((front, http)) = front.zip(config.http.as_ref()) {
+        // Writing to memory does not fail.
+        let _ = write!(ready, " {}={}", Http::NAME, front.address());
+        let places = Places::within(descriptors, Front::CONNECTIONS, Front::CONNECTIONS_OF_ONE);
+        let site =
+            Site::new(http, stores.clone(), access.clone(), Arc::clone(&turns), registry.clone(), waiting.readiness());
+        tasks.spawn(front.run(site, places));
+    }
     let mut is_ready = waiting.look();
     if is_ready {
         tell_ready(&ready);

@@ -32,6 +32,7 @@ mod tests {
     use leasequery_protocol::server::Policy;
 
     use super::*;
+    use crate::config::OverHttp;
 
     const BEFORE: Time = Time(1000);
     const NOW: Time = Time(2000);
@@ -39,7 +40,12 @@ mod tests {
     fn requestor(name: &str, net: &str, withhold: &[u16]) -> Requestor {
         let policy =
             Policy { name: name.to_owned(), withhold: withhold.to_vec(), widened: Some(BEFORE), ..Policy::default() };
-        Requestor { addresses: vec![net.parse().expect("a prefix")], certificate_names: None, policy: Arc::new(policy) }
+        Requestor {
+            addresses: vec![net.parse().expect("a prefix")],
+            certificate_names: None,
+            policy: Arc::new(policy),
+            over_http: OverHttp::default(),
+        }
     }
 
     fn widened(old: &[Requestor], new: &[Requestor]) -> Vec<Option<Time>> {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::libc;
@@ -31,6 +31,15 @@ pub fn read_to_string(path: &Path) -> io::Result<String> {
     let mut text = String::new();
     open(path)?.read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// The mode of a file with a secret, if others could get at it. One that its group may read is fine if root has put it there:
+/// that is how a daemon without privileges is given it.
+pub fn exposure(path: &Path) -> Option<String> {
+    let found = std::fs::metadata(path).ok()?;
+    let mode = found.mode() & 0o777;
+    let fine = if found.uid() == 0 { 0o740 } else { 0o700 };
+    (mode & !fine != 0).then(|| format!("mode {mode:04o}"))
 }
 
 #[cfg(test)]

@@ -46,6 +46,8 @@ pub enum Kind {
     Answered,
     /// A query was refused.
     Refused(StatusCode),
+    /// A request over HTTP was answered with this status.
+    RefusedHttp(u16),
     /// Something did not fit a message.
     Shed,
     /// A connection ended.

@@ -114,6 +114,23 @@ struct Entries {
 
 type Look<T> = Box<dyn Fn() -> T + Send + Sync>;
 
+/// What is waited for before everything is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Awaited {
+    /// The part.
+    pub name: String,
+    /// Why it is waited for.
+    pub why: String,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// How to find out for what a part is waited, and since when there has been something.
+struct Wait {
+    look: Look<Option<String>>,
+    since: Option<Timestamp>,
+}
+
 /// What is there of a part.
 struct Entry {
     kind: Kind,
@@ -121,8 +138,7 @@ struct Entry {
     protocol: Option<Protocol>,
     condition: Mutex<Condition>,
     figures: Mutex<Option<Look<Vec<Figure>>>>,
-    /// What it is waited for, if it is.
-    awaited: Mutex<Option<Look<Option<String>>>>,
+    awaited: Mutex<Option<Wait>>,
 }
 
 /// The entry of a part, which goes with it.
@@ -161,6 +177,12 @@ impl Registry {
         parts.iter().map(|part| part.report()).collect()
     }
 
+    /// What is waited for.
+    pub fn awaited(&self) -> Vec<Awaited> {
+        let parts: Vec<_> = self.entries().parts.values().cloned().collect();
+        parts.iter().filter_map(|part| part.awaited()).collect()
+    }
+
     fn entries(&self) -> MutexGuard<'_, Entries> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -185,7 +207,7 @@ impl Part {
 
     /// Says how to find out for what the part is still waited, if it is. It must not wait.
     pub fn await_by(&self, awaited: impl Fn() -> Option<String> + Send + Sync + 'static) {
-        *lock(&self.entry.awaited) = Some(Box::new(awaited));
+        *lock(&self.entry.awaited) = Some(Wait { look: Box::new(awaited), since: None });
     }
 }
 
@@ -196,11 +218,24 @@ impl Drop for Part {
 }
 
 impl Entry {
+    fn awaited(&self) -> Option<Awaited> {
+        let mut awaited = lock(&self.awaited);
+        let Wait { look, since } = awaited.as_mut()?;
+        match look() {
+            Some(why) => {
+                Some(Awaited { name: self.name.clone(), why, since: *since.get_or_insert_with(Timestamp::now) })
+            }
+            None => {
+                *since = None;
+                None
+            }
+        }
+    }
+
     fn report(&self) -> Report {
-        let awaited = lock(&self.awaited).as_ref().and_then(|awaited| awaited());
         let mut condition = lock(&self.condition).clone();
-        if let Some(word) = awaited {
-            (condition.state, condition.word) = (State::Waiting, word);
+        if let Some(Awaited { why, since, .. }) = self.awaited() {
+            condition = Condition { state: State::Waiting, word: why, since };
         }
         let figures = lock(&self.figures).as_ref().map(|figures| figures()).unwrap_or_default();
         Report { kind: self.kind, name: self.name.clone(), protocol: self.protocol, condition, figures }

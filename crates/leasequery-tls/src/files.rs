@@ -1,4 +1,3 @@
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rustls::RootCertStore;
@@ -49,13 +48,10 @@ fn is_encrypted(key: &Path) -> bool {
     leasequery_live::files::read_to_string(key).is_ok_and(|text| text.contains("ENCRYPTED"))
 }
 
-/// Why others could get at a private key, if they could. One that its group may read is fine if root has put it there:
-/// that is how a daemon without privileges is given its key.
+/// Why others could get at a private key, if they could.
 pub fn exposure(key: &Path) -> Option<String> {
-    let found = std::fs::metadata(key).ok()?;
-    let mode = found.mode() & 0o777;
-    let fine = if found.uid() == 0 { 0o740 } else { 0o700 };
-    (mode & !fine != 0).then(|| format!("{}: others may get at this private key (mode {mode:04o})", key.display()))
+    let mode = leasequery_live::files::exposure(key)?;
+    Some(format!("{}: others may get at this private key ({mode})", key.display()))
 }
 
 /// The authorities that are believed.

@@ -31,6 +31,13 @@ impl Identity {
         names.is_none_or(|names| names.iter().any(|name| self.has(name)))
     }
 
+    /// Whether it is for the host that a URL names so, wildcards included (RFC 9110 section 4.3.4).
+    pub fn is_for(&self, host: &str) -> bool {
+        let Ok(name) = ServerName::try_from(host) else { return false };
+        EndEntityCert::try_from(&self.0)
+            .is_ok_and(|certificate| certificate.verify_is_valid_for_subject_name(&name).is_ok())
+    }
+
     /// Its DNS names, for people.
     pub fn describe(&self) -> String {
         let names: Vec<String> = EndEntityCert::try_from(&self.0)

@@ -45,7 +45,19 @@ impl Server {
     /// The server's end of a connection. Of a requestor that is known by names, the certificate has to have one of them.
     /// `shares_records` says whether messages may share a record.
     pub fn channel(&self, names: Option<Arc<[String]>>, shares_records: bool) -> Result<Channel, TlsError> {
-        let verifier = Arc::new(Named { inner: Arc::clone(&self.verifier), names });
+        Channel::server(Arc::new(self.config(names, true)?), shares_records)
+    }
+
+    /// What HTTPS needs. A client is asked for a certificate, and may have none: who it is may be told by a token, and some of
+    /// what is there is for everybody.
+    pub fn https(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let mut config = self.config(None, false)?;
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(Arc::new(config))
+    }
+
+    fn config(&self, names: Option<Arc<[String]>>, mandatory: bool) -> Result<ServerConfig, TlsError> {
+        let verifier = Arc::new(Named { inner: Arc::clone(&self.verifier), names, mandatory });
         let mut config = ServerConfig::builder_with_provider(provider())
             .with_safe_default_protocol_versions()?
             .with_client_cert_verifier(verifier)
@@ -55,7 +67,12 @@ impl Server {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         config.ignore_client_order = true;
-        Channel::server(Arc::new(config), shares_records)
+        Ok(config)
+    }
+
+    /// The own certificate.
+    pub fn identity(&self) -> Option<Identity> {
+        self.certificate.cert.first().map(Identity::new)
     }
 
     /// What is accepted and should be looked at all the same.
@@ -80,9 +97,15 @@ struct TooMany(usize);
 struct Named {
     inner: Arc<dyn ClientCertVerifier>,
     names: Option<Arc<[String]>>,
+    /// Whether there has to be one.
+    mandatory: bool,
 }
 
 impl ClientCertVerifier for Named {
+    fn client_auth_mandatory(&self) -> bool {
+        self.mandatory
+    }
+
     fn root_hint_subjects(&self) -> &[DistinguishedName] {
         self.inner.root_hint_subjects()
     }

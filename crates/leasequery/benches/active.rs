@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use leasequery_daemon::config::{self, Requestor, Requestors};
+use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors};
 use leasequery_daemon::listeners::{Listener, Places};
 use leasequery_daemon::sources::push::{Feeds, Socket};
 use leasequery_daemon::{Access, Permissions};
@@ -57,6 +57,7 @@ impl Server {
             addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
             certificate_names: None,
             policy: Arc::new(policy),
+            over_http: OverHttp::default(),
         };
         let permissions = Permissions { requestors: Arc::new(Requestors(vec![everybody])), ..Permissions::default() };
         let lifecycle = Lifecycle::new();

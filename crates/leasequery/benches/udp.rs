@@ -10,7 +10,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leasequery_daemon::config::{self, Requestor, Requestors};
+use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors};
 use leasequery_daemon::listeners::Datagrams;
 use leasequery_daemon::{Access, Permissions};
 use leasequery_live::turns::Turns;
@@ -147,7 +147,12 @@ fn echo(address: &str) -> SocketAddr {
 
 fn serve(listener: &config::Listener, stores: &Stores) -> SocketAddr {
     let addresses = ["127.0.0.0/8", "::1/128"].map(|net| net.parse().expect("a prefix")).to_vec();
-    let everybody = Requestor { addresses, certificate_names: None, policy: Arc::new(Policy::default()) };
+    let everybody = Requestor {
+        addresses,
+        certificate_names: None,
+        policy: Arc::new(Policy::default()),
+        over_http: OverHttp::default(),
+    };
     let permissions = Permissions { requestors: Arc::new(Requestors(vec![everybody])), ..Permissions::default() };
     let lifecycle = Lifecycle::new();
     let (_, access) = Access::new(permissions, &lifecycle);

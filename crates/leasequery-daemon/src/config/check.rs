@@ -1,5 +1,6 @@
 //! From what stands in the file to what holds together.
 
+mod http;
 mod listen;
 mod network;
 mod requestor;
@@ -21,9 +22,6 @@ use super::raw::Word;
 use super::{Config, Limits, Problem, Source, raw};
 
 pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Problem> {
-    if let Some(http) = &raw.http {
-        return Err(Problem::new(http.span(), "this version has no status page yet: leave [http] out"));
-    }
     let mut warnings = Vec::new();
     let limits = limits(&raw.limits, &mut warnings)?;
     let tls = raw.tls.as_ref().map(|raw| tls::server(raw, directory)).transpose()?;
@@ -34,7 +32,8 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         warnings.extend(tls.warnings().iter().cloned());
     }
     let listeners = listen::listeners(&raw.listen, tls.is_some())?;
-    let requestors = requestor::requestors(&raw.requestor, &listeners, &mut warnings)?;
+    let http = raw.http.as_ref().map(|raw| http::http(raw, &listeners, tls.is_some())).transpose()?;
+    let requestors = requestor::requestors(&raw.requestor, &listeners, http.as_ref(), directory, &mut warnings)?;
     let may_be_active = requestors.0.iter().any(|requestor| requestor.policy.allow.active);
     if listeners.iter().any(|listener| listener.active) && !may_be_active {
         warnings.push("no requestor may send active queries: allow = [\"bulk\", \"active\"] permits them".to_owned());
@@ -46,7 +45,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     }));
     warnings.extend(sources.iter().filter_map(short_patience));
     let (networks, links) = network::networks(&raw.network)?;
-    if listeners.is_empty() {
+    if listeners.is_empty() && http.is_none() {
         warnings.push("there is no [[listen]]: nobody can ask".to_owned());
     } else if requestors.0.is_empty() {
         warnings.push("there is no [[requestor]]: every connection will be closed".to_owned());
@@ -58,6 +57,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     Ok(Config {
         state_dir,
         listeners,
+        http,
         tls,
         requestors: Arc::new(requestors),
         limits,

@@ -1,6 +1,7 @@
 //! The configuration of `serve`: read, checked as a whole, and without side effects.
 
 mod check;
+mod http;
 mod mistakes;
 mod raw;
 mod requestors;
@@ -16,7 +17,8 @@ use leasequery_record::Protocol;
 use leasequery_store::{Link, VpnName};
 use leasequery_tls as tls;
 
-pub use requestors::{Requestor, Requestors};
+pub use http::{Http, Token};
+pub use requestors::{OverHttp, Proof, Refusal, Requestor, Requestors};
 
 /// A configuration that holds together.
 #[derive(Debug, Clone)]
@@ -25,6 +27,8 @@ pub struct Config {
     pub state_dir: Option<PathBuf>,
     /// Where to listen.
     pub listeners: Vec<Listener>,
+    /// Where HTTP is answered, if it is.
+    pub http: Option<Http>,
     /// Certificates, as they were when the configuration was read.
     pub tls: Option<Arc<tls::Server>>,
     /// Who may ask.

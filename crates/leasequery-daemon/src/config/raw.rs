@@ -71,7 +71,16 @@ pub(super) struct Config {
     pub(super) source: Vec<Source>,
     #[serde(default)]
     pub(super) network: Vec<Network>,
-    pub(super) http: Option<Spanned<toml::Table>>,
+    pub(super) http: Option<Spanned<Http>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) address: Spanned<Word>,
+    pub(super) tls: Option<Spanned<Word>>,
+    #[serde(default)]
+    pub(super) names: Vec<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -143,6 +152,7 @@ pub(super) struct Requestor {
     pub(super) addresses: Spanned<Vec<Spanned<Word>>>,
     pub(super) certificate_names: Option<Spanned<Vec<Spanned<String>>>>,
     pub(super) allow: Option<Vec<Spanned<Word>>>,
+    pub(super) token_file: Option<Spanned<String>>,
     #[serde(default)]
     pub(super) withhold_options: Vec<Spanned<i64>>,
     #[serde(default)]

@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use leasequery_protocol::server::Policy;
 use leasequery_tls::Identity;
 
-use super::Transport;
+use super::{Token, Transport};
 
 /// A requestor.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,47 @@ pub struct Requestor {
     pub certificate_names: Option<Arc<[String]>>,
     /// What it may ask and be told.
     pub policy: Arc<Policy>,
+    /// Whether it may ask over HTTP.
+    pub over_http: OverHttp,
+}
+
+/// What a requestor may do over HTTP, where the rest of its policy holds, too.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct OverHttp {
+    /// Whether it may be told of leases there.
+    pub allowed: bool,
+    /// What it has to show there; `None` is nothing.
+    pub token: Option<Token>,
+}
+
+/// What tells who an HTTP client is, besides its address.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Proof<'a> {
+    /// The connection is secured: certificates tell, as on listeners with TLS.
+    pub secure: bool,
+    /// Its certificate, if it has shown one.
+    pub certificate: Option<&'a Identity>,
+    /// The token of this request, if there is one.
+    pub token: Option<&'a [u8]>,
+}
+
+impl Proof<'_> {
+    /// Whether the certificate is that of a requestor.
+    fn identifies(&self, requestor: &Requestor) -> bool {
+        let names = requestor.certificate_names.as_deref();
+        !self.secure || names.is_none() || self.certificate.is_some_and(|certificate| certificate.has_one_of(names))
+    }
+}
+
+/// Why an HTTP client is not told of leases.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// Nobody who is listed has its address and its certificate.
+    Unlisted,
+    /// Whoever that is may not ask over HTTP.
+    NotAllowed,
+    /// A token would permit it.
+    WantsToken,
 }
 
 impl Requestor {
@@ -57,12 +98,51 @@ impl Requestors {
         (!all.is_empty()).then(|| all.into())
     }
 
-    /// The longest prefix decides, and if there are two, the first who may ask anything this way.
+    /// What an HTTP client may be told of leases.
+    pub fn over_http(&self, peer: IpAddr, proof: Proof<'_>) -> Result<&Arc<Policy>, Refusal> {
+        let shows = |token: &Token| proof.token.is_some_and(|shown| token.is(shown));
+        let fits =
+            |requestor: &Requestor| proof.identifies(requestor) && requestor.over_http.token.as_ref().is_none_or(shows);
+        let is_allowed = |requestor: &Requestor| requestor.over_http.allowed;
+        match self.best(peer, is_allowed, fits) {
+            Some(requestor) if is_allowed(requestor) => Ok(&requestor.policy),
+            found => {
+                let wants_token = self.at(peer).any(|(_, requestor)| {
+                    is_allowed(requestor) && proof.identifies(requestor) && requestor.over_http.token.is_some()
+                });
+                Err(match found {
+                    _ if wants_token => Refusal::WantsToken,
+                    Some(_) => Refusal::NotAllowed,
+                    None => Refusal::Unlisted,
+                })
+            }
+        }
+    }
+
+    /// Whether somebody is listed with this address.
+    pub fn lists(&self, peer: IpAddr) -> bool {
+        self.at(peer).next().is_some()
+    }
+
+    /// Whether somebody is listed with this address, and with the certificate that was shown.
+    pub fn knows(&self, peer: IpAddr, proof: Proof<'_>) -> bool {
+        self.at(peer).any(|(_, requestor)| proof.identifies(requestor))
+    }
+
     fn choose(&self, peer: IpAddr, transport: Transport, fits: impl Fn(&Requestor) -> bool) -> Option<&Arc<Policy>> {
+        self.best(peer, |requestor| requestor.may_use(transport), fits).map(|requestor| &requestor.policy)
+    }
+
+    /// The longest prefix decides, and if there are two, the first who may ask anything this way.
+    fn best(
+        &self,
+        peer: IpAddr,
+        may_ask: impl Fn(&Requestor) -> bool,
+        fits: impl Fn(&Requestor) -> bool,
+    ) -> Option<&Requestor> {
         let fitting = self.at(peer).filter(|(_, requestor)| fits(requestor)).enumerate();
-        let best =
-            fitting.max_by_key(|(nth, (length, requestor))| (*length, requestor.may_use(transport), Reverse(*nth)));
-        best.map(|(_, (_, requestor))| &requestor.policy)
+        let best = fitting.max_by_key(|(nth, (length, requestor))| (*length, may_ask(requestor), Reverse(*nth)));
+        best.map(|(_, (_, requestor))| requestor)
     }
 
     /// Those with this address, and the length of the prefix that has it.

@@ -99,6 +99,52 @@ fn assert_problem(marked: &str, part: &str) {
 }
 
 #[test]
+fn http_is_in_the_clear_on_loopback_and_elsewhere_only_if_that_is_written() {
+    let http = |keys: &str| parse(&format!("{LISTEN}{REQUESTOR}[http]\n{keys}\n")).http.expect("there is one");
+    let found = http("address = \"127.0.0.1\"\nnames = [\"Leases.Example.net.\"]");
+    assert_eq!((found.address.to_string().as_str(), found.secure), ("127.0.0.1:9467", false));
+    assert_eq!(found.names, ["leases.example.net"]);
+    assert!(!http("address = \"192.0.2.1:80\"\ntls = \"off\"").secure);
+    for (keys, words) in [
+        ("«[http]\naddress = \"192.0.2.1:80\"\n", "tls = \"off\""),
+        ("[http]\naddress = \"127.0.0.1:80\"\ntls = «\"required\"\n", "certificates"),
+        ("[http]\naddress = \"127.0.0.1:80\"\ntls = «\"no\"\n", "\"off\" would be right"),
+        ("[http]\naddress = «\"localhost:80\"\n", "is not an address"),
+    ] {
+        assert_problem(&format!("{LISTEN}{REQUESTOR}{keys}"), words);
+    }
+}
+
+#[test]
+fn over_http_something_has_to_tell_requestors_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for (name, token) in
+        [("one", "1111111111111111"), ("other", "2222222222222222\n"), ("short", "1"), ("odd", "1111111111111111 1")]
+    {
+        std::fs::write(directory.path().join(name), token).expect("written");
+    }
+    let check = |one: &str, other: &str| {
+        let block = |name: &str, token: &str| {
+            format!("[[requestor]]\nname = \"{name}\"\naddresses = [\"192.0.2.1\"]\nallow = [\"http\"]\n{token}\n")
+        };
+        let text = format!("[http]\naddress = \"127.0.0.1:0\"\n{}{}", block("a", one), block("b", other));
+        Config::check(&text, &directory.path().join("leasequery.toml")).map_err(|problem| problem.to_string())
+    };
+    let file = |name: &str| format!("token-file = \"{name}\"");
+    assert_eq!(check(&file("one"), &file("other")).expect("it is clear who asks").requestors.0.len(), 2);
+    for (one, other, words) in [
+        (file("one"), file("one"), "it would not be clear who asks"),
+        (file("one"), String::new(), "it would not be clear who asks"),
+        (file("none"), file("one"), "cannot be read"),
+        (file("short"), file("one"), "at least 16"),
+        (file("odd"), file("one"), "at least 16"),
+    ] {
+        let problem = check(&one, &other).expect_err(words);
+        assert!(problem.contains(words), "{problem}");
+    }
+}
+
+#[test]
 fn loads_every_key_of_a_full_configuration() {
     let config = parse(SAMPLE);
     assert_eq!(config.state_dir, Some(PathBuf::from("/etc/here/state")));
@@ -267,7 +313,6 @@ fn refuses_what_is_not_protected_and_says_where() {
     assert_problem(&format!("{LISTEN}\n«[tls]\ncertificate = \"a.pem\"\n"), "[tls] needs key = …");
     let tls = "certificate = «\"/nowhere/a.pem\"\nkey = \"a.key\"\nclient-ca = \"ca.pem\"\n";
     assert_problem(&format!("{LISTEN}\n[tls]\n{tls}"), "/nowhere/a.pem cannot be read");
-    assert_problem(&format!("{LISTEN}\n«[http]\naddress = \"127.0.0.1:9467\"\n"), "status page");
     assert_problem(
         "[[source]]\ntype = «\"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n",
         "or tls = \"off\" to follow in the clear",

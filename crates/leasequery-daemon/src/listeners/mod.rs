@@ -11,7 +11,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 pub use datagrams::Datagrams;
 pub use listener::Listener;
-pub use places::Places;
+pub use places::{Place, Places};
 pub use unbound::unbound;
 
 /// The address that a listener's replies name as the server.

@@ -82,12 +82,12 @@ fn make_room(taken: &mut HashMap<IpAddr, Vec<Arc<Seat>>>, own: usize) -> bool {
 
 impl Place {
     /// Says whether the connection has anything to do.
-    pub(super) fn set_idle(&self, idle: bool) {
+    pub(crate) fn set_idle(&self, idle: bool) {
         self.seat.idle.store(idle, Ordering::Relaxed);
     }
 
     /// Waits until the connection has to make room for another one.
-    pub(super) async fn wanted(&self) {
+    pub(crate) async fn wanted(&self) {
         self.seat.wanted.notified().await;
     }
 }

@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use leasequery_daemon::config::{self, Requestor, Requestors, Service};
+use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors, Service};
 use leasequery_daemon::listeners::{Listener, Places};
 use leasequery_daemon::{Access, Permissions};
 use leasequery_live::turns::Turns;
@@ -123,6 +123,7 @@ impl Daemon {
             addresses: vec!["127.0.0.0/8".parse().expect("a prefix")],
             certificate_names: None,
             policy: Arc::new(Policy { allow, ..Policy::default() }),
+            over_http: OverHttp::default(),
         };
         let listener = config::Listener {
             address: "127.0.0.1:0".parse().expect("an address"),

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
-use leasequery_daemon::config::{self, Requestor, Requestors};
+use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors};
 use leasequery_daemon::listeners::{Datagrams, Listener, Places};
 use leasequery_daemon::{Access, Permissions};
 use leasequery_live::turns::Turns;
@@ -180,7 +180,12 @@ fn loopback() -> anyhow::Result<Arc<Requestors>> {
     ];
     let policy =
         Policy { name: "demo".to_owned(), allow: Allow { active: true, ..Allow::default() }, ..Policy::default() };
-    Ok(Arc::new(Requestors(vec![Requestor { addresses, certificate_names: None, policy: Arc::new(policy) }])))
+    Ok(Arc::new(Requestors(vec![Requestor {
+        addresses,
+        certificate_names: None,
+        policy: Arc::new(policy),
+        over_http: OverHttp::default(),
+    }])))
 }
 
 async fn until(end: Option<Instant>) {

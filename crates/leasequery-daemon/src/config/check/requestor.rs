@@ -1,5 +1,6 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use ipnet::{IpNet, Ipv4Net};
@@ -9,14 +10,16 @@ use toml::Spanned;
 
 use super::{option_code, vpn};
 use crate::config::raw::Word;
-use crate::config::{Listener, Problem, Requestor, Requestors, raw};
+use crate::config::{Http, Listener, OverHttp, Problem, Requestor, Requestors, Token, raw};
 
 pub(super) fn requestors(
     raw: &[raw::Requestor],
     listeners: &[Listener],
+    http: Option<&Http>,
+    directory: &Path,
     warnings: &mut Vec<String>,
 ) -> Result<Requestors, Problem> {
-    let in_the_clear = listeners.iter().any(|listener| !listener.secure);
+    let in_the_clear = listeners.iter().any(|listener| !listener.secure) || http.is_some_and(|http| !http.secure);
     let mut names = HashSet::new();
     let mut requestors: Vec<Requestor> = Vec::new();
     for requestor in raw {
@@ -37,6 +40,10 @@ pub(super) fn requestors(
         let texts = requestor.addresses.get_ref();
         let addresses = texts.iter().map(prefix).collect::<Result<Vec<_>, _>>()?;
         let mut policy = policy(requestor)?;
+        let over_http = over_http(requestor, directory, warnings)?;
+        if over_http.allowed && http.is_none() {
+            warnings.push(format!("requestor \"{name}\" may ask over HTTP, and there is no [http]"));
+        }
         if requestor.own_bindings_only {
             policy.relays = Some(addresses.iter().map(|net| (net.network(), net.prefix_len())).collect());
         }
@@ -46,10 +53,10 @@ pub(super) fn requestors(
                  section 8)"
             ));
         }
-        let this = Requestor { addresses, certificate_names, policy: Arc::new(policy) };
+        let this = Requestor { addresses, certificate_names, policy: Arc::new(policy), over_http };
         for (text, net) in texts.iter().zip(&this.addresses) {
             for other in requestors.iter().filter(|other| other.addresses.contains(net)) {
-                if let Some(why) = confusion(other, &this, listeners) {
+                if let Some(why) = confusion(other, &this, listeners, http) {
                     let other = &other.policy.name;
                     let problem =
                         format!("requestor \"{other}\" has {net} already, so it would not be clear who asks: {why}");
@@ -64,14 +71,22 @@ pub(super) fn requestors(
 
 /// Why nothing would tell two requestors with the same prefix apart, if so. Certificates do, where there is TLS (RFC 7724
 /// section 8.1, RFC 7653 section 9.1), and that only one of them may ask this way.
-fn confusion(one: &Requestor, other: &Requestor, listeners: &[Listener]) -> Option<String> {
+fn confusion(one: &Requestor, other: &Requestor, listeners: &[Listener], http: Option<&Http>) -> Option<String> {
+    let http = http.filter(|_| one.over_http.allowed && other.over_http.allowed);
+    let tokens_tell =
+        matches!((&one.over_http.token, &other.over_http.token), (Some(one), Some(other)) if one != other);
+    if http.is_some_and(|http| !http.secure) && !tokens_tell {
+        return Some("over HTTP without TLS the address alone tells that, or a token-file of each".to_owned());
+    }
     let shared = |listener: &&Listener| one.may_use(listener.transport) && other.may_use(listener.transport);
     let mut shared = listeners.iter().filter(shared);
     if let Some(clear) = shared.clone().find(|listener| !listener.secure) {
         let (name, address) = (clear.name(), clear.address);
         return Some(format!("without TLS, as on {name} {address}, the address alone tells that"));
     }
-    shared.next()?;
+    if shared.next().is_none() && (http.is_none() || tokens_tell) {
+        return None;
+    }
     let (Some(names), Some(others)) = (&one.certificate_names, &other.certificate_names) else {
         return Some("both need certificate-names".to_owned());
     };
@@ -102,6 +117,32 @@ fn without_mapping(net: IpNet) -> IpNet {
     mapped.and_then(|(address, length)| Ipv4Net::new(address, length).ok()).map_or(net, IpNet::V4)
 }
 
+/// The kind of query that comes over HTTP.
+const HTTP: &str = "http";
+
+fn over_http(raw: &raw::Requestor, directory: &Path, warnings: &mut Vec<String>) -> Result<OverHttp, Problem> {
+    let allowed = raw.allow.iter().flatten().any(|kind| &**kind.get_ref() == HTTP);
+    let Some(file) = &raw.token_file else { return Ok(OverHttp { allowed, token: None }) };
+    if !allowed {
+        return Err(Problem::new(file.span(), "a token is for HTTP, which allow = [\"http\"] permits"));
+    }
+    let path = directory.join(file.get_ref());
+    let problem = |text: String| Problem::new(file.span(), format!("token-file {}: {text}", path.display()));
+    let text =
+        leasequery_live::files::read_to_string(&path).map_err(|error| problem(format!("cannot be read: {error}")))?;
+    let token = Token::new(&text).ok_or_else(|| {
+        let least = Token::LEAST;
+        problem(format!(
+            "a token has at least {least} letters, digits, or - . _ ~ + / =; openssl rand -hex 32 makes one"
+        ))
+    })?;
+    warnings.extend(
+        leasequery_live::files::exposure(&path)
+            .map(|mode| format!("{}: others may read this token ({mode})", path.display())),
+    );
+    Ok(OverHttp { allowed, token: Some(token) })
+}
+
 fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
     let allow = match &raw.allow {
         None => Allow::default(),
@@ -112,8 +153,11 @@ fn policy(raw: &raw::Requestor) -> Result<Policy, Problem> {
                     "udp" => allow.udp = true,
                     "bulk" => allow.bulk = true,
                     "active" => allow.active = true,
+                    HTTP => {}
                     other => {
-                        let text = format!("\"{other}\" is no kind of query; \"udp\", \"bulk\", \"active\" are");
+                        let text = format!(
+                            "\"{other}\" is no kind of query; \"udp\", \"bulk\", \"active\" and \"{HTTP}\" are"
+                        );
                         return Err(Problem::new(kind.span(), text));
                     }
                 }

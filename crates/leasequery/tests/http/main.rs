@@ -1,0 +1,8 @@
+//! What the daemon answers over HTTP, and to whom.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod access;
+mod client;
+mod status;
