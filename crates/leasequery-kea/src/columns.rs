@@ -126,6 +126,9 @@ impl<F: Family> Header<F> {
     /// them, with fewer or with more columns of the same order.
     #[inline]
     pub(super) fn split<'a>(&self, line: &'a [u8], fields: &mut Fields<'a>) -> Result<(), RowError> {
+        if line.last() == Some(&b'\r') {
+            return Err(RowError::CarriageReturn);
+        }
         let (mut count, mut start) = (0, 0);
         let ends = memchr_iter(b',', line).chain(std::iter::once(line.len()));
         for (column, end) in fields.columns.iter_mut().zip(ends).take(self.columns) {

@@ -27,6 +27,9 @@ pub enum RowError {
     /// A lease that nobody has and that was not declined. Kea discards it, and never writes one.
     #[error("a lease of nobody")]
     Nobody,
+    /// It ends like a line of another system, with what is no value of the last column. Kea discards such a row.
+    #[error("a carriage return at its end")]
+    CarriageReturn,
     /// The beginning of a row, whose end Kea could not write.
     #[error("a row without its end")]
     Torn,

@@ -146,12 +146,21 @@ fn a_wrong_value_is_named_with_its_column() {
         ("10.0.0.1,,,4294967296,1000,1,0,0,,0,", "valid_lifetime"),
         ("10.0.0.1,,,60,18446744073709551616,1,0,0,,0,", "expire"),
         ("10.0.0.1,,,60,12:4,1,0,0,,0,", "expire"),
+        ("010.000.000.015,,,60,1000,1,0,0,,0,", "address"),
     ];
     for (line, column) in cases {
         match parse(OLD, line) {
             Err(RowError::Value { column: found, .. }) => assert_eq!(found, column, "{line}"),
             other => panic!("{line}: {other:?}"),
         }
+    }
+}
+
+#[test]
+fn a_line_of_another_system_is_no_row() {
+    for (header, line) in [(OLD, "10.0.0.1,02,,60,1000,1,0,0,,0,\r"), (NEW, "10.0.0.1,02,,60,1000,1,0,0,,0,,0\r")] {
+        assert_eq!(parse(header, line).map(drop), Err(RowError::CarriageReturn));
+        assert!(parse(header, line.trim_end()).is_ok());
     }
 }
 

@@ -5,7 +5,7 @@ use std::net::Ipv4Addr;
 
 use super::super::family::Seen;
 
-/// Four numbers and three dots.
+/// Four numbers, with no zeros before them, and three dots.
 #[inline]
 pub(super) fn address(text: &[u8]) -> Option<Ipv4Addr> {
     let mut octets = [0; 4];
@@ -20,7 +20,8 @@ pub(super) fn address(text: &[u8]) -> Option<Ipv4Addr> {
                 return None;
             }
         }
-        *octet = u8::try_from(value).ok().filter(|_| length > 0)?;
+        let written = length == 1 || length > 1 && rest.first() != Some(&b'0');
+        *octet = u8::try_from(value).ok().filter(|_| written)?;
         rest = &rest[length..];
         if place < 3 {
             rest = rest.strip_prefix(b".")?;
