@@ -1,10 +1,11 @@
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use leasequery_kea as kea;
-use leasequery_live::{SharedStore, Stores};
+use leasequery_live::{Running, SharedStore, Stores};
 use leasequery_record::Protocol;
 use leasequery_store::{Key, Network, SourceId, Store, Time, V4Key, VpnIndex, VpnName};
 use tracing::{error, warn};
@@ -17,11 +18,17 @@ pub struct Configured {
     stores: Stores,
     v4: KeaConfigs<kea::v4::V4>,
     v6: KeaConfigs<kea::v6::V6>,
+    /// What was read last of ours.
+    ours: Mutex<Config>,
 }
 
 /// Kea's configurations by the sources they belong to.
 #[derive(Debug)]
-struct KeaConfigs<F: kea::Family>(Mutex<HashMap<SourceId, Arc<kea::CurrentConfig<F>>>>);
+struct KeaConfigs<F: kea::Family> {
+    known: Mutex<HashMap<SourceId, Arc<kea::CurrentConfig<F>>>>,
+    /// Why those that have never been read cannot be.
+    problems: Mutex<HashMap<SourceId, String>>,
+}
 
 /// A source that follows a lease file and has a configuration of Kea's.
 #[derive(Debug)]
@@ -49,7 +56,8 @@ pub fn check(config: &Config) -> Result<(), ConfigError> {
 impl Configured {
     /// Reads everything and tells the stores what is configured.
     pub fn new(stores: Stores, config: &Config) -> Arc<Self> {
-        let configured = Self { stores, v4: KeaConfigs::new(), v6: KeaConfigs::new() };
+        let ours = Mutex::new(config.clone());
+        let configured = Self { stores, v4: KeaConfigs::new(), v6: KeaConfigs::new(), ours };
         configured.reload(config);
         Arc::new(configured)
     }
@@ -57,10 +65,42 @@ impl Configured {
     /// Reads everything anew. A file of Kea's that cannot be read leaves what it said before; if it has not said anything,
     /// it is not known what that source has configured.
     pub fn reload(&self, config: &Config) {
+        let mut ours = lock(&self.ours);
         self.v4.load(kea_files(config, Protocol::V4, &self.stores.v4), &self.stores.v4);
         self.v6.load(kea_files(config, Protocol::V6, &self.stores.v6), &self.stores.v6);
         self.set_networks(config);
         self.set_links(config);
+        ours.clone_from(config);
+    }
+
+    /// Reads the files of Kea's that could never be read, as soon as they can be: nobody has to say that they are there.
+    pub async fn wait_for_files(self: Arc<Self>, mut running: Running) {
+        loop {
+            tokio::select! {
+                () = running.over() => return,
+                () = tokio::time::sleep(AGAIN) => {}
+            }
+            let configured = Arc::clone(&self);
+            // Nothing can be done about one that panics, and the next one may not.
+            let _ = tokio::task::spawn_blocking(move || configured.read_missing()).await;
+        }
+    }
+
+    fn read_missing(&self) {
+        if !self.v4.is_any_missing() && !self.v6.is_any_missing() {
+            return;
+        }
+        let config = lock(&self.ours);
+        let mut v4 = kea_files(&config, Protocol::V4, &self.stores.v4);
+        v4.retain(|files| self.v4.is_missing(files.source));
+        if self.v4.load(v4, &self.stores.v4) {
+            self.set_networks(&config);
+        }
+        let mut v6 = kea_files(&config, Protocol::V6, &self.stores.v6);
+        v6.retain(|files| self.v6.is_missing(files.source));
+        if self.v6.load(v6, &self.stores.v6) {
+            self.set_links(&config);
+        }
     }
 
     /// Kea's configuration for a source of DHCPv4, if it has one.
@@ -134,13 +174,28 @@ fn kea_files<K: Key>(ours: &Config, wanted: Protocol, shared: &SharedStore<K>) -
     files.collect()
 }
 
+/// How often it is looked whether a file can be read.
+const AGAIN: Duration = Duration::from_secs(1);
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl<F: kea::Family> KeaConfigs<F> {
     fn new() -> Self {
-        Self(Mutex::new(HashMap::new()))
+        Self { known: Mutex::default(), problems: Mutex::default() }
     }
 
     fn get(&self, source: SourceId) -> Option<Arc<kea::CurrentConfig<F>>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&source).cloned()
+        lock(&self.known).get(&source).cloned()
+    }
+
+    fn is_missing(&self, source: SourceId) -> bool {
+        lock(&self.problems).contains_key(&source)
+    }
+
+    fn is_any_missing(&self) -> bool {
+        !lock(&self.problems).is_empty()
     }
 
     /// That of a source, if it has ever been read.
@@ -148,19 +203,26 @@ impl<F: kea::Family> KeaConfigs<F> {
         self.get(source).filter(|config| config.is_read()).map(|config| config.get())
     }
 
-    fn load(&self, all: Vec<KeaFiles>, shared: &SharedStore<F::Key>) {
+    /// Reads configurations, and says whether any could be.
+    fn load(&self, all: Vec<KeaFiles>, shared: &SharedStore<F::Key>) -> bool {
+        let mut has_read = false;
         for files in all {
             let source = files.source;
             match kea::Config::load(&files.config) {
                 Ok(kea) => {
+                    has_read = true;
+                    lock(&self.problems).remove(&source);
                     self.set(kea, &files);
                     shared.write(|store| store.set_configured(source));
                 }
                 Err(problem) if self.read(source).is_some() => error!("{}: the old one stays: {problem}", files.named),
                 Err(problem) => {
-                    let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                    known.entry(source).or_default();
-                    drop(known);
+                    lock(&self.known).entry(source).or_default();
+                    let problem = problem.to_string();
+                    if lock(&self.problems).insert(source, problem.clone()).is_some_and(|before| before == problem) {
+                        // That has been said.
+                        continue;
+                    }
                     let kept = shared.write(|store| {
                         let kept = !store.networks_of(Some(source)).is_empty();
                         if !kept {
@@ -174,6 +236,7 @@ impl<F: kea::Family> KeaConfigs<F> {
                 }
             }
         }
+        has_read
     }
 
     fn set(&self, kea: kea::Config<F>, files: &KeaFiles) {
@@ -195,7 +258,7 @@ impl<F: kea::Family> KeaConfigs<F> {
                 F::RELAY_DATA
             );
         }
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = lock(&self.known);
         match known.get(&files.source) {
             Some(current) => current.set(kea),
             None => {
