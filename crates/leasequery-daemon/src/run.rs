@@ -13,7 +13,7 @@ use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
 use leasequery_protocol::server::Limits;
 use leasequery_record::{Family, Protocol};
-use leasequery_store::{Key, Settings, Store};
+use leasequery_store::{Key, Settings, Store, Time};
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use thiserror::Error;
@@ -103,12 +103,15 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let (v4, keeper_v4) = disk::open(place.as_ref(), V4::NAME, settings, repeats, &turns)?;
     let (v6, keeper_v6) = disk::open(place.as_ref(), V6::NAME, settings, repeats, &turns)?;
     let stores = Stores { v4, v6 };
+    let is_new = is_empty(&stores.v4) && is_empty(&stores.v6);
     sources::end_departed(&config, &stores);
     let configured = Configured::new(stores.clone(), &config);
 
     let lifecycle = Lifecycle::new();
     let running = lifecycle.running();
-    let permissions = Permissions { requestors: Arc::clone(&config.requestors), tls: config.tls.clone() };
+    let memory = widened::Memory::at(place.as_ref().map(|place| place.of("permissions")));
+    let requestors = Arc::new(memory.restore(&config.requestors, is_new, latest(&stores)));
+    let permissions = Permissions { requestors, tls: config.tls.clone() };
     let (permissions, access) = Access::new(permissions, &lifecycle);
     let registry = Registry::default();
     let mut tasks = JoinSet::new();
@@ -127,6 +130,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     for source in &config.sources {
         surroundings.start(source, &mut tasks)?;
     }
+    tasks.spawn(Arc::clone(&configured).wait_for_files(lifecycle.running()));
     if config.listeners.iter().any(|listener| listener.active) {
         until_history(&stores.v4).await;
         until_history(&stores.v6).await;
@@ -158,7 +162,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
             _ = interrupt.recv() => break "SIGINT",
             _ = reload.recv() => {
                 manager::tell(Stage::Reloading);
-                let outcome = reconfigure(file, &permissions, &configured, &stores);
+                let outcome = reconfigure(file, &permissions, &memory, &configured, &stores);
                 manager::tell(Stage::Ready(&outcome));
             }
             _ = look.tick(), if !is_ready => {
@@ -249,15 +253,17 @@ async fn until_history<K: Key>(shared: &SharedStore<K>) {
 fn reconfigure(
     file: &Path,
     permissions: &watch::Sender<Permissions>,
+    memory: &widened::Memory,
     configured: &Configured,
     stores: &Stores,
 ) -> String {
     match Config::load(file) {
         Ok(config) => {
-            let now = stores.v4.read_now(Store::now).max(stores.v6.read_now(Store::now));
+            let now = latest(stores);
             // Nobody who may not ask any more is told of what is new.
             permissions.send_modify(|permissions| {
                 permissions.requestors = Arc::new(widened::compare(&permissions.requestors, &config.requestors, now));
+                memory.keep(&permissions.requestors);
                 if config.tls.is_some() {
                     permissions.tls.clone_from(&config.tls);
                 }
@@ -273,6 +279,17 @@ fn reconfigure(
             outcome
         }
     }
+}
+
+/// Whether nothing is known, nor configured.
+fn is_empty<K: Key>(shared: &SharedStore<K>) -> bool {
+    let counts = shared.read(Store::counts);
+    counts.bindings == 0 && counts.configured == 0
+}
+
+/// The time of the store whose clock is ahead.
+fn latest(stores: &Stores) -> Time {
+    stores.v4.read_now(Store::now).max(stores.v6.read_now(Store::now))
 }
 
 /// A listener that is not served yet.

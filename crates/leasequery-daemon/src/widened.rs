@@ -1,10 +1,82 @@
 //! Who may be told more from now on.
 
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use leasequery_protocol::server::Policy;
 use leasequery_store::Time;
+use tracing::warn;
 
 use crate::config::{Requestor, Requestors};
+
+/// What was permitted last, and since when, in a file beside the durable copies: who comes back after a restart has been
+/// told what was permitted before it. One time for all is enough, for what it costs is to be told everything once more.
+#[derive(Debug)]
+pub(super) struct Memory(Option<PathBuf>);
+
+impl Memory {
+    /// In a file, or nowhere: who keeps no history needs none of it.
+    pub(super) fn at(file: Option<PathBuf>) -> Self {
+        Self(file)
+    }
+
+    /// What holds at the start. Permissions that are not those of the last run may be wider than they were; `is_new` says
+    /// that nobody has been told of anything yet.
+    pub(super) fn restore(&self, requestors: &Requestors, is_new: bool, now: Time) -> Requestors {
+        let kept = self.0.as_deref().and_then(read);
+        let widened = match kept {
+            Some((digest, widened)) if digest == digest_of(requestors) => widened,
+            None if is_new => None,
+            _ => Some(now),
+        };
+        let mark = |requestor: &Requestor| {
+            let policy = (*requestor.policy).clone();
+            Requestor { policy: Arc::new(Policy { widened, ..policy }), ..requestor.clone() }
+        };
+        let restored = Requestors(requestors.0.iter().map(mark).collect());
+        self.keep(&restored);
+        restored
+    }
+
+    /// Remembers what is permitted from now on. Where that fails, the next run will find that it is not what was.
+    pub(super) fn keep(&self, requestors: &Requestors) {
+        let Some(file) = &self.0 else { return };
+        let widened = requestors.0.iter().filter_map(|requestor| requestor.policy.widened).max();
+        if let Err(problem) = write(file, digest_of(requestors), widened) {
+            warn!("{}: {problem}; after a restart everybody who comes back is told everything", file.display());
+        }
+    }
+}
+
+/// Of all that is permitted, without the marks.
+fn digest_of(requestors: &Requestors) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for requestor in &requestors.0 {
+        let policy = Policy { widened: None, ..(*requestor.policy).clone() };
+        format!("{:?} {:?} {policy:?}", requestor.addresses, requestor.certificate_names).hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+fn read(file: &Path) -> Option<(u64, Option<Time>)> {
+    let text = leasequery_live::files::read_to_string(file).ok()?;
+    let (digest, widened) = text.trim().split_once(' ')?;
+    let widened = match widened {
+        "-" => None,
+        time => Some(Time(time.parse().ok()?)),
+    };
+    Some((u64::from_str_radix(digest, 16).ok()?, widened))
+}
+
+fn write(file: &Path, digest: u64, widened: Option<Time>) -> io::Result<()> {
+    let widened = widened.map_or_else(|| "-".to_owned(), |time| time.0.to_string());
+    let new = file.with_extension("new");
+    fs::write(&new, format!("{digest:016x} {widened}\n"))?;
+    fs::rename(&new, file)
+}
 
 /// Notes in new permissions whether they are wider than the old ones. Whoever is connected is told of what is new at once;
 /// whoever comes back later, with a time from before, is told of it by this mark.
@@ -29,8 +101,6 @@ pub(super) fn compare(old: &Requestors, new: &Requestors, now: Time) -> Requesto
 
 #[cfg(test)]
 mod tests {
-    use leasequery_protocol::server::Policy;
-
     use super::*;
     use crate::config::OverHttp;
 
@@ -65,5 +135,31 @@ mod tests {
         assert_eq!(widened(&both, &[b]), [Some(NOW)], "who was one may be the other");
         let elsewhere = requestor("b", "192.0.2.2/32", &[]);
         assert_eq!(widened(&both, &[a, elsewhere]), [Some(NOW); 2]);
+    }
+
+    #[test]
+    fn who_is_permitted_more_than_in_the_last_run_is_marked() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let memory = || Memory::at(Some(directory.path().join("permissions")));
+        let requestor = |withhold: &[u16]| {
+            let mut requestor = requestor("a", "192.0.2.0/24", withhold);
+            Arc::make_mut(&mut requestor.policy).widened = None;
+            Requestors(vec![requestor])
+        };
+        let start =
+            |withhold: &[u16], is_new, now| memory().restore(&requestor(withhold), is_new, now).0[0].policy.widened;
+        assert_eq!(start(&[12], true, BEFORE), None, "nobody has been told of anything");
+        assert_eq!(start(&[12], false, NOW), None, "nothing is new");
+        assert_eq!(start(&[], false, NOW), Some(NOW));
+        let later = Time(3000);
+        assert_eq!(start(&[], false, later), Some(NOW), "it holds in the next run too");
+        // And so does what changed in between.
+        let running = memory().restore(&requestor(&[12]), false, later);
+        memory().keep(&compare(&running, &requestor(&[]), Time(4000)));
+        assert_eq!(start(&[], false, Time(5000)), Some(Time(4000)));
+        // What cannot be read may have been anything.
+        std::fs::write(directory.path().join("permissions"), "").expect("written");
+        assert_eq!(start(&[], false, Time(6000)), Some(Time(6000)));
+        assert_eq!(Memory::at(None).restore(&requestor(&[]), true, NOW).0[0].policy.widened, None);
     }
 }
