@@ -1,6 +1,7 @@
 //! What differs between the lease files of DHCPv4 and of DHCPv6. All else there is once, for both.
 
 use std::fmt::{Debug, Display};
+use std::hash::Hash;
 use std::ops::Range;
 
 use leasequery_store::{Key, Store, Time, Update, VpnIndex};
@@ -29,7 +30,7 @@ pub trait Family: Sized + Copy + Debug + Eq + Send + Sync + 'static {
     /// Memory that decoding a row takes for a moment.
     type Scratch: Debug + Default + Send;
     /// What is taken from the subnets of Kea's configuration.
-    type Subnets: Clone + Debug + Default + PartialEq + Send + Sync;
+    type Subnets: Clone + Debug + Default + PartialEq + Hash + Send + Sync;
 
     /// The columns of a lease file, in the order in which every version of Kea writes as many of them as it knows.
     const COLUMNS: &'static [&'static str];

@@ -58,7 +58,7 @@ impl Stamp {
     /// That of what bears this name now; `None` if nothing does.
     pub(super) fn at(path: &Path) -> io::Result<Option<Self>> {
         match std::fs::metadata(path) {
-            Ok(metadata) => Ok(Some(Self::of(&metadata))),
+            Ok(metadata) => files::check(&metadata).map(|()| Some(Self::of(&metadata))),
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }

@@ -10,14 +10,15 @@ use leasequery_live::registry::State;
 use leasequery_store::{Store, VpnIndex};
 use tracing::{debug, error, info, warn};
 
+use super::again::Again;
 use super::columns::Header;
 use super::config::{CurrentConfig, LeaseFile};
 use super::family::Family;
 use super::files::{FileSet, Identity, Names, Past, Stamp, View, ends_with_newline};
 use super::lines::{Current, Next, SETTLED};
 use super::mapping::Batch;
-use super::position::Position;
-use super::rest::{REST, Rest};
+use super::position::{Position, Terms};
+use super::rest::{Motion, REST, Rest};
 use super::row::RowError;
 use super::snapshot::Start;
 use super::status::{Complaints, SharedStatus};
@@ -28,7 +29,7 @@ use super::whole::Whole;
 #[derive(Debug)]
 pub struct Follower<F: Family> {
     pub(super) path: PathBuf,
-    names: Names,
+    pub(super) names: Names,
     pub(super) config: Option<Arc<CurrentConfig<F>>>,
     pub(super) vpn: VpnIndex,
     pub(super) feed: Feed<F::Key>,
@@ -39,13 +40,13 @@ pub struct Follower<F: Family> {
     /// The files before that one, all of which has been read.
     pub(super) past: Past,
     /// Which file was read last.
-    known: Option<Identity>,
+    pub(super) known: Option<Identity>,
     /// What the files before are, if that is not what has been read and no cleanup of Kea's explains it, and since when.
-    odd: Option<(Past, Instant)>,
-    rest: Rest,
+    pub(super) odd: Option<(Past, Instant)>,
+    pub(super) rest: Rest,
     /// Why there is nothing to be read, and since when.
     pub(super) absent: Option<(Absence, Instant)>,
-    settled: Duration,
+    pub(super) settled: Duration,
     /// Somebody who wrote into the file has closed it.
     closed: bool,
     /// It has been tried to go on where a former run stopped.
@@ -53,12 +54,13 @@ pub struct Follower<F: Family> {
     pub(super) whole: Whole,
     /// Which configuration of Kea's holds.
     generation: u64,
+    /// What rows are told with.
+    pub(super) terms: Terms,
     /// The files may well be what they were: nothing has been seen that tells otherwise.
     hopeful: bool,
     /// The era of the store's clock in which the files were read.
     pub(super) era: u32,
-    /// Until when it is not read again because another source lost what both had.
-    read_again_at: Option<Instant>,
+    pub(super) again: Again,
 }
 
 /// Why there is nothing that could be read.
@@ -103,8 +105,6 @@ pub(super) const BATCH: usize = 256;
 /// How long nobody looks if nothing is heard. It also bounds the delay where the system tells of nothing, as on a
 /// network file system.
 const PERIOD: Duration = Duration::from_millis(50);
-/// How long to be content with having read all of it, whatever another source loses meanwhile.
-const BETWEEN: Duration = Duration::from_mins(1);
 /// How long there may be nothing to read before that is worth a word, and how long nobody looks after an error.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -112,6 +112,8 @@ impl<F: Family> Follower<F> {
     /// Follows the lease file at `path`, whose leases are in `vpn`.
     pub fn new(path: PathBuf, config: Option<Arc<CurrentConfig<F>>>, vpn: VpnIndex, feed: Feed<F::Key>) -> Self {
         let era = feed.shared.read(Store::era);
+        let generation = config.as_ref().map_or(0, |config| config.generation());
+        let terms = feed.shared.read(|store| Terms::of(store.vpn_name(vpn), config.as_deref()));
         let status = Arc::<SharedStatus>::default();
         feed.part.show({
             let status = Arc::clone(&status);
@@ -137,9 +139,10 @@ impl<F: Family> Follower<F> {
             begun: false,
             hopeful: true,
             era,
-            read_again_at: None,
+            again: Again::default(),
             whole: Whole::default(),
-            generation: 0,
+            generation,
+            terms,
         }
     }
 
@@ -151,7 +154,6 @@ impl<F: Family> Follower<F> {
     /// Follows the file until `stop` says so. What it has is known once all of it has been read.
     pub fn run(mut self, stop: &dyn Fn() -> bool) {
         let begun = Instant::now();
-        self.generation = self.config.as_ref().map_or(0, |config| config.generation());
         // The directory is watched before the first look, so that nothing falls between.
         let mut watch = Watch::new(&self.path);
         let mut pause = PERIOD;
@@ -159,8 +161,12 @@ impl<F: Family> Follower<F> {
             let problem = match self.look(watch.take_closed()) {
                 Ok(()) => {
                     pause = PERIOD;
-                    let lasting = self.absent.filter(|(what, since)| since.elapsed() >= what.patience());
-                    lasting.map(|(what, _)| what.reason().to_owned())
+                    match self.absent {
+                        Some((what, since)) if since.elapsed() >= what.patience() => Some(what.reason().to_owned()),
+                        // What was wrong has not been found to be right.
+                        Some(_) => self.status.get().problem,
+                        None => None,
+                    }
                 }
                 Err(problem) => {
                     // All of it is looked at again, and less and less often.
@@ -187,7 +193,7 @@ impl<F: Family> Follower<F> {
         self.closed = closed;
         let result = self.read_news();
         if result.is_err() {
-            (self.current, self.hopeful) = (None, true);
+            (self.current, self.hopeful, self.absent) = (None, true, None);
             self.batch.clear();
         }
         result
@@ -201,9 +207,11 @@ impl<F: Family> Follower<F> {
                 return Err(io::Error::other(format!("this is no file that Kea keeps its leases in: {reason}")));
             }
             // Rows that were read without it, or with another one, are told of with its links and timers.
-            if std::mem::replace(&mut self.generation, generation) != generation && self.begun {
-                self.feed.shared.write(|store| store.set_position(self.feed.source, Vec::new()));
-                return self.begin_again();
+            if std::mem::replace(&mut self.generation, generation) != generation {
+                self.terms = self.feed.shared.read(|store| Terms::of(store.vpn_name(self.vpn), Some(config)));
+                if self.begun {
+                    self.want_again();
+                }
             }
         }
         self.step()
@@ -215,9 +223,7 @@ impl<F: Family> Follower<F> {
         if std::mem::replace(&mut self.era, era) != era {
             // What the wrong clock ended and forgot is still in the files. The store knows no position any more.
             info!("{}: the clock was set back; reading it all again", self.path.display());
-            // Nobody has touched the files, so they need not come to rest.
-            self.known = None;
-            return self.begin_again();
+            self.want_again();
         }
         let Some(current) = &mut self.current else { return self.begin() };
         let Some(stamp) = Stamp::at(&self.names.current)? else {
@@ -232,33 +238,19 @@ impl<F: Family> Follower<F> {
             self.miss(Absence::Unnamed);
             return self.read_on();
         }
-        self.absent = None;
         if current.is_rewritten(stamp, self.closed, self.settled)? {
             warn!("{}: has been written over; reading it all again", self.path.display());
             return self.begin_again();
         }
-        if self.is_past_replaced()? {
-            warn!("{}: another file of the set has been replaced; reading all again", self.path.display());
-            return self.begin_again();
+        if self.is_past_settled()? {
+            self.absent = None;
+        } else {
+            self.miss(Absence::Unsettled);
         }
         self.read_on()?;
         self.take_rested()?;
-        self.say_again()
-    }
-
-    /// Reads all of it again if it has got leases that another source had.
-    fn say_again(&mut self) -> io::Result<()> {
-        if self.current.is_none()
-            || self.read_again_at.is_some_and(|at| Instant::now() < at)
-            || !self.feed.shared.read(|store| store.is_asked(self.feed.source))
-        {
-            return Ok(());
-        }
-        info!("{}: has leases that another source no longer has; reading it all again", self.path.display());
-        self.read_again_at = Some(Instant::now() + BETWEEN);
-        // There is nothing to go on from.
-        self.feed.shared.write(|store| store.set_position(self.feed.source, Vec::new()));
-        self.begin_again()
+        self.notice_loss();
+        self.read_again()
     }
 
     fn begin(&mut self) -> io::Result<()> {
@@ -266,19 +258,21 @@ impl<F: Family> Follower<F> {
         if view.current.is_none() && self.absent.is_some_and(|(what, _)| what == Absence::Missing) {
             return Ok(());
         }
-        let at_rest = self.rest.look(view, &self.names)?;
+        let motion = self.rest.look(view, &self.names)?;
         let hopeful = std::mem::take(&mut self.hopeful);
-        let resumed = if at_rest || hopeful { self.resume(&view) } else { Ok(false) };
+        let resumed = if motion.at_rest || hopeful { self.resume(&view) } else { Ok(false) };
         // What the last run told of last may have been cleaned away since, and with it every trace of what became of it.
         // That is known before anybody is served.
-        let repeats = std::mem::replace(&mut self.begun, true) || matches!(resumed, Ok(true));
-        if !repeats && self.feed.shared.lose_unwritten() {
+        if !std::mem::replace(&mut self.begun, true) && !matches!(resumed, Ok(true)) {
+            self.lose_unwritten();
+        }
+        if resumed? { self.read_again() } else { self.read_all(&view, motion) }
+    }
+
+    fn lose_unwritten(&self) {
+        if self.feed.shared.lose_unwritten() {
             warn!("{}: cannot repeat what the last run did not write, the history begins anew", self.path.display());
         }
-        if resumed? {
-            return Ok(());
-        }
-        self.read_all(&view, at_rest)
     }
 
     /// Does not believe any more what is known of the files.
@@ -288,14 +282,28 @@ impl<F: Family> Follower<F> {
         self.begin()
     }
 
-    /// Goes on where a former run stopped, if the files are still what they were.
+    /// Goes on where a former run stopped, if the file is still what it was. Should another one of the set not be, all of it
+    /// is read again.
     fn resume(&mut self, view: &View) -> io::Result<bool> {
         let position = self.feed.shared.read(|store| store.position(self.feed.source).and_then(Position::from_bytes));
         let (Some(position), Ok(file)) = (position, leasequery_live::files::open(&self.path)) else { return Ok(false) };
         (self.known, self.past) = (Some(position.identity), position.past);
-        let Some((header, print)) = position.find_in(&file, &view.past)? else { return Ok(false) };
+        let Some((header, print)) = position.find_in(&file)? else { return Ok(false) };
         info!("{}: going on at line {}", self.path.display(), position.line + 1);
-        (self.absent, self.past) = (None, view.past);
+        if view.past.follows(&position.past) {
+            self.past = view.past;
+        } else {
+            self.lose_unwritten();
+            self.want_again();
+        }
+        if !self.terms.allow(position.terms) {
+            info!(
+                "{}: has another VPN or configuration of Kea's than before; reading it all again",
+                self.path.display()
+            );
+            self.want_again();
+        }
+        self.absent = None;
         self.rest.forget();
         let start = Start { header, offset: position.offset, line: position.line, print };
         self.current = Some(self.load_behind(file, start)?);
@@ -304,7 +312,7 @@ impl<F: Family> Follower<F> {
     }
 
     /// Reads all files as one state and brings the store to it, as soon as they are one.
-    fn read_all(&mut self, view: &View, at_rest: bool) -> io::Result<()> {
+    fn read_all(&mut self, view: &View, motion: Motion) -> io::Result<()> {
         self.current = None;
         match view.current {
             // Kea died in the middle of a rotation: what there is counts until it begins a new file.
@@ -322,7 +330,7 @@ impl<F: Family> Follower<F> {
                 self.miss(Absence::Empty);
                 return Ok(());
             }
-            Some(current) if !at_rest && !self.is_whole(view, current.identity)? => {
+            Some(current) if !self.is_state(view, current.identity, motion)? => {
                 self.miss(Absence::Unsettled);
                 return Ok(());
             }
@@ -335,23 +343,31 @@ impl<F: Family> Follower<F> {
             // It goes on, and is looked at again.
             return Ok(());
         }
-        self.rest.forget();
-        let at_rest = at_rest && files.view == *view;
+        let at_rest = motion.at_rest && files.view == *view;
+        self.again.alone = false;
         self.current = self.load_all(files, at_rest)?;
+        // As long as it cannot be read it is at rest.
+        self.rest.forget();
         self.adopt();
         self.read_on()
     }
 
-    /// Whether a file is whole although it has not been at rest: Kea has begun it, as what it has done with those before
-    /// tells; or nothing was known of it before, and it ends with a row.
-    fn is_whole(&self, view: &View, current: Identity) -> io::Result<bool> {
-        match self.known {
-            Some(known) => Ok(known != current && view.past != self.past),
-            None => ends_with_newline(&self.path),
+    /// Whether a file that is not known is one state of the leases, and not one that somebody is writing.
+    fn is_state(&self, view: &View, current: Identity, motion: Motion) -> io::Result<bool> {
+        let Some(known) = self.known else {
+            return Ok(motion.at_rest
+                || self.rest.is_hasty() && ends_with_newline(&self.path)?
+                || self.is_kea_writing(motion)?);
+        };
+        // Kea has begun it, as what it has done with those before tells.
+        if known != current && (view.past != self.past || self.is_kea_writing(motion)?) {
+            return Ok(true);
         }
+        // A header alone is what there is first when a file is written over.
+        Ok(motion.at_rest && (motion.for_long || !self.is_bare()?))
     }
 
-    fn miss(&mut self, what: Absence) {
+    pub(super) fn miss(&mut self, what: Absence) {
         match &mut self.absent {
             Some((known, _)) if *known == what => {}
             absent => *absent = Some((what, Instant::now())),
@@ -359,43 +375,10 @@ impl<F: Family> Follower<F> {
     }
 
     /// Knows which file is followed.
-    fn adopt(&mut self) {
+    pub(super) fn adopt(&mut self) {
         self.odd = None;
         if let Some(current) = &self.current {
             self.known = Some(current.identity);
-        }
-    }
-
-    /// Whether a file before the current one has been replaced by somebody else than Kea.
-    fn is_past_replaced(&mut self) -> io::Result<bool> {
-        let past = Past::at(&self.names)?;
-        if past == self.past {
-            self.odd = None;
-            return Ok(false);
-        }
-        if past.follows(&self.past) {
-            (self.past, self.odd) = (past, None);
-            // Who comes back has to know it too: what was merged is told from what somebody has replaced by that.
-            if let Some(current) = self.current.take() {
-                if current.line > 0 {
-                    self.put(Some(&current));
-                }
-                self.current = Some(current);
-            }
-            return Ok(false);
-        }
-        let current = self.current.as_ref().map(|current| current.identity);
-        if past.first.map(|first| first.identity) == current {
-            // In the middle of a rotation.
-            return Ok(false);
-        }
-        // Not all of them are looked at in the same moment.
-        match self.odd {
-            Some((odd, since)) if odd == past => Ok(since.elapsed() >= self.settled),
-            _ => {
-                self.odd = Some((past, Instant::now()));
-                Ok(false)
-            }
         }
     }
 
@@ -422,6 +405,7 @@ impl<F: Family> Follower<F> {
             debug!("{}: rotated", self.path.display());
             self.finish()?;
             self.past.first = Stamp::at(&self.names.first)?;
+            self.again.alone = false;
             self.current = Some(Current::begin(next)?);
             self.adopt();
             return self.read_on();
@@ -431,6 +415,7 @@ impl<F: Family> Follower<F> {
             info!("{}: rewritten by Kea; reading it all again", self.path.display());
             let view = View { current: Some(Stamp::of(&next.metadata()?)), past: Past::at(&self.names)? };
             self.current = self.load_all(FileSet { past: Vec::new(), current: Some(next), view }, false)?;
+            self.again.alone = true;
             self.adopt();
             return self.read_on();
         }
@@ -455,7 +440,7 @@ impl<F: Family> Follower<F> {
     }
 
     /// Takes the lines that have been added.
-    fn read_on(&mut self) -> io::Result<()> {
+    pub(super) fn read_on(&mut self) -> io::Result<()> {
         let Some(mut current) = self.current.take() else { return Ok(()) };
         let result = self.take_lines(&mut current);
         self.current = Some(current);
@@ -533,11 +518,11 @@ impl<F: Family> Follower<F> {
     /// Puts what has been read into the store, together with how far that was.
     pub(super) fn put(&mut self, current: Option<&Current<F>>) {
         let config = self.config.as_ref().map(|config| config.get());
-        let position = current.map(|current| Position::of(current, self.past).to_bytes());
+        let position = current.map(|current| Position::of(current, self.past, self.terms).to_bytes());
         let rows = self.batch.len() as u64;
         self.feed.shared.write(|store| {
             self.batch.commit(store, self.feed.source, self.vpn, config.as_deref());
-            if let Some(position) = position.filter(|_| store.era() == self.era) {
+            if let Some(position) = position.filter(|_| store.era() == self.era && !self.again.wanted) {
                 store.set_position(self.feed.source, position);
             }
         });

@@ -6,6 +6,7 @@
 //! How files are followed, read and compared is the same for DHCPv4 and DHCPv6. [`Family`] is what differs, and there is
 //! one implementation of it in [`v4`] and one in [`v6`].
 
+mod again;
 mod cast;
 pub mod columns;
 mod config;

@@ -210,6 +210,11 @@ impl<F: Family> Current<F> {
         self.up_to(at).map(Some)
     }
 
+    /// Where what is behind the last newline ended when it was taken for a row, if it was.
+    pub(super) fn taken_end(&self) -> Option<u64> {
+        self.ends.iter().rev().find(|end| end.taken == Some(true)).map(|end| end.at)
+    }
+
     /// Knows that the file was at rest when it ended within a line, and whether that has been taken for a row.
     pub(super) fn note_rest(&mut self, at: u64, taken: bool) {
         self.ends.push(End { at, since: Instant::now(), again: true, settled: true, taken: Some(taken) });

@@ -85,8 +85,9 @@ impl<F: Family> Follower<F> {
         self.put(None);
         let mut end = SweepEnd::default();
         while !self.feed.shared.write(|store| store.end_sweep(source, &mut end, &Budget::new(LOOKS))) {}
+        self.again.wanted = false;
         let whole = current.as_ref().filter(|current| current.line > 0);
-        if let Some(position) = whole.map(|current| Position::of(current, self.past).to_bytes()) {
+        if let Some(position) = whole.map(|current| Position::of(current, self.past, self.terms).to_bytes()) {
             self.feed.shared.write(|store| {
                 if store.era() == self.era {
                     store.set_position(source, position);

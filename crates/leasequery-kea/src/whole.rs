@@ -7,7 +7,7 @@ use tracing::{error, warn};
 
 use super::config::LeaseFile;
 use super::family::Family;
-use super::follower::Follower;
+use super::follower::{Absence, Follower};
 use super::status::Status;
 
 /// What is known of a lease file as a whole.
@@ -23,7 +23,7 @@ pub(super) struct Whole {
 }
 
 /// How long a file is waited for by whoever looks once: somebody may be writing it.
-const ONCE: Duration = Duration::from_secs(1);
+const ONCE: Duration = Duration::from_secs(2);
 /// How often it is told for how long a file has been missing or unreadable.
 const REMINDER: Duration = Duration::from_hours(1);
 
@@ -36,24 +36,29 @@ impl Whole {
 impl<F: Family> Follower<F> {
     /// Tells the store whether what it has of this source is the state of the leases. A file with a header is one, even if
     /// there is nothing else in it: Kea begins it so. A file that is missing, or empty, is none: Kea's disk may not be
-    /// there. What an earlier run has read stands if nothing can be had for a moment (`late`).
+    /// there. What an earlier run has read stands if nothing can be had for a moment (`late`), and not if there is something
+    /// else that has not been read yet.
     pub(super) fn cover(&mut self, problem: Option<&str>, late: bool) {
         let elsewhere = self.config.as_ref().is_some_and(|kea| matches!(kea.get().lease_file(), LeaseFile::None(_)));
-        if self.whole.known && !elsewhere {
+        let unread = match self.absent {
+            Some((absence, _)) => absence == Absence::Unsettled,
+            None => self.again.wanted && problem.is_none(),
+        };
+        if self.whole.known && !elsewhere && !unread {
             return;
         }
         self.whole.known = false;
         let has_header = self.current.as_ref().is_some_and(|current| current.header.is_some());
         let why = match problem {
             Some(problem) => problem,
-            None if self.absent.is_none() && has_header || self.whole.has_past => {
+            None if !unread && (self.absent.is_none() && has_header || self.whole.has_past) => {
                 self.whole.known = true;
                 self.whole.why = None;
                 return self.feed.shared.write(|store| store.set_whole(self.feed.source));
             }
             None => self.absent.map_or("it is being read", |(absence, _)| absence.reason()),
         };
-        if late && !elsewhere && self.feed.shared.write(|store| store.keep_whole(self.feed.source)) {
+        if late && !elsewhere && !unread && self.feed.shared.write(|store| store.keep_whole(self.feed.source)) {
             self.whole.known = true;
             let since =
                 self.feed.shared.as_of().map(|as_of| format!(", as it was {} ago", age(as_of))).unwrap_or_default();

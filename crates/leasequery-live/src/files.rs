@@ -1,6 +1,6 @@
 //! Files that others write or could have put where they are.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
@@ -11,9 +11,15 @@ use nix::libc;
 /// it, and a device may never end.
 pub fn open(path: &Path) -> io::Result<File> {
     let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK | libc::O_NOCTTY).open(path)?;
-    let kind = file.metadata()?.file_type();
+    check(&file.metadata()?)?;
+    Ok(file)
+}
+
+/// Says what is wrong with what is no regular file.
+pub fn check(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
     if kind.is_file() {
-        return Ok(file);
+        return Ok(());
     }
     let what = if kind.is_dir() { "it is a directory" } else { "it is a FIFO or a device" };
     Err(io::Error::new(io::ErrorKind::InvalidInput, format!("{what}, not a regular file")))

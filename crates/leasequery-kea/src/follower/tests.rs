@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::super::v4::Follower;
 use super::*;
 
+mod again;
 mod asked;
 mod ends;
 mod kea;
@@ -271,7 +272,9 @@ fn a_row_seen_while_it_is_written_is_not_cut_there() {
     // What is behind the first digit of the address would be a row too.
     let mut kea = Kea::new();
     let shared = shared();
-    let mut follower = Follower { settled: SETTLED, rest: Rest::new(REST), ..follower(&kea, &shared) };
+    let mut follower = follower(&kea, &shared);
+    follower.step().expect("readable");
+    follower.settled = SETTLED;
     let row = kea.row(1, 1);
     kea.write(&row[..1]);
     follower.step().expect("readable");

@@ -15,13 +15,18 @@ fn read(text: &str) -> Current<V4> {
     current
 }
 
+fn terms() -> Terms {
+    Terms::of::<V4>(None, None)
+}
+
 #[test]
 fn it_comes_back_from_its_octets_and_from_nothing_else() {
     let current = read(&format!("{HEADER}one\ntwo\n"));
     let stamp = Stamp::of(&current.file.metadata().expect("there"));
     let past =
         Past { completed: None, second: Some(stamp), first: Some(Stamp { modified: -1, is_named: false, ..stamp }) };
-    let position = Position::of(&current, past);
+    let name = VpnName::Id([1; 7]);
+    let position = Position::of(&current, past, Terms::of::<V4>(Some(&name), Some(&CurrentConfig::default())));
     let bytes = position.to_bytes();
     assert_eq!(Position::from_bytes(&bytes), Some(position));
     for length in (0..bytes.len()).chain([bytes.len() + 1, bytes.len() + 8]) {
@@ -34,10 +39,9 @@ fn it_comes_back_from_its_octets_and_from_nothing_else() {
 #[test]
 fn a_place_is_found_again_only_if_all_of_it_holds() {
     let mut current = read(&format!("{HEADER}one\ntwo\nthree"));
-    let none = Past::default();
-    let position = Position::of(&current, none);
+    let position = Position::of(&current, Past::default(), terms());
     assert_eq!((position.line, position.offset), (3, HEADER.len() as u64 + 8));
-    let found = |position: Position, file: &File| position.find_in::<V4>(file, &none).expect("readable").is_some();
+    let found = |position: Position, file: &File| position.find_in::<V4>(file).expect("readable").is_some();
     assert!(found(position, &current.file));
     let identity = position.identity;
     for identity in [
@@ -49,9 +53,6 @@ fn a_place_is_found_again_only_if_all_of_it_holds() {
     }
     assert!(!found(Position { offset: position.offset - 4, ..position }, &current.file));
     assert!(!found(Position { offset: 0, ..position }, &current.file));
-    // The files before it are others.
-    let stamp = Stamp::of(&current.file.metadata().expect("there"));
-    assert!(!found(Position { past: Past { second: Some(stamp), ..none }, ..position }, &current.file));
     // Something else stands there now, or before.
     for place in [position.offset - 2, position.offset - 6] {
         current.file.seek(SeekFrom::Start(place)).expect("there");
@@ -71,8 +72,8 @@ fn a_place_is_found_again_only_if_all_of_it_holds() {
 #[test]
 fn a_header_alone_is_a_place_only_where_it_is_known_when_the_file_was_made() {
     let current = read(HEADER);
-    let position = Position::of(&current, Past::default());
+    let position = Position::of(&current, Past::default(), terms());
     let made = position.identity.made;
-    let found = position.find_in::<V4>(&current.file, &Past::default()).expect("readable");
+    let found = position.find_in::<V4>(&current.file).expect("readable");
     assert_eq!(found.is_some(), made != 0);
 }

@@ -4,7 +4,7 @@ use std::io::Write;
 use super::*;
 
 fn look(rest: &mut Rest, names: &Names) -> bool {
-    rest.look(View::at(names).expect("readable"), names).expect("readable")
+    rest.look(View::at(names).expect("readable"), names).expect("readable").at_rest
 }
 
 #[test]

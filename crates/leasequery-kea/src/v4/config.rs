@@ -1,6 +1,7 @@
 //! What Kea's configuration says about the addresses and timers of DHCPv4.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::net::Ipv4Addr;
 
 use ipnet::Ipv4Net;
@@ -10,12 +11,12 @@ use super::super::config::{Scopes, find, network, number, objects};
 use super::KeaConfig;
 
 /// What is taken from the subnets.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Hash)]
 pub struct Subnets {
     /// Pools and reserved addresses.
     ranges: Vec<(Ipv4Addr, Ipv4Addr)>,
     /// By subnet number.
-    timers: HashMap<u32, Timers>,
+    timers: BTreeMap<u32, Timers>,
 }
 
 /// Renewal and rebinding of a subnet (kea's `renew-timer`, `rebind-timer`, `calculate-tee-times`).
@@ -26,6 +27,13 @@ struct Timers {
     calculate: bool,
     renew_share: f64,
     rebind_share: f64,
+}
+
+impl Hash for Timers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { renew, rebind, calculate, renew_share, rebind_share } = self;
+        (renew, rebind, calculate, renew_share.to_bits(), rebind_share.to_bits()).hash(state);
+    }
 }
 
 impl KeaConfig {

@@ -1,6 +1,6 @@
 //! What Kea's configuration says about the links of DHCPv6.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::net::Ipv6Addr;
 
 use ipnet::Ipv6Net;
@@ -11,15 +11,15 @@ use super::super::config::{Scopes, network, objects};
 use super::KeaConfig;
 
 /// What is taken from the subnets.
-#[derive(Debug, Clone, PartialEq, Default)]
+#[derive(Debug, Clone, PartialEq, Default, Hash)]
 pub struct Subnets {
     links: Vec<LinkParts>,
     /// The link of each subnet, by its number, as a place in the list.
-    of_subnets: HashMap<u32, usize>,
+    of_subnets: BTreeMap<u32, usize>,
 }
 
 /// A shared network, or a subnet that is in none.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Hash)]
 struct LinkParts {
     /// Which one in the configuration.
     number: usize,

@@ -40,7 +40,7 @@ fn the_file_is_read_again_when_another_source_lost_what_it_has_but_not_again_and
     settle(&mut follower);
     assert_eq!(status.get().full_reads, 2, "it has been read just now");
     assert!(shared.read(|store| store.is_asked(SOURCE)), "which is not forgotten");
-    follower.read_again_at = Some(Instant::now());
+    follower.again.not_before = Some(Instant::now());
     settle(&mut follower);
     assert_eq!((status.get().full_reads, expires()), (3, own));
     assert_eq!(active(&shared), kea.leases);
