@@ -207,9 +207,14 @@ impl<'a> View<'a> {
         &self.0
     }
 
+    /// The value of a field.
+    pub fn get(&self, field: &str) -> Option<&Value<'a>> {
+        FIELDS.iter().position(|name| *name == field).and_then(|place| self.0[place].as_ref())
+    }
+
     /// Whether it is a lease that somebody has.
     pub fn is_active(&self) -> bool {
-        self.0.iter().flatten().any(|value| matches!(value, Value::Word("active")))
+        matches!(self.get("state"), Some(Value::Word("active")))
     }
 
     /// What an identifier says that can be printed. A Remote-ID of DHCPv6 has a number in front (RFC 4649 section 3).

@@ -191,6 +191,7 @@ impl<P: Followed> Follower<P> {
                     configure::<P>(&mut bulk.configured, key, None);
                     return Step::Taken;
                 }
+                observer.before(&record, store);
                 match P::commit(&record, bulk.job.origin(), self.source, store) {
                     Some(told) => {
                         configure::<P>(&mut bulk.configured, told.key, told.free_since);

@@ -112,6 +112,9 @@ impl Origin {
 
 /// Who wants to know what a follower does.
 pub trait Observer<P: Followed> {
+    /// Is told what the store has of a binding before a record about it is taken.
+    fn before(&mut self, _record: &P::Record<'_>, _store: &Store<P::Key>) {}
+
     /// Takes a record that has been taken into the store.
     fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin);
 

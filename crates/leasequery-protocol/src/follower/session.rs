@@ -87,6 +87,7 @@ impl<P: Followed> Follower<P> {
                 P::base_time(&record)
             }
             Ok(Some(Message::Record { record, .. })) => {
+                observer.before(&record, store);
                 match P::commit(&record, origin, self.source, store) {
                     Some(told) => {
                         if let Some(bulk) = self.bulk.session_mut() {

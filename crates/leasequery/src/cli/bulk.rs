@@ -17,7 +17,7 @@ use leasequery_record::Protocol;
 use super::Ending;
 use super::selectors::Selectors;
 use super::tls::Tls;
-use crate::output::{Format, Level, Printer, Progress, say, sum_up};
+use crate::output::{Columns, Format, Level, Printer, Progress, say, sum_up};
 
 /// One Bulk Leasequery over TCP or TLS; prints every binding.
 #[derive(Debug, Args)]
@@ -54,7 +54,7 @@ impl Bulk {
         let target = Target { addresses: &addresses, tls: tls.as_ref() };
         let (format, timeout) = (self.format, Duration::from_secs_f64(self.timeout));
         let asked = Asked {
-            options: !self.selectors.options.is_empty(),
+            columns: self.selectors.columns(protocol),
             hint: self.selectors.hint(protocol),
             everything: self.selectors.is_everything(),
         };
@@ -74,7 +74,7 @@ impl Bulk {
 
 /// What is asked for, as far as that matters to what is said about the answer.
 struct Asked {
-    options: bool,
+    columns: Columns,
     everything: bool,
     /// What is probably the mistake if nothing is found.
     hint: Option<String>,
@@ -91,12 +91,8 @@ fn print<P: Family>(
 ) -> Result<(), Ending> {
     let stdout = io::stdout().lock();
     let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
-    let mut sink = Print {
-        printer: Printer::new(format, P::PROTOCOL, asked.options, stdout),
-        progress: Progress::new(),
-        count: 0,
-        active: 0,
-    };
+    let mut sink =
+        Print { printer: Printer::new(format, asked.columns, stdout), progress: Progress::new(), count: 0, active: 0 };
     let secure = target.tls.is_some();
     let start = Instant::now();
     let result = fetch(target, protocol, query, timeout, &mut sink);

@@ -51,7 +51,7 @@ impl Query {
         let stdout = io::stdout().lock();
         let format = self.format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
         let mut asking = Asking {
-            printer: Printer::new(format, protocol, !self.selectors.options.is_empty(), stdout),
+            printer: Printer::new(format, self.selectors.columns(protocol), stdout),
             server,
             timeout: Duration::from_secs_f64(self.timeout),
             patience: None,

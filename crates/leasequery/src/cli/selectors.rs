@@ -3,10 +3,11 @@ use std::net::{IpAddr, Ipv6Addr};
 use clap::Args;
 use leasequery_protocol::requestor::v4::{self, VpnChoice};
 use leasequery_protocol::requestor::v6;
-use leasequery_record::{parse_identifier, parse_mac, parse_vpn};
+use leasequery_record::{Protocol, parse_identifier, parse_mac, parse_vpn};
 use leasequery_store::{Time, VpnName};
 
 use super::{Ending, parse_moment};
+use crate::output::Columns;
 
 /// What to ask for. At most one of the first group; without one everything is asked for.
 #[derive(Debug, Args)]
@@ -69,6 +70,11 @@ fn parse_mac_argument(text: &str) -> Result<Octets, String> {
 }
 
 impl Selectors {
+    /// The columns of a table of what is found.
+    pub(super) fn columns(&self, protocol: Protocol) -> Columns {
+        Columns { protocol, options: !self.options.is_empty(), vpns: self.vpn.is_some(), changes: false }
+    }
+
     /// The bulk query of DHCPv4 that was asked for.
     pub(super) fn v4_bulk(self) -> Result<v4::BulkQuery, Ending> {
         if self.address.is_some() {

@@ -7,10 +7,11 @@ mod voice;
 use std::io::{self, Write};
 
 use clap::ValueEnum;
-use leasequery_record::Protocol;
 use leasequery_record::{FIELDS, View};
+use terminal_size::{Width, terminal_size_of};
 
 pub use progress::Progress;
+pub use table::Columns;
 use table::Table;
 pub use voice::{Level, Manner, is_coloured, is_lively, say, sum_up};
 
@@ -39,11 +40,12 @@ pub struct Printer<W: Write> {
 const BUFFER: usize = 64 * 1024;
 
 impl<W: Write> Printer<W> {
-    /// Prints leases of a protocol to `out`. A table has a column for options where some were asked for.
-    pub fn new(format: Format, protocol: Protocol, options: bool, out: W) -> Self {
+    /// Prints leases to `out`, which is standard output.
+    pub fn new(format: Format, columns: Columns, out: W) -> Self {
+        let room = terminal_size_of(io::stdout()).map(|(Width(width), _)| usize::from(width));
         Self {
             format,
-            table: Table::new(protocol, options),
+            table: Table::new(columns, room, is_coloured(&io::stdout())),
             out,
             buffer: Vec::with_capacity(BUFFER + 4096),
             begun: false,
@@ -52,13 +54,18 @@ impl<W: Write> Printer<W> {
 
     /// Prints one record.
     pub fn print(&mut self, view: &View<'_>) -> io::Result<()> {
+        self.print_change(view, None)
+    }
+
+    /// Prints one record that has changed, and in a table what has, if that is not only the state.
+    pub fn print_change(&mut self, view: &View<'_>, change: Option<&str>) -> io::Result<()> {
         self.begin();
         match self.format {
             Format::Json => view.write_json(&mut self.buffer),
             Format::Csv => view.write_csv(&mut self.buffer),
-            Format::Table => self.table.row(&mut self.buffer, view),
+            Format::Table => self.table.row(&mut self.buffer, view, change),
         }
-        if self.buffer.len() >= BUFFER { self.flush() } else { Ok(()) }
+        if self.buffer.len() >= BUFFER { self.write() } else { Ok(()) }
     }
 
     /// Prints something that happened in the course of watching: a line of its own for programs, a quiet one for people.
@@ -74,6 +81,7 @@ impl<W: Write> Printer<W> {
                 self.buffer.push(b'\n');
             }
             Format::Table => {
+                self.table.settle(&mut self.buffer, false);
                 let text = reason.map_or_else(|| format!("-- {name}"), |reason| format!("-- {name}: {reason}"));
                 // Some of it may come from a server.
                 self.buffer.extend_from_slice(text.replace(char::is_control, "?").as_bytes());
@@ -83,8 +91,13 @@ impl<W: Write> Printer<W> {
         }
     }
 
-    /// Writes what is buffered.
+    /// Writes what there is, because nothing more has come yet.
     pub fn flush(&mut self) -> io::Result<()> {
+        self.table.pause(&mut self.buffer);
+        self.write()
+    }
+
+    fn write(&mut self) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
         }
@@ -96,20 +109,19 @@ impl<W: Write> Printer<W> {
     /// Ends the output. The header stands there even if no record came.
     pub fn finish(mut self) -> io::Result<()> {
         self.begin();
-        self.flush()
+        if self.format == Format::Table {
+            self.table.settle(&mut self.buffer, true);
+        }
+        self.write()
     }
 
     fn begin(&mut self) {
         if std::mem::replace(&mut self.begun, true) {
             return;
         }
-        match self.format {
-            Format::Json => {}
-            Format::Csv => {
-                self.buffer.extend_from_slice(FIELDS.join(",").as_bytes());
-                self.buffer.push(b'\n');
-            }
-            Format::Table => self.table.header(&mut self.buffer),
+        if self.format == Format::Csv {
+            self.buffer.extend_from_slice(FIELDS.join(",").as_bytes());
+            self.buffer.push(b'\n');
         }
     }
 }

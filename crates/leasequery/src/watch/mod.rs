@@ -1,5 +1,6 @@
 //! Watching a server: what it says, printed as it comes.
 
+mod change;
 mod exec;
 mod printing;
 mod standing;
@@ -18,7 +19,7 @@ use leasequery_record::Family;
 use leasequery_store::{SourceId, Store};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::output::Format;
+use crate::output::{Columns, Format};
 use exec::Exec;
 use printing::{Printing, Shown};
 use standing::Standing;
@@ -89,7 +90,12 @@ async fn run<P: Family>(settings: Settings<P>) -> Result<(), Ended> {
     let exec = settings.exec.map(|command| Exec::start(command, Arc::clone(&shared)));
     let shown = Shown {
         format: settings.format,
-        options: P::wants_options(&settings.wanted),
+        columns: Columns {
+            protocol: P::PROTOCOL,
+            options: P::wants_options(&settings.wanted),
+            vpns: true,
+            changes: true,
+        },
         ignore_renewals: settings.ignore_renewals,
     };
     let mut printing =

@@ -8,10 +8,11 @@ use leasequery_record::View;
 use leasequery_store::{Binding, Store};
 
 use super::Ended;
+use super::change::{Known, describe};
 use super::exec::Exec;
 use super::standing::Standing;
 use super::state::StateFile;
-use crate::output::{Format, Level, Printer, say, sum_up};
+use crate::output::{Columns, Format, Level, Printer, say, sum_up};
 
 /// How often the position is written to disk at most.
 const SAVE: Duration = Duration::from_secs(1);
@@ -19,8 +20,7 @@ const SAVE: Duration = Duration::from_secs(1);
 /// What is shown, and how.
 pub(super) struct Shown {
     pub(super) format: Format,
-    /// Options were asked for.
-    pub(super) options: bool,
+    pub(super) columns: Columns,
     /// Changes of nothing but times are left out.
     pub(super) ignore_renewals: bool,
 }
@@ -29,6 +29,8 @@ pub(super) struct Shown {
 pub(super) struct Printing<P: Family> {
     printer: Printer<Stdout>,
     format: Format,
+    /// What was known of a binding before the record that is being taken.
+    before: Option<Known>,
     ignore_renewals: bool,
     earlier: Earlier,
     standing: Standing,
@@ -58,8 +60,9 @@ impl<P: Family> Printing<P> {
         exec: Option<Exec<P>>,
     ) -> Self {
         Self {
-            printer: Printer::new(shown.format, P::PROTOCOL, shown.options, io::stdout()),
+            printer: Printer::new(shown.format, shown.columns, io::stdout()),
             format: shown.format,
+            before: None,
             ignore_renewals: shown.ignore_renewals,
             earlier: if resumed { Earlier::Known } else { Earlier::None },
             standing,
@@ -72,12 +75,14 @@ impl<P: Family> Printing<P> {
 
     /// Ends the output, and the command that runs.
     pub(super) fn finish(mut self, follower: &Follower<P>) -> io::Result<()> {
+        let connected = self.standing.was_connected();
         self.printer.flush()?;
         self.save(follower)?;
         if let Some(exec) = self.exec {
             exec.finish();
         }
-        self.printer.finish()
+        // Of a server that was never there, there is not even a header.
+        if connected { self.printer.finish() } else { Ok(()) }
     }
 
     pub(super) fn standing(&self) -> &Standing {
@@ -111,27 +116,42 @@ impl<P: Family> Printing<P> {
         }
     }
 
-    fn print(&mut self, view: &View<'_>) {
-        if let Err(error) = self.printer.print(view) {
+    fn print(&mut self, view: &View<'_>, change: Option<&str>) {
+        if let Err(error) = self.printer.print_change(view, change) {
             self.failed.get_or_insert(error);
         }
     }
 }
 
 impl<P: Family> Observer<P> for Printing<P> {
+    fn before(&mut self, record: &P::Record<'_>, store: &Store<P::Key>) {
+        // Only people are told what it was.
+        if self.format == Format::Table {
+            let binding = P::key(record, store).and_then(|key| store.lookup(key));
+            self.before = binding.map(|binding| Known::of(&P::view_of(&binding, store)));
+        }
+    }
+
     fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
         self.standing.hears();
         if !self.is_news(&told, origin) {
             return;
         }
-        self.print(&P::view(record));
+        let view = P::view(record);
+        match self.format {
+            Format::Table => {
+                let change = describe(self.before.take().as_ref(), &Known::of(&view), told.change, origin);
+                self.print(&view, Some(&change));
+            }
+            Format::Json | Format::Csv => self.print(&view, None),
+        }
         if let Some(exec) = self.exec.as_mut().filter(|_| origin != Origin::Initial && told.change != Change::None) {
             exec.changed(told.key);
         }
     }
 
     fn gone(&mut self, binding: &Binding<'_, P::Key>, store: &Store<P::Key>) {
-        self.print(&P::view_of(binding, store));
+        self.print(&P::view_of(binding, store), None);
         if let Some(exec) = &mut self.exec {
             exec.changed(binding.key());
         }
