@@ -157,9 +157,9 @@ impl<K: Key> Store<K> {
         match about {
             About::Everything => self.unknown_of_all(asker, true),
             About::Bindings => self.unknown_of_all(asker, false),
-            About::Key(key) => self.unknown_of(self.networks.owners(key), asker),
+            About::Key(key) => self.unknown_of(&self.networks.owners(key), asker),
             // Which addresses are on it is known by what all have configured.
-            About::Link(link) => self.unknown_links().or_else(|| self.unknown_of(self.links.owners(link), asker)),
+            About::Link(link) => self.unknown_links().or_else(|| self.unknown_of(&self.links.owners(link), asker)),
         }
     }
 
@@ -176,7 +176,7 @@ impl<K: Key> Store<K> {
     /// nobody at all, or by somebody who is no source, could be any source's.
     fn unknown_of(
         &self,
-        owners: impl Iterator<Item = Option<SourceId>> + Clone,
+        owners: &(impl Iterator<Item = Option<SourceId>> + Clone),
         asker: &[SocketAddr],
     ) -> Option<Unknown<'_>> {
         let is_anybodys = owners.clone().next().is_none() || owners.clone().any(|owner| owner.is_none());

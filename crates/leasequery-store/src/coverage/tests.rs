@@ -29,7 +29,9 @@ fn an_address_depends_on_those_who_configured_it_and_all_else_on_everybody() {
     store.set_networks(Some(ids[0]), &range(1, 9));
     store.set_networks(Some(ids[1]), &range(5, 20));
     store.set_networks(None, &range(30, 40));
-    ids.iter().for_each(|id| store.set_configured(*id));
+    for id in &ids {
+        store.set_configured(*id);
+    }
     assert!(store.is_known(), "nobody waits for a source that only tells what happens");
     store.await_source(ids[1], "there is no such file");
     assert_eq!(who(store.unknown(About::Key(key(1)), &[])), None);
