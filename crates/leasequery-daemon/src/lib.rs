@@ -4,6 +4,7 @@
 //! its life from the start to the end.
 
 mod access;
+mod certificates;
 pub mod config;
 mod describe;
 mod descriptors;

@@ -5,6 +5,7 @@ use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::Path;
 
+use jiff::Timestamp;
 use leasequery_kea::{self as kea, LeaseFile, Status};
 use leasequery_live::registry::Registry;
 use leasequery_live::{Feed, Stores};
@@ -42,6 +43,7 @@ impl Prospect {
             prospect.look_at_state(directory);
         }
         prospect.look_at_sources(config);
+        prospect.look_at_certificates(config);
         prospect
     }
 
@@ -100,6 +102,15 @@ impl Prospect {
             // It may be the daemon that is to be restarted.
             self.warnings.push(format!("{what}: {problem}"));
         }
+    }
+
+    fn look_at_certificates(&mut self, config: &Config) {
+        let now = Timestamp::now();
+        for certificate in &config.certificates {
+            self.errors.extend(certificate.fault(now));
+            self.warnings.extend(certificate.reminder(now).map(|(_, reminder)| reminder));
+        }
+        self.warnings.extend(config.tls.iter().flat_map(|tls| tls.outdated(now)));
     }
 
     fn look_at_sources(&mut self, config: &Config) {

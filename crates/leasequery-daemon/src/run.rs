@@ -30,7 +30,7 @@ use crate::http::{Front, Site};
 use crate::listeners::{Datagrams, Listener, Places};
 use crate::manager::{self, Stage};
 use crate::sources::{self, Configured, Surroundings};
-use crate::{descriptors, widened};
+use crate::{certificates, descriptors, widened};
 
 /// How long connections have to say their last words. The daemon is gone within 5 seconds.
 const GRACE: Duration = Duration::from_secs(3);
@@ -115,6 +115,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let (permissions, access) = Access::new(permissions, &lifecycle);
     let registry = Registry::default();
     let mut tasks = JoinSet::new();
+    tasks.spawn(certificates::watch(access.clone(), &config.sources));
     stores.v4.keep(&running);
     stores.v6.keep(&running);
 
@@ -258,6 +259,14 @@ fn reconfigure(
     stores: &Stores,
 ) -> String {
     match Config::load(file) {
+        Ok(config)
+            if let Some(fault) =
+                certificates::fault_of_change(permissions.borrow().tls.as_deref(), config.tls.as_deref()) =>
+        {
+            let outcome = format!("the old configuration stays: {fault}");
+            error!("SIGHUP: {outcome}");
+            outcome
+        }
         Ok(config) => {
             let now = latest(stores);
             // Nobody who may not ask any more is told of what is new.

@@ -199,7 +199,7 @@ impl Channel {
         if self.is_handshaking() {
             return None;
         }
-        self.state().peer_certificates().and_then(<[_]>::first).map(Identity::new)
+        self.state().peer_certificates().and_then(Identity::of_chain)
     }
 
     /// How the connection is protected, for people.

@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{ClientConfig, SignatureScheme};
 
+use super::own::{OwnCertificate, Side};
 use super::{Channel, TlsError, files, provider};
 
 /// What a requestor needs for secure mode. The files are read for each connection, so that one that goes on for months
@@ -24,6 +25,12 @@ pub struct Client {
 }
 
 impl Client {
+    /// The own certificate, as it is in the files now. Fails if it is not one for a requestor.
+    pub fn certificate(&self) -> Result<OwnCertificate, TlsError> {
+        let certified = files::certified_key(&self.certificate, &self.key)?;
+        OwnCertificate::of(&self.certificate, &certified.cert, Side::Requestor)
+    }
+
     /// The requestor's end of a connection.
     pub fn channel(&self) -> Result<Channel, TlsError> {
         self.begin().map(|(channel, _)| channel)

@@ -9,6 +9,7 @@ mod client;
 mod explain;
 mod files;
 mod identity;
+mod own;
 mod revocation;
 mod secure;
 mod server;
@@ -24,6 +25,7 @@ pub use channel::Channel;
 pub use client::Client;
 pub use files::exposure;
 pub use identity::Identity;
+pub use own::{OwnCertificate, Urgency};
 pub use secure::{SecureError, secure, secure_async};
 pub use server::Server;
 

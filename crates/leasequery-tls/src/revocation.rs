@@ -28,10 +28,15 @@ pub(super) fn lists(file: &Path, roots: &Arc<RootCertStore>) -> Result<Vec<List>
     Ok(lists)
 }
 
+/// Until when lists are up to date, as far as they say.
+pub(super) fn next_updates(lists: &[List]) -> Vec<Timestamp> {
+    lists.iter().filter_map(|list| fields(list)?.next_update).collect()
+}
+
 /// What should be known of lists that can be used: one that is past its next update still counts, and says nothing of what
 /// was revoked since.
-pub(super) fn outdated(file: &Path, lists: &[List], now: Timestamp) -> Vec<String> {
-    let ended = lists.iter().filter_map(|list| fields(list)?.next_update).filter(|end| *end < now);
+pub(super) fn outdated(file: &Path, updates: &[Timestamp], now: Timestamp) -> Vec<String> {
+    let ended = updates.iter().filter(|end| **end < now);
     ended
         .map(|end| {
             format!(

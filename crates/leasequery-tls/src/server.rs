@@ -10,36 +10,40 @@ use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, OtherError, SignatureScheme};
 use thiserror::Error;
 
-use super::{Channel, Identity, TlsError, files, provider, revocation};
+use super::own::{OwnCertificate, Side};
+use super::{Channel, Identity, TlsError, explain, files, provider, revocation};
 
 /// The certificates of a server, and how it judges those of requestors. It is made anew when the files have changed.
 #[derive(Debug, Clone)]
 pub struct Server {
     certificate: Arc<CertifiedKey>,
     verifier: Arc<dyn ClientCertVerifier>,
+    own: OwnCertificate,
     /// Who vouches for requestors, for people.
     authority: PathBuf,
-    warnings: Vec<String>,
+    /// The file of revoked ones, and until when each list in it is up to date.
+    revoked: Option<(PathBuf, Vec<Timestamp>)>,
 }
 
 impl Server {
     /// Reads the files: own certificate and key, the authority of the requestors' certificates, revoked ones.
     pub fn load(certificate: &Path, key: &Path, client_ca: &Path, crl: Option<&Path>) -> Result<Self, TlsError> {
         let certified = files::certified_key(certificate, key)?;
+        let own = OwnCertificate::of(certificate, &certified.cert, Side::Server)?;
         let roots = Arc::new(files::roots(client_ca)?);
         let mut verifier = WebPkiClientVerifier::builder_with_provider(Arc::clone(&roots), provider());
-        let mut warnings = Vec::new();
+        let mut revoked = None;
         if let Some(file) = crl {
             // Whoever no list tells of is refused: a file with the lists of somebody else must not look like protection.
             let lists = revocation::lists(file, &roots)?;
-            warnings = revocation::outdated(file, &lists, Timestamp::now());
+            revoked = Some((file.to_owned(), revocation::next_updates(&lists)));
             verifier = verifier.with_crls(lists);
         }
         let verifier = verifier.build().map_err(|error| {
             let file = crl.unwrap_or(client_ca);
             TlsError::Bad(file.to_owned(), error.to_string())
         })?;
-        Ok(Self { certificate: Arc::new(certified), verifier, authority: client_ca.to_owned(), warnings })
+        Ok(Self { certificate: Arc::new(certified), verifier, own, authority: client_ca.to_owned(), revoked })
     }
 
     /// The server's end of a connection. Of a requestor that is known by names, the certificate has to have one of them.
@@ -72,12 +76,25 @@ impl Server {
 
     /// The own certificate.
     pub fn identity(&self) -> Option<Identity> {
-        self.certificate.cert.first().map(Identity::new)
+        Identity::of_chain(&self.certificate.cert)
     }
 
-    /// What is accepted and should be looked at all the same.
-    pub fn warnings(&self) -> &[String] {
-        &self.warnings
+    /// Judges the certificate of a requestor once more: a list of revoked ones may have come since it was shown, or another
+    /// authority, and it may have ended. Fails with why it is no longer good.
+    pub fn judge(&self, requestor: &Identity) -> Result<(), String> {
+        let judged =
+            self.verifier.verify_client_cert(requestor.certificate(), requestor.intermediates(), UnixTime::now());
+        judged.map(drop).map_err(|error| explain::failure(&error, "the requestor", "", false))
+    }
+
+    /// The own certificate.
+    pub fn certificate(&self) -> &OwnCertificate {
+        &self.own
+    }
+
+    /// The lists of revoked certificates that are out of date.
+    pub fn outdated(&self, now: Timestamp) -> Vec<String> {
+        self.revoked.as_ref().map(|(file, updates)| revocation::outdated(file, updates, now)).unwrap_or_default()
     }
 
     /// The file of the authority that vouches for requestors.
@@ -120,7 +137,7 @@ impl ClientCertVerifier for Named {
             return Err(CertificateError::Other(OtherError(Arc::new(TooMany(intermediates.len())))).into());
         }
         let verified = self.inner.verify_client_cert(end_entity, intermediates, now)?;
-        if Identity::new(end_entity).has_one_of(self.names.as_deref()) {
+        if Identity::new(end_entity, &[]).has_one_of(self.names.as_deref()) {
             Ok(verified)
         } else {
             Err(CertificateError::ApplicationVerificationFailure.into())

@@ -297,7 +297,7 @@ fn names_are_compared_as_wholes_and_whatever_their_case() {
     let pki = Pki::new();
     let files = pki.files("me", &["bng-1.example.net", "*.example.org", "192.0.2.1", "2001:db8::1"]);
     let certified = files::certified_key(&files.certificate, &files.key).expect("files");
-    let identity = Identity::new(&certified.cert[0]);
+    let identity = Identity::new(&certified.cert[0], &[]);
     for (name, found) in [
         ("bng-1.example.net", true),
         ("BNG-1.Example.NET", true),

@@ -28,17 +28,16 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
     if let Some(tls) = &raw.tls {
         warnings.extend(leasequery_tls::exposure(&directory.join(tls.get_ref().key.get_ref())));
     }
-    if let Some(tls) = &tls {
-        warnings.extend(tls.warnings().iter().cloned());
-    }
     let listeners = listen::listeners(&raw.listen, tls.is_some())?;
     let http = raw.http.as_ref().map(|raw| http::http(raw, &listeners, tls.is_some())).transpose()?;
+    let mut certificates: Vec<_> = tls.iter().map(|tls| tls.certificate().clone()).collect();
     let requestors = requestor::requestors(&raw.requestor, &listeners, http.as_ref(), directory, &mut warnings)?;
     let may_be_active = requestors.0.iter().any(|requestor| requestor.policy.allow.active);
     if listeners.iter().any(|listener| listener.active) && !may_be_active {
         warnings.push("no requestor may send active queries: allow = [\"bulk\", \"active\"] permits them".to_owned());
     }
-    let sources = source::sources(&raw.source, directory)?;
+    let sources = source::sources(&raw.source, directory, &mut certificates)?;
+    warnings.extend(certificates.iter().flat_map(|certificate| certificate.notes().iter().cloned()));
     warnings.extend(sources.iter().filter_map(|source| match source {
         Source::Leasequery { tls: Some(tls), .. } => leasequery_tls::exposure(&tls.key),
         _ => None,
@@ -59,6 +58,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         listeners,
         http,
         tls,
+        certificates,
         requestors: Arc::new(requestors),
         limits,
         sources,

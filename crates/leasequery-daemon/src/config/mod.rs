@@ -31,6 +31,8 @@ pub struct Config {
     pub http: Option<Http>,
     /// Certificates, as they were when the configuration was read.
     pub tls: Option<Arc<tls::Server>>,
+    /// All certificates that are shown to somebody: the server's, and those with which others are followed.
+    pub certificates: Vec<tls::OwnCertificate>,
     /// Who may ask.
     pub requestors: Arc<Requestors>,
     /// Limits.

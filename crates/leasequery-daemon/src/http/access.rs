@@ -97,6 +97,12 @@ pub(super) fn judge(
         return Err(Refused::Method);
     }
     let permissions = site.access.permissions();
+    // It may have been revoked since the connection began.
+    if let (Some(certificate), Some(tls)) = (&asker.certificate, &permissions.tls)
+        && tls.judge(certificate).is_err()
+    {
+        return Err(Refused::Requestor(Refusal::Unlisted, false));
+    }
     match route {
         Some(route) if route.shows_leases() => permit(&permissions.requestors, asker, &head.headers).map(Some),
         _ if asker.is_near() || permissions.requestors.knows(asker.peer.ip(), asker.proof(None)) => Ok(None),

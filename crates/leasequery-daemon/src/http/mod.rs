@@ -176,7 +176,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig
         Ok(Err(error)) => return site.refuse(peer, Kind::no_tls(&error.to_string()), || format!("no TLS: {error}")),
         Err(_) => return site.refuse(peer, Kind::no_tls("slow"), || "no TLS: the handshake took too long".to_owned()),
     };
-    let certificate = secured.get_ref().1.peer_certificates().and_then(<[_]>::first).map(Identity::new);
+    let certificate = secured.get_ref().1.peer_certificates().and_then(Identity::of_chain);
     converse(secured, Asker { peer, local, secure: true, certificate }, &place, site).await;
 }
 

@@ -1,5 +1,6 @@
 //! The wheel around one server connection: input, output, events, timer.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -215,21 +216,21 @@ impl<P: Protocol> Session<'_, P> {
     /// Begins TLS, with the certificates of now.
     fn begin_tls(&mut self, access: &Access) -> Result<(), TlsError> {
         let mut behind = self.connection.begin_tls();
-        let channel = {
+        let (channel, judge) = {
             let permissions = access.permissions();
             let names = permissions.requestors.certificate_names(self.peer.ip());
             let Some(tls) = &permissions.tls else { return Err(TlsError::None) };
-            tls.channel(names, P::SHARES_RECORDS)?
+            (tls.channel(names, P::SHARES_RECORDS)?, Arc::clone(tls))
         };
-        self.wire.begin_tls(channel);
+        self.wire.begin_tls(channel, judge);
         self.receive(&mut behind, access);
         Ok(())
     }
 
     /// Acts on who may ask now.
     fn judge(&mut self, access: &Access) {
-        if let Some(reason) = permission(access, self.peer, &self.wire, &mut self.policy) {
-            return self.terminate(reason);
+        if let Err(reason) = permission(access, self.peer, &mut self.wire, &mut self.policy) {
+            return self.terminate(&reason);
         }
         let (connection, shared, policy) = (&mut self.connection, self.shared, &self.policy);
         self.wire.make(&mut self.out, |made| shared.read_now(|store| connection.set_policy(policy, store, made)));
@@ -287,13 +288,24 @@ fn watch_for_death(stream: &TcpStream, timeout: Duration) {
     }
 }
 
-/// Why a connection has to end now, if it has to; else the policy that holds for it from now on.
-fn permission(access: &Access, peer: SocketAddr, wire: &Wire, policy: &mut Arc<Policy>) -> Option<&'static str> {
+/// Finds the policy that holds for a connection from now on. Fails with why the connection has to end now.
+fn permission(
+    access: &Access,
+    peer: SocketAddr,
+    wire: &mut Wire,
+    policy: &mut Arc<Policy>,
+) -> Result<(), Cow<'static, str>> {
     if access.is_over() {
-        return Some("the server is ending");
+        return Err("the server is ending".into());
     }
-    let requestors = &access.permissions().requestors;
+    let permissions = access.permissions();
+    let requestors = &permissions.requestors;
     let by_address = requestors.find(peer.ip(), Transport::Tcp);
+    if by_address.is_some()
+        && let Some(tls) = &permissions.tls
+    {
+        wire.judge(tls)?;
+    }
     let found = match wire.peer() {
         Some(certificate) => requestors.identified(peer.ip(), certificate),
         // Without TLS, or before it, it is the address alone that tells who it is.
@@ -302,10 +314,10 @@ fn permission(access: &Access, peer: SocketAddr, wire: &Wire, policy: &mut Arc<P
     match (found, by_address) {
         (Some(found), _) => {
             *policy = Arc::clone(found);
-            None
+            Ok(())
         }
-        (None, Some(_)) => Some("its certificate is no longer permitted"),
-        (None, None) => Some("no longer permitted"),
+        (None, Some(_)) => Err("its certificate is no longer permitted".into()),
+        (None, None) => Err("no longer permitted".into()),
     }
 }
 

@@ -1,7 +1,9 @@
 //! What is between the socket of a connection and its messages: nothing, or TLS.
 
+use std::sync::Arc;
+
 use leasequery_protocol::server::{Connection, Protocol};
-use leasequery_tls::{Channel, Identity};
+use leasequery_tls::{Channel, Identity, Server};
 use tracing::warn;
 
 /// What came of octets from the socket.
@@ -24,12 +26,25 @@ pub(super) struct Wire {
     plain: Vec<u8>,
     /// Who the requestor has proved to be.
     peer: Option<Identity>,
+    /// By whose authorities and lists of revoked certificates that was judged.
+    judge: Option<Arc<Server>>,
 }
 
 impl Wire {
     /// Begins TLS.
-    pub(super) fn begin_tls(&mut self, channel: Channel) {
+    pub(super) fn begin_tls(&mut self, channel: Channel, judge: Arc<Server>) {
         self.channel = Some(Box::new(channel));
+        self.judge = Some(judge);
+    }
+
+    /// Judges the requestor's certificate anew if it was judged by others than these. Fails with why it is no longer good.
+    pub(super) fn judge(&mut self, tls: &Arc<Server>) -> Result<(), String> {
+        let Some(peer) = &self.peer else { return Ok(()) };
+        if self.judge.as_ref().is_some_and(|judge| !Arc::ptr_eq(judge, tls)) {
+            tls.judge(peer)?;
+            self.judge = Some(Arc::clone(tls));
+        }
+        Ok(())
     }
 
     /// Whether the handshake has still to be finished.

@@ -248,3 +248,112 @@ fn a_list_of_revoked_certificates_that_cannot_be_used_says_why() {
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("out of date since 2024-02-01T00:00:00Z"), "{text}");
 }
+
+/// What `serve --check` says of a configuration, and how it ends.
+fn check(pki: &Pki, config: &str) -> (Option<i32>, String) {
+    let file = pki.path("leasequery.toml");
+    std::fs::write(&file, config).expect("written");
+    let output = leasequery().args(["serve", "--check", "--config"]).arg(&file).output().expect("the program runs");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned() + &stderr(&output))
+}
+
+/// A certificate for some days from now on.
+fn for_days(pki: &Pki, file: &str, days: i64) -> Files {
+    pki.signed(file, &[SERVER, "127.0.0.1"], &pki.authority, |params| {
+        let end = jiff::Timestamp::now().to_zoned(jiff::tz::TimeZone::UTC).date() + jiff::Span::new().days(days);
+        let part = |number: i8| u8::try_from(number).expect("positive");
+        params.not_after = rcgen::date_time_ymd(end.year().into(), part(end.month()), part(end.day()));
+    })
+}
+
+#[test]
+fn a_certificate_that_nobody_takes_is_an_error_before_it_is_used() {
+    let pki = Pki::new();
+    let good = pki.files("good", &[SERVER, "127.0.0.1"]);
+    let expired = pki.expired("expired", &[SERVER, "127.0.0.1"]);
+    let later = pki.signed("later", &[SERVER], &pki.authority, |params| {
+        params.not_before = rcgen::date_time_ymd(2090, 1, 1);
+    });
+    let purpose = |params: &mut rcgen::CertificateParams| {
+        params.extended_key_usages = vec![rcgen::ExtendedKeyUsagePurpose::ClientAuth];
+    };
+    let client = pki.signed("client", &[SERVER], &pki.authority, purpose);
+    for (files, why) in [
+        (&expired, "expired.pem: the certificate ended at 2020-02-01T00:00:00Z"),
+        (&later, "later.pem: the certificate is not valid before 2090-01-01T00:00:00Z"),
+        (&client, "client.pem: the certificate is not for a server (extended key usage)"),
+        (&pki.files("nameless", &[]), "nameless.pem: the certificate has no name"),
+    ] {
+        let (code, text) = check(&pki, &config(files, "", ""));
+        assert!(code == Some(2) && text.contains(why), "{code:?} {text}");
+        // So is the one with which another server is followed.
+        if files.certificate.ends_with("client.pem") || files.certificate.ends_with("nameless.pem") {
+            continue;
+        }
+        let Files { ca, certificate, key } = files;
+        let source = format!(
+            "[[source]]\ntype = \"leasequery\"\nprotocol = \"v4\"\nserver = \"192.0.2.1\"\n\
+             tls = {{ ca = {ca:?}, certificate = {certificate:?}, key = {key:?} }}\n"
+        );
+        let (code, text) = check(&pki, &config(&good, "", &format!("\n{source}")));
+        assert!(code == Some(2) && text.contains(why), "{code:?} {text}");
+    }
+    // This one will never be of use, while a clock may be wrong.
+    let file = pki.path("leasequery.toml");
+    std::fs::write(&file, config(&client, "", "")).expect("written");
+    let output = leasequery().args(["serve", "--config"]).arg(&file).output().expect("the program runs");
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+
+    for (days, words) in [(40, ""), (20, "ends in 19 days"), (5, "ends in 4 days")] {
+        let (code, text) = check(&pki, &config(&for_days(&pki, "soon", days), "", ""));
+        assert_eq!(code, Some(0), "{text}");
+        let found = text.lines().find(|line| line.starts_with("warning: ") && line.contains("soon.pem: "));
+        assert!(found.map_or(words.is_empty(), |line| line.contains(words) && !words.is_empty()), "{days}: {text}");
+    }
+}
+
+#[test]
+fn a_reload_keeps_a_good_certificate_instead_of_one_that_has_ended() {
+    let world = world("", "");
+    world.pki.expired("server", &[SERVER, "127.0.0.1"]);
+    world.daemon.signal("HUP");
+    eventually_logged(&world.daemon, "the old configuration stays");
+    eventually_logged(&world.daemon, "server.pem: the certificate ended at 2020-02-01T00:00:00Z");
+    let output = world.bulk(&world.me, &[]);
+    assert!(output.status.success(), "{output:?}");
+    for_days(&world.pki, "server", 5);
+    world.daemon.signal("HUP");
+    eventually_logged(&world.daemon, "server.pem: the certificate ends in ");
+    assert!(world.bulk(&world.me, &[]).status.success());
+}
+
+//= rfc7724-8.1-13 (server)
+#[test]
+fn a_connection_ends_when_its_certificate_is_revoked_or_nobody_vouches_for_it_any_more() {
+    let pki = Pki::new();
+    let server = pki.files("server", &[SERVER, "127.0.0.1"]);
+    let serial = |serial: u64| move |params: &mut rcgen::CertificateParams| params.serial_number = Some(serial.into());
+    let one = pki.signed("one", &[ME], &pki.authority, serial(1));
+    let other = pki.signed("other", &[ME], &pki.authority, serial(2));
+    let crl = pki.crl(4711);
+    let daemon = Daemon::start(&config(&server, &format!("crl = {crl:?}"), ""));
+    let watch = |files: &Files| {
+        let options = files.options();
+        let arguments: Vec<_> = options.iter().map(String::as_str).collect();
+        let watch = Watch::start(&daemon.address().to_string(), &arguments);
+        watch.until("catch-up-complete");
+        watch
+    };
+    let (first, second) = (watch(&one), watch(&other));
+    pki.crl(1);
+    daemon.signal("HUP");
+    first.until("disconnected");
+    eventually_logged(&daemon, "the certificate of the requestor has been revoked");
+    // The other one goes on, with what is new.
+    daemon.push_all(&[crate::lease(7)]);
+    second.expect(&["10.0.0.7 active"]);
+    std::fs::write(pki.path("ca.pem"), Authority::new("another").pem).expect("written");
+    daemon.configure(&config(&server, "", ""));
+    daemon.signal("HUP");
+    second.until("disconnected");
+}

@@ -7,6 +7,7 @@ use std::time::Duration;
 use leasequery_client::Server;
 use leasequery_protocol::requestor::Timeouts;
 use leasequery_record::Protocol;
+use leasequery_tls::OwnCertificate;
 use toml::Spanned;
 
 use super::{option_code, period, vpn};
@@ -16,14 +17,19 @@ use crate::config::{Problem, Source, raw};
 /// What kinds of source there are.
 const SOURCES: &str = "\"kea-memfile\", \"push\" and \"leasequery\" would be right";
 
-pub(super) fn sources(raw: &[raw::Source], directory: &Path) -> Result<Vec<Source>, Problem> {
+/// The sources; the certificates with which others are followed are added to `certificates`.
+pub(super) fn sources(
+    raw: &[raw::Source],
+    directory: &Path,
+    certificates: &mut Vec<OwnCertificate>,
+) -> Result<Vec<Source>, Problem> {
     let mut names = HashSet::new();
     raw.iter()
         .map(|raw| {
             let (source, span) = match &**raw.kind.get_ref() {
                 "kea-memfile" => kea_source(raw, directory)?,
                 "push" => push_source(raw, directory)?,
-                "leasequery" => leasequery_source(raw, directory)?,
+                "leasequery" => leasequery_source(raw, directory, certificates)?,
                 other => {
                     let text = format!("source type \"{other}\" is unknown; {SOURCES}");
                     return Err(Problem::new(raw.kind.span(), text));
@@ -104,14 +110,18 @@ fn push_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usi
     Ok((Source::Push { path: directory.join(path.get_ref()) }, path.span()))
 }
 
-fn leasequery_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
+fn leasequery_source(
+    raw: &raw::Source,
+    directory: &Path,
+    certificates: &mut Vec<OwnCertificate>,
+) -> Result<(Source, Range<usize>), Problem> {
     let server = needed(raw, "server", raw.server.as_ref())?;
     has_none(raw, &["path", "kea-config"], "a source of type \"leasequery\" has no key")?;
     let protocol = protocol(raw)?;
     only_of(protocol, raw)?;
     let address = server.get_ref().parse::<Server>().map_err(|text| Problem::new(server.span(), text))?;
     let tls = match &raw.tls {
-        Some(tls) => super::tls::client(tls, &address, directory)?,
+        Some(tls) => super::tls::client(tls, &address, directory, certificates)?,
         None => {
             let text = "this source needs tls = { ca = \"…\", certificate = \"…\", key = \"…\" }, or tls = \"off\" to follow \
                         in the clear, over a network you trust";

@@ -3,7 +3,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use leasequery_client::Server;
-use leasequery_tls::{self as tls, TlsError};
+use leasequery_tls::{self as tls, OwnCertificate, TlsError};
 use rustls::pki_types::DnsName;
 use toml::Spanned;
 
@@ -32,6 +32,7 @@ pub(super) fn client(
     tls: &Spanned<raw::SourceTls>,
     server: &Server,
     directory: &Path,
+    certificates: &mut Vec<OwnCertificate>,
 ) -> Result<Option<tls::Client>, Problem> {
     let files = match tls.get_ref() {
         raw::SourceTls::Word(word) if &**word == "off" => return Ok(None),
@@ -49,7 +50,9 @@ pub(super) fn client(
         key: directory.join(&files.key),
         server_name: files.server_name.clone().unwrap_or_else(|| server.host().to_owned()),
     };
-    client.channel().map_err(|error| Problem::new(tls.span(), error.to_string()))?;
+    let bad = |error: TlsError| Problem::new(tls.span(), error.to_string());
+    client.channel().map_err(bad)?;
+    certificates.push(client.certificate().map_err(bad)?);
     Ok(Some(client))
 }
 
