@@ -6,6 +6,7 @@ mod mistakes;
 mod raw;
 mod requestors;
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
@@ -16,6 +17,7 @@ use std::time::Duration;
 use leasequery_record::Protocol;
 use leasequery_store::{Link, VpnName};
 use leasequery_tls as tls;
+use serde::de::DeserializeOwned;
 
 pub use http::{Http, Token};
 pub use requestors::{OverHttp, Proof, Refusal, Requestor, Requestors};
@@ -294,6 +296,13 @@ impl Config {
             None => ConfigError { file: path.to_owned(), place: None, text },
         }
     }
+}
+
+/// Reads a file of tables, each with a name, whose mistakes are told as those of a configuration are.
+pub fn read_tables<T: DeserializeOwned>(file: &Path) -> Result<BTreeMap<String, T>, ConfigError> {
+    let error = |place, text| ConfigError { file: file.to_owned(), place, text };
+    let text = std::fs::read_to_string(file).map_err(|problem| error(None, format!("cannot be read: {problem}")))?;
+    mistakes::parse(&text).map_err(|problem| error(Some(line_and_column(&text, problem.span.start)), problem.text))
 }
 
 /// Line and column of an offset, in characters and from 1.

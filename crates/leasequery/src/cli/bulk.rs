@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use leasequery_client::Server;
 use leasequery_client::{FetchError, Sink, Target, fetch};
 use leasequery_protocol::follower::Followed;
 use leasequery_protocol::follower::V4Wanted;
@@ -14,32 +13,28 @@ use leasequery_protocol::requestor::v6::{self, V6};
 use leasequery_record::Family;
 use leasequery_record::Protocol;
 
-use super::Ending;
 use super::selectors::Selectors;
 use super::tls::Tls;
+use super::whom::{Asked, Whom};
+use super::{Ending, help};
 use crate::output::{Columns, Format, Level, Printer, Progress, say, sum_up};
 
 /// One Bulk Leasequery over TCP or TLS; prints every binding.
 #[derive(Debug, Args)]
+#[command(after_long_help = [help::BULK, help::ASKING].join("\n"))]
 pub(super) struct Bulk {
-    /// HOST[:PORT], an IPv6 address in brackets
-    server: Server,
-    /// Ask for DHCPv4
-    #[arg(long, conflicts_with = "v6")]
-    v4: bool,
-    /// Ask for DHCPv6
-    #[arg(long)]
-    v6: bool,
+    #[command(flatten)]
+    whom: Whom,
     #[command(flatten)]
     selectors: Selectors,
-    #[command(flatten)]
-    tls: Tls,
     /// How to print: the default is table on a terminal and json elsewhere
     #[arg(long, value_enum)]
     format: Option<Format>,
     /// How long to wait for data
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = parse_seconds)]
     timeout: f64,
+    #[command(flatten)]
+    tls: Tls,
 }
 
 pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
@@ -49,11 +44,11 @@ pub(super) fn parse_seconds(text: &str) -> Result<f64, String> {
 
 impl Bulk {
     pub(super) fn run(self) -> Result<(), Ending> {
-        let (protocol, addresses) = self.server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
-        let tls = self.tls.client(&self.server)?;
+        let Asked { server, protocol, addresses, profile } = self.whom.resolve()?;
+        let tls = self.tls.client(&server, &profile)?;
         let target = Target { addresses: &addresses, tls: tls.as_ref() };
         let (format, timeout) = (self.format, Duration::from_secs_f64(self.timeout));
-        let asked = Asked {
+        let about = About {
             columns: self.selectors.columns(protocol),
             hint: self.selectors.hint(protocol),
             everything: self.selectors.is_everything(),
@@ -61,19 +56,19 @@ impl Bulk {
         match protocol {
             Protocol::V4 => {
                 let query = v4::Query::Bulk(self.selectors.v4_bulk()?);
-                print::<V4>(target, |peer| V4::with_peer(&V4Wanted::default(), peer), &query, &asked, timeout, format)
+                print::<V4>(target, |peer| V4::with_peer(&V4Wanted::default(), peer), &query, &about, timeout, format)
             }
             Protocol::V6 => {
                 let query = v6::Query::Bulk(self.selectors.v6_bulk()?);
                 let duid = leasequery_client::duid::own();
-                print::<V6>(target, |_| V6::new(Arc::clone(&duid)), &query, &asked, timeout, format)
+                print::<V6>(target, |_| V6::new(Arc::clone(&duid)), &query, &about, timeout, format)
             }
         }
     }
 }
 
 /// What is asked for, as far as that matters to what is said about the answer.
-struct Asked {
+struct About {
     columns: Columns,
     everything: bool,
     /// What is probably the mistake if nothing is found.
@@ -85,14 +80,14 @@ fn print<P: Family>(
     target: Target<'_>,
     protocol: impl Fn(IpAddr) -> P,
     query: &P::Query,
-    asked: &Asked,
+    about: &About,
     timeout: Duration,
     format: Option<Format>,
 ) -> Result<(), Ending> {
     let stdout = io::stdout().lock();
     let format = format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });
     let mut sink =
-        Print { printer: Printer::new(format, asked.columns, stdout), progress: Progress::new(), count: 0, active: 0 };
+        Print { printer: Printer::new(format, about.columns, stdout), progress: Progress::new(), count: 0, active: 0 };
     let secure = target.tls.is_some();
     let start = Instant::now();
     let result = fetch(target, protocol, query, timeout, &mut sink);
@@ -122,10 +117,10 @@ fn print<P: Family>(
         status if status.is_success() => {
             let seconds = start.elapsed().as_secs_f64();
             sum_up(format_args!("{count} bindings, {active} of them active, in {seconds:.1} seconds"));
-            match &asked.hint {
+            match &about.hint {
                 _ if count > 0 => {}
                 Some(hint) => say(Level::Note, format_args!("nothing was found: {hint}")),
-                None if asked.everything => {
+                None if about.everything => {
                     let what = match P::PROTOCOL {
                         Protocol::V4 => "no address is configured there, and none is leased",
                         Protocol::V6 => "nothing is leased there",

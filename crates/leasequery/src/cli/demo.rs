@@ -2,11 +2,12 @@ use std::time::Duration;
 
 use clap::Args;
 
-use super::{Ending, parse_duration};
+use super::{Ending, help, parse_duration};
 use crate::demo::{Settings, run};
 
 /// The whole system in one process, nothing to install or configure.
 #[derive(Debug, Args)]
+#[command(after_long_help = help::DEMO)]
 pub(super) struct Demo {
     /// Stop after this time instead of running until interrupted
     #[arg(long = "for", value_name = "DURATION", value_parser = parse_duration)]

@@ -3,13 +3,16 @@
 mod bulk;
 mod certificates;
 mod demo;
+mod help;
 mod hints;
+mod manual;
 mod query;
 mod selectors;
 mod serve;
 mod tls;
 mod verify;
 mod watch;
+mod whom;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -25,7 +28,7 @@ use crate::output::{Level, Manner, say};
 
 /// DHCP Leasequery, both ends: serve a DHCP server's leases, or ask for them.
 #[derive(Debug, Parser)]
-#[command(name = "leasequery", version, max_term_width = 100)]
+#[command(name = "leasequery", version, max_term_width = 100, after_long_help = help::PROGRAM)]
 struct Arguments {
     #[command(flatten)]
     manner: Manner,
@@ -49,6 +52,10 @@ enum Command {
     Verify(verify::Verify),
     /// A private authority with certificates for a server and its requestors, for a trial of TLS.
     Certificates(certificates::Certificates),
+    /// A script with which a shell completes commands and options.
+    Completions(manual::Completions),
+    /// The manual pages.
+    Manual(manual::Manual),
 }
 
 /// How a command ends when it does not end well.
@@ -123,6 +130,8 @@ pub fn main() -> ExitCode {
         Command::Watch(watch) => watch.run(),
         Command::Verify(verify) => verify.run(),
         Command::Certificates(certificates) => certificates.run(),
+        Command::Completions(completions) => completions.run(),
+        Command::Manual(manual) => manual.run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

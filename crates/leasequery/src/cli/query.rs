@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use clap::Args;
-use leasequery_client::Server;
 use leasequery_client::{ExchangeError, exchange};
 use leasequery_live::wall_clock;
 use leasequery_protocol::requestor::Schedule;
@@ -16,21 +15,17 @@ use leasequery_record::Family;
 use leasequery_record::Protocol;
 use leasequery_wire::v6::MAX_TRANSACTION_ID;
 
-use super::Ending;
 use super::selectors::{Selectors, v4_options};
+use super::whom::{Asked, Whom};
+use super::{Ending, help};
 use crate::output::{Format, Level, Printer, say};
 
 /// One leasequery over UDP, sent again until it is answered; prints the leases it finds.
 #[derive(Debug, Args)]
+#[command(after_long_help = [help::QUERY, help::ASKING].join("\n"))]
 pub(super) struct Query {
-    /// HOST[:PORT], an IPv6 address in brackets
-    server: Server,
-    /// Ask for DHCPv4
-    #[arg(long, conflicts_with = "v6")]
-    v4: bool,
-    /// Ask for DHCPv6
-    #[arg(long)]
-    v6: bool,
+    #[command(flatten)]
+    whom: Whom,
     #[command(flatten)]
     selectors: Selectors,
     /// Where the answer is to go, if not to the address that the query is sent from (DHCPv4)
@@ -46,7 +41,7 @@ pub(super) struct Query {
 
 impl Query {
     pub(super) fn run(self) -> Result<(), Ending> {
-        let (protocol, addresses) = self.server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
+        let Asked { protocol, addresses, .. } = self.whom.resolve()?;
         let server = *addresses.first().ok_or_else(|| Ending::Peer("no address to send to".to_owned()))?;
         let stdout = io::stdout().lock();
         let format = self.format.unwrap_or(if stdout.is_terminal() { Format::Table } else { Format::Json });

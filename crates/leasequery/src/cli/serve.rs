@@ -5,11 +5,12 @@ use clap::Args;
 use leasequery_daemon::config::Config;
 use leasequery_daemon::{self as daemon, Prospect, sources};
 
-use super::Ending;
+use super::{Ending, help};
 use crate::output::{Level, say};
 
 /// The daemon: follows DHCP servers and answers leasequeries about their leases.
 #[derive(Debug, Args)]
+#[command(after_long_help = help::SERVE)]
 pub(super) struct Serve {
     /// The configuration
     #[arg(long, value_name = "FILE")]

@@ -8,7 +8,8 @@ use leasequery_record::Protocol;
 
 use super::selectors::{parse_option_code, v4_options};
 use super::tls::Tls;
-use super::{Ending, parse_duration};
+use super::whom::Profiles;
+use super::{Ending, help, parse_duration};
 use crate::output::{Format, Progress, sum_up};
 use crate::verify::{Asked, Side, SideError, verify};
 
@@ -17,6 +18,7 @@ use crate::verify::{Asked, Side, SideError, verify};
 /// says it is of no account. An address that only one of them has configured is a difference, unless a file does not tell
 /// which are.
 #[derive(Debug, Args)]
+#[command(after_long_help = help::VERIFY)]
 pub(super) struct Verify {
     /// HOST[:PORT], an IPv6 address in brackets, or a file of records as `bulk` and `watch` print them
     a: String,
@@ -41,6 +43,8 @@ pub(super) struct Verify {
     #[arg(long, value_name = "SECONDS", default_value_t = 300.0, value_parser = super::bulk::parse_seconds)]
     timeout: f64,
     #[command(flatten)]
+    profiles: Profiles,
+    #[command(flatten)]
     tls: Tls,
 }
 
@@ -51,6 +55,7 @@ impl Verify {
         if matches!(format, Format::Csv) {
             return Err(Ending::Usage("differences are printed as table or json".to_owned()));
         }
+        let profile = self.profiles.load()?;
         let a = if Path::new(&self.a).exists() {
             Side::File(self.a.into())
         } else {
@@ -64,14 +69,15 @@ impl Verify {
             let resolved = server.resolve(self.v4, self.v6);
             let (protocol, addresses) = resolved
                 .map_err(|problem| Ending::Peer(format!("there is no file {}, and no server: {problem}", self.a)))?;
-            Side::Server { name: server.at(protocol), protocol, addresses, tls: self.tls.client(&server)? }
+            Side::Server { name: server.at(protocol), protocol, addresses, tls: self.tls.client(&server, &profile)? }
         };
         let (protocol, addresses) = self.b.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
         if matches!(a, Side::Server { protocol: other, .. } if other != protocol) {
             let text = "one is asked for DHCPv4 and the other for DHCPv6; --v4 or --v6 decides";
             return Err(Ending::Usage(text.to_owned()));
         }
-        let b = Side::Server { name: self.b.at(protocol), protocol, addresses, tls: self.tls.client(&self.b)? };
+        let b =
+            Side::Server { name: self.b.at(protocol), protocol, addresses, tls: self.tls.client(&self.b, &profile)? };
         if matches!(protocol, Protocol::V4) {
             v4_options(&self.options)?;
         }

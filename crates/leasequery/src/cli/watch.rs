@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
-use leasequery_client::Server;
 use leasequery_client::Upstream;
 use leasequery_protocol::follower;
 use leasequery_protocol::follower::V4Wanted;
@@ -17,23 +16,19 @@ use leasequery_record::Protocol;
 
 use super::selectors::{parse_option_code, parse_vpn_choice, v4_options};
 use super::tls::Tls;
-use super::{Ending, parse_duration};
+use super::whom::{Asked, Whom};
+use super::{Ending, help, parse_duration};
 use crate::output::Format;
 use crate::watch::{Ended, Settings, watch};
 
 /// Active Leasequery: first the present state (a bulk query), then every change as it happens. Reconnects, catches up and
 /// fills gaps; a server without Active Leasequery is asked for changes again and again.
 #[derive(Debug, Args)]
+#[command(after_long_help = [help::WATCH, help::ASKING].join("\n"))]
 #[allow(clippy::struct_excessive_bools, reason = "flags of the command line")]
 pub(super) struct Watch {
-    /// HOST[:PORT], an IPv6 address in brackets
-    server: Server,
-    /// Ask for DHCPv4
-    #[arg(long, conflicts_with = "v6")]
-    v4: bool,
-    /// Ask for DHCPv6
-    #[arg(long)]
-    v6: bool,
+    #[command(flatten)]
+    whom: Whom,
     /// Only what changes from now on
     #[arg(long)]
     no_initial: bool,
@@ -81,14 +76,15 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn run(self) -> Result<(), Ending> {
         // Says at once what is wrong with the name, and which protocol it means.
-        let (protocol, _) = self.server.resolve(self.v4, self.v6).map_err(Ending::Peer)?;
+        let asked = self.whom.resolve()?;
+        let protocol = asked.protocol;
         match protocol {
             Protocol::V4 if self.link.is_some() => Err(Ending::Usage("--link is for DHCPv6".to_owned())),
             Protocol::V6 if self.vpn.is_some() => Err(Ending::Usage("--vpn is for DHCPv4".to_owned())),
             Protocol::V4 => {
                 let wanted =
                     V4Wanted { vpn: self.vpn.clone(), options: v4_options(&self.options)?, ..V4Wanted::default() };
-                self.watch::<V4>(protocol, wanted)
+                self.watch::<V4>(&asked, wanted)
             }
             Protocol::V6 => {
                 let selector = v6::Selector { primary: v6::Primary::All, link: self.link };
@@ -98,15 +94,18 @@ impl Watch {
                     client_id: leasequery_client::duid::own(),
                     listeners: [].into(),
                 };
-                self.watch::<V6>(protocol, wanted)
+                self.watch::<V6>(&asked, wanted)
             }
         }
     }
 
-    fn watch<P: Family>(self, protocol: Protocol, wanted: P::Wanted) -> Result<(), Ending> {
+    fn watch<P: Family>(self, asked: &Asked, wanted: P::Wanted) -> Result<(), Ending> {
         let terminal = io::stdout().is_terminal();
         let settings = Settings::<P> {
-            server: Upstream { address: self.server.at(protocol), tls: self.tls.client(&self.server)? },
+            server: Upstream {
+                address: asked.server.at(asked.protocol),
+                tls: self.tls.client(&asked.server, &asked.profile)?,
+            },
             wanted,
             follower: follower::Settings {
                 retry: self.retry,

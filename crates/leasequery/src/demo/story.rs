@@ -8,6 +8,7 @@ use leasequery_record::{hex_text, mac_text, time_text};
 
 use super::network::{AccessNetwork, Identity, RELAYS, Tally};
 use super::{Copies, Settings};
+use crate::output::quoted;
 
 /// What there is, and what to try.
 pub(super) fn introduction(
@@ -47,7 +48,7 @@ pub(super) fn introduction(
         writeln!(out, "  # {meaning}")?;
         writeln!(out, "  {} bulk {v4}{arguments}", settings.program)?;
     }
-    let v6 = format!("{v6}{}", if v6.is_ipv4() { " --v6" } else { "" });
+    let v6 = format!("{}{}", quoted(&v6.to_string()), if v6.is_ipv4() { " --v6" } else { "" });
     let duid = hex_text(&[&[0, 3, 0, 1][..], &resident.mac].concat());
     for (command, meaning) in [
         (format!("query {v4} --mac {}", mac_text(&resident.mac)), "one client, in a single datagram"),

@@ -15,6 +15,15 @@ pub use table::Columns;
 use table::Table;
 pub use voice::{Level, Manner, is_coloured, is_lively, say, sum_up};
 
+/// An argument, as it is typed: in quotes if a shell would take some of it for something else, as zsh does with brackets.
+pub fn quoted(argument: &str) -> String {
+    let plain = |character: char| character.is_ascii_alphanumeric() || "-_./:=,@%+".contains(character);
+    match argument {
+        plainly if !plainly.is_empty() && plainly.chars().all(plain) => plainly.to_owned(),
+        argument => format!("'{}'", argument.replace('\'', "'\\''")),
+    }
+}
+
 /// How to print.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Format {

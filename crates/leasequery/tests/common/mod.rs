@@ -83,7 +83,10 @@ pub fn network(range: &str) -> String {
 
 pub fn leasequery() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_leasequery"));
-    command.env_remove("LEASEQUERY_LOG");
+    // Nothing that happens to be set here.
+    for name in ["LOG", "SERVER", "PROFILE", "TLS", "CA", "CERT", "KEY", "SERVER_NAME"] {
+        command.env_remove(format!("LEASEQUERY_{name}"));
+    }
     command
 }
 

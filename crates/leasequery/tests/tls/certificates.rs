@@ -40,7 +40,48 @@ fn one_command_makes_all_that_is_needed_for_a_trial() {
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&key.permissions()) & 0o777, 0o600);
     let again = make();
     assert_eq!(again.status.code(), Some(2), "nothing is overwritten");
-    assert!(stderr(&again).contains("ca.pem: File exists"), "{again:?}");
+    assert!(stderr(&again).contains("all of it is there already"), "{again:?}");
+
+    // The authority is kept and makes further ones, which the server takes.
+    let before = std::fs::read(file("ca.pem")).expect("it is there");
+    let more =
+        leasequery().arg("certificates").arg(directory.path().join("pki")).args(["--requestor", "other"]).output();
+    let more = more.expect("the program runs");
+    assert!(more.status.success(), "{more:?}");
+    assert_eq!(std::fs::read(file("ca.pem")).expect("it is there"), before);
+    let names = format!("certificate-names = [\"{ME}\", \"other\"]");
+    let daemon = Daemon::start(&config(&files("server"), "", &names));
+    for name in [ME, "other"] {
+        let output = run("bulk", &daemon.address().to_string(), &files(name), &[]);
+        assert!(output.status.success(), "{output:?}");
+    }
+    std::fs::remove_file(file("ca.key")).expect("removed");
+    let keyless =
+        leasequery().arg("certificates").arg(directory.path().join("pki")).args(["--requestor", "third"]).output();
+    let keyless = keyless.expect("the program runs");
+    assert!(keyless.status.code() == Some(2) && stderr(&keyless).contains("ca.key, is not beside it"), "{keyless:?}");
+}
+
+#[test]
+fn files_of_two_authorities_are_told_apart() {
+    let directory = tempfile::tempdir().expect("a directory");
+    for name in ["one", "two"] {
+        let made =
+            leasequery().arg("certificates").arg(directory.path().join(name)).output().expect("the program runs");
+        assert!(made.status.success(), "{made:?}");
+    }
+    let file = |pki: &str, name: &str| directory.path().join(pki).join(name);
+    let files = |authority: &str, own: &str, name: &str| Files {
+        ca: file(authority, "ca.pem"),
+        certificate: file(own, &format!("{name}.pem")),
+        key: file(own, &format!("{name}.key")),
+    };
+    let daemon = Daemon::start(&config(&files("one", "one", "server"), "", ""));
+    let server = daemon.address().to_string();
+    let unknown = run("bulk", &server, &files("two", "two", "requestor"), &[]);
+    assert_fails(&unknown, "was issued by an authority that is not in the file of authorities");
+    let unknown = run("bulk", &server, &files("one", "two", "requestor"), &[]);
+    assert_fails(&unknown, "it does not know the authority that issued our certificate");
 }
 
 //= rfc7724-7.2-11
