@@ -116,7 +116,8 @@ fn print<P: Family>(
     match done.status {
         status if status.is_success() => {
             let seconds = start.elapsed().as_secs_f64();
-            sum_up(format_args!("{count} bindings, {active} of them active, in {seconds:.1} seconds"));
+            let bindings = if count == 1 { "binding" } else { "bindings" };
+            sum_up(format_args!("{count} {bindings}, {active} of them active, in {seconds:.1} seconds"));
             match &about.hint {
                 _ if count > 0 => {}
                 Some(hint) => say(Level::Note, format_args!("nothing was found: {hint}")),
