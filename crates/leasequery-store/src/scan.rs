@@ -176,9 +176,10 @@ impl<'s, K: Key> Free<'s, K> {
     }
 }
 
-/// The key behind this one, in the next VPN if need be.
+/// The key behind this one, in the next VPN if need be, and if there are others: DHCPv6 has but one.
 fn behind<K: Key>(key: K) -> Option<K> {
-    key.successor().or_else(|| key.vpn().0.checked_add(1).map(|vpn| K::first_of(VpnIndex(vpn))))
+    let in_next_vpn = || key.vpn().0.checked_add(1).map(|vpn| K::first_of(VpnIndex(vpn))).filter(|first| *first > key);
+    key.successor().or_else(in_next_vpn)
 }
 
 impl<'s, K: Key> Scan<'s, K> {
