@@ -163,6 +163,24 @@ mod tests {
     }
 
     #[test]
+    fn what_cannot_be_accepted_on_a_socket_is_told_once_and_then_in_sum() {
+        let refusals = Refusals::default();
+        for _ in 0..1000 {
+            // By whom cannot be said: there is no connection.
+            refusals
+                .note("push /run/push.sock", None, Kind::NotAccepted, || "cannot accept: no descriptors".to_owned());
+        }
+        let told = |refusals: &Refusals| {
+            let all: Vec<_> = refusals.state().told.values().map(|told| (told.who.clone(), told.more)).collect();
+            all
+        };
+        assert_eq!(told(&refusals), [("push /run/push.sock".to_owned(), 999)]);
+        assert!(Kind::NotAccepted.is_warning());
+        refusals.report();
+        assert_eq!(told(&refusals), [("push /run/push.sock".to_owned(), 0)], "the sum begins anew");
+    }
+
+    #[test]
     fn what_goes_on_is_told_of_in_sum_and_what_has_ended_is_forgotten() {
         let refusals = Refusals::default();
         for number in [1, 2, 1] {

@@ -115,6 +115,7 @@ fn a_removal_in_the_same_batch_is_judged_by_the_rows_before_it() {
     assert_eq!(other, Some(State::Released));
 }
 
+//= rfc6926-6.2.7-04 (server)
 #[test]
 fn a_declined_address_is_abandoned_until_its_quarantine_ends() {
     let mut kea = Kea::new();

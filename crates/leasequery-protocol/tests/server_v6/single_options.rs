@@ -159,6 +159,26 @@ fn more_leases_than_a_datagram_can_tell_of_are_not_told_in_part() {
     assert_eq!(world.keys(&Query::client(ALICE)).len(), usize::from(most) + 1);
 }
 
+#[test]
+fn a_client_with_more_bindings_than_are_looked_at_for_a_datagram_is_told_so() {
+    let mut world = World::new();
+    let bind = |world: &mut World, links: std::ops::Range<u16>| {
+        for (link, host) in links.flat_map(|link| (1..=100).map(move |host| (link, host))) {
+            world.commit(&lease(key(link, host), ALICE));
+            if (link, host) != (1, 1) {
+                world.release(key(link, host));
+            }
+        }
+    };
+    // One of 4,000 is a lease.
+    bind(&mut world, 1..41);
+    assert_eq!(told_keys(&world, &Query::client(ALICE)), [key(1, 1)]);
+    bind(&mut world, 41..42);
+    let text = refused(&world, &Query::client(ALICE), StatusCode::UNSPEC_FAIL);
+    assert!(text.contains("a query over TCP"), "{text}");
+    assert_eq!(world.keys(&Query::client(ALICE)), [key(1, 1)]);
+}
+
 //= rfc5007-4.4.1-12
 #[test]
 fn more_links_than_a_datagram_can_tell_of_are_not_told_in_part() {

@@ -433,6 +433,36 @@ fn a_server_that_answers_to_port_67_alone_is_heard_or_the_reason_is_said() {
     unheard(&server());
 }
 
+#[test]
+fn an_answer_without_room_for_another_address_may_not_name_them_all() {
+    // 1500 octets with the headers in front: a code, a length and an address have to fit.
+    for (length, full) in [(1466, false), (1467, true)] {
+        let (server, _received) = scripted("127.0.0.1:0", move |number, query| {
+            if number > 0 {
+                return vec![v4_answer(query)];
+            }
+            let query = v4::Message::parse(query).expect("a query");
+            let header =
+                v4::Header { ciaddr: Ipv4Addr::new(10, 0, 0, 1), ..v4::Header::new(v4::BOOT_REPLY, query.xid()) };
+            let answer = |padding: usize| {
+                let mut out = Vec::new();
+                let mut writer = v4::MessageWriter::datagram(&mut out, &header, v4::MessageType::LEASE_ACTIVE);
+                writer.option(v4::OptionCode::ASSOCIATED_IP, &[10, 0, 0, 1, 10, 0, 0, 2]);
+                writer.option(v4::OptionCode(43), &vec![0; padding]);
+                writer.finish().expect("a message");
+                out
+            };
+            let answer = (1..length).map(answer).find(|answer| answer.len() == length);
+            vec![answer.expect("a padding that makes it so long")]
+        });
+        let output = query(server, &["--client-id", "0102"]);
+        assert!(output.status.success(), "{output:?}");
+        assert_eq!(records(&output).iter().map(place).collect::<Vec<_>>(), ["10.0.0.1", "10.0.0.2"]);
+        let note = stderr(&output).contains("the answer names 2 addresses and has room for no more");
+        assert_eq!(note, full, "{length}: {output:?}");
+    }
+}
+
 /// Of a client's two addresses the server tells of the first one, and then says no more.
 #[test]
 fn what_was_found_is_printed_though_the_rest_is_not_answered() {

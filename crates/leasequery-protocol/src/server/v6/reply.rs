@@ -191,3 +191,6 @@ fn without(info: &[u8], withhold: &[u16]) -> Option<Vec<u8>> {
 pub(super) fn is_over(binding: &Binding<'_, V6Key>) -> bool {
     binding.state() != State::Active && binding.client_id().is_some()
 }
+
+#[cfg(test)]
+mod tests;
