@@ -44,7 +44,9 @@ impl<F: Family> Follower<F> {
             Some((absence, _)) => absence == Absence::Unsettled,
             None => self.again.wanted && problem.is_none(),
         };
-        if self.whole.known && !elsewhere && !unread {
+        // After the clock was set back the store may know it no longer.
+        let known = self.whole.known && self.feed.shared.read(|store| store.was_whole(self.feed.source));
+        if known && !elsewhere && !unread {
             return;
         }
         self.whole.known = false;
@@ -52,9 +54,15 @@ impl<F: Family> Follower<F> {
         let why = match problem {
             Some(problem) => problem,
             None if !unread && (self.absent.is_none() && has_header || self.whole.has_past) => {
-                self.whole.known = true;
                 self.whole.why = None;
-                return self.feed.shared.write(|store| store.set_whole(self.feed.source));
+                self.whole.known = self.feed.shared.write(|store| {
+                    let is_of_today = store.era() == self.era;
+                    if is_of_today {
+                        store.set_whole(self.feed.source);
+                    }
+                    is_of_today
+                });
+                return;
             }
             None => self.absent.map_or("it is being read", |(absence, _)| absence.reason()),
         };

@@ -27,7 +27,10 @@ impl Clock {
         }
         let (protocol, from, to) = (if v6 { "v6" } else { "v4" }, time_text(self.now), time_text(after.now));
         if after.era == self.era {
-            info!("{protocol}: the clock went forward from {from} to {to}: leases that ended in between are expired");
+            info!(
+                "{protocol}: the clock went forward from {from} to {to}: leases that ended in between are expired; other \
+                 servers are asked again what is leased"
+            );
         } else {
             warn!(
                 "{protocol}: the clock was set back from {from} to {to}: a new era; the history begins anew, active \

@@ -20,6 +20,8 @@ pub struct Skew {
     previous: Option<i64>,
     /// One that was far off, in the message before.
     doubted: Option<i64>,
+    /// What there is was found by an earlier run: ours may be another clock by now.
+    remembered: bool,
 }
 
 /// Local seconds of a stretch: some keep-alives fit into it, and minutes of late messages do not fill two.
@@ -29,15 +31,26 @@ pub const STRETCH: u32 = 150;
 const FAR: i64 = 3600;
 
 impl Skew {
-    /// What was known of a clock earlier.
+    /// What an earlier run knew of a clock. If it is far from what the first message has that says what that clock shows now,
+    /// it counts no more: either clock may have been set since.
     pub fn remembered(seconds: i64) -> Self {
-        Self { previous: Some(seconds), ..Self::default() }
+        Self { previous: Some(seconds), remembered: true, ..Self::default() }
+    }
+
+    /// Whether nothing has been seen of the clock since it was [remembered](Self::remembered).
+    pub fn is_remembered(&self) -> bool {
+        self.remembered
     }
 
     /// Takes the base-time of a message that arrived at `arrival`. Says whether it is to be believed.
     #[inline]
     pub fn observe(&mut self, base_time: Time, arrival: Time) -> bool {
         let seen = difference(base_time, arrival);
+        if std::mem::take(&mut self.remembered)
+            && self.known().is_some_and(|known| seen.abs_diff(known) > FAR.unsigned_abs())
+        {
+            *self = Self::default();
+        }
         if self.known().is_some_and(|known| seen.abs_diff(known) > FAR.unsigned_abs()) && !self.believe(seen) {
             return false;
         }
@@ -61,9 +74,10 @@ impl Skew {
         let seen = difference(base_time, arrival);
         match self.known() {
             Some(known) if seen - FAR > known => {
+                let remembered = self.remembered;
                 let believed = self.believe(seen);
                 if believed {
-                    self.previous = Some(seen);
+                    *self = Self { previous: Some(seen), remembered, ..*self };
                 }
                 believed
             }

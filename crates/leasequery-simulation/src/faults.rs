@@ -119,6 +119,9 @@ impl<F: Family> Tree<F> {
         }
         context.trace(|| format!("{}: the clock is stepped by {step} ms", Self::title(number)));
         self.nodes[number].clock.ahead += step;
+        if step > 0 {
+            self.nodes[number].look_at_clock(context)?;
+        }
         self.nodes[number].wake = context.now;
         Ok(true)
     }

@@ -13,6 +13,7 @@ use crate::copy::{Connecting, Following, Reader, settings};
 use crate::disk::{Disk, Turn};
 use crate::family::Family;
 use crate::server::Serving;
+use crate::world::Context;
 
 /// A machine.
 #[derive(Debug)]
@@ -91,6 +92,9 @@ pub(crate) struct Process<F: Family> {
     /// The last run may have told of what is not in the store.
     pub(crate) unclean: bool,
 }
+
+/// Seconds by which a clock goes forward at once only if it is stepped.
+const STEP: u32 = 60;
 
 /// The source of what the DHCP server beside a root says.
 pub(crate) const LOCAL: SourceId = SourceId(0);
@@ -207,6 +211,23 @@ impl<F: Family> Node<F> {
         });
         self.wake = now;
         Ok(())
+    }
+
+    /// The clock has been stepped forward: leases of another machine do not end by that.
+    pub(crate) fn look_at_clock(&mut self, context: &Context) -> Result<(), String> {
+        let (Role::Mirror, Some(process)) = (&self.role, &mut self.process) else { return Ok(()) };
+        let wall = self.clock.wall(context.now);
+        if wall.since(process.store.wall()) <= STEP {
+            return Ok(());
+        }
+        let active = process.store.counts().active;
+        advance(&mut process.store, wall, context.options.mutation);
+        match process.store.counts().active {
+            left if left < active => {
+                Err(format!("{} leases of others ended by a clock that was stepped", active - left))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Whether connections are accepted: the first load is done, and there is a past to catch up with.

@@ -2,6 +2,7 @@
 
 use crate::attributes::{Attributes, Identity, Ids, RELAYS, Relay, find, pack, unpack};
 use crate::crowd::{Crowd, heard};
+use crate::doubt::AGAIN;
 use crate::index::{FEW, Identifier, Index, Lookup, Members};
 use crate::records::{Record, Records};
 use crate::scan::List;
@@ -222,7 +223,12 @@ impl<K: Key> Store<K> {
         }
         record.timer = Time::default();
         self.timers.count(due, Time::default());
+        let record = *record;
         match (record.ends(), record.state.successor()) {
+            (Some(ends), Some(_)) if ends <= now && self.is_in_doubt(record.witnesses) => {
+                self.set_timer(number, now.plus(AGAIN));
+                false
+            }
             (Some(ends), Some(state)) if ends <= now => {
                 // It has run out for all who said the same.
                 self.dismiss_witnesses(number);
@@ -231,13 +237,18 @@ impl<K: Key> Store<K> {
             }
             (Some(ends), _) => {
                 // Renewed since.
-                record.timer = ends;
-                self.timers.count(Time::default(), ends);
-                self.timers.insert(ends, number);
+                self.set_timer(number, ends);
                 false
             }
             (None, _) => false,
         }
+    }
+
+    /// Has a record looked at at a time.
+    fn set_timer(&mut self, number: u32, at: Time) {
+        let before = std::mem::replace(&mut self.records.get_mut(number).timer, at);
+        self.timers.count(before, at);
+        self.timers.insert(at, number);
     }
 
     /// Forgets ended bindings beyond the history, the oldest first, as far as the budget goes.
@@ -467,14 +478,12 @@ impl<K: Key> Store<K> {
 
     /// Sets the timer of a record, and queues it to be forgotten if it is over.
     pub(crate) fn follow(&mut self, number: u32) {
-        let record = self.records.get_mut(number);
+        let record = *self.records.get(number);
         if self.settings.expire
             && let Some(ends) = record.ends()
             && (record.timer == Time::default() || ends < record.timer)
         {
-            self.timers.count(record.timer, ends);
-            record.timer = ends;
-            self.timers.insert(ends, number);
+            self.set_timer(number, ends);
         }
         let (revision, changed, is_over) = (record.revision, record.changed, record.state.is_ended());
         let records = &self.records;

@@ -7,6 +7,7 @@
 
 use std::net::{Ipv6Addr, SocketAddr};
 
+use crate::doubt::Times;
 use crate::store::Source;
 use crate::{Key, SourceId, Store};
 
@@ -92,12 +93,41 @@ impl<K: Key> Store<K> {
         });
     }
 
-    /// A source has been read as a whole, and everything that it said has been committed.
+    /// A source has been read as a whole, and everything that it said has been committed: since whenever its times were
+    /// last in doubt, or it is not known yet.
     pub fn set_whole(&mut self, source: SourceId) {
+        match self.times(source) {
+            Times::Doubted => return,
+            Times::ToldAnew => self.set_times(source, Times::Converted),
+            Times::Ours | Times::Converted => {}
+        }
         self.change_coverage(source, |coverage| {
             coverage.bindings = None;
             coverage.whole = true;
         });
+    }
+
+    /// What was known of a source as a whole is so no longer, because of `why`.
+    pub(crate) fn lose_whole(&mut self, source: SourceId, why: &str) {
+        if self.was_whole(source) {
+            self.suspend(source, why);
+            self.change_coverage(source, |coverage| coverage.whole = false);
+        }
+    }
+
+    /// What is known of a source as a whole is so no longer, because of `why`, before it is read again or
+    /// [resumed](Self::resume).
+    pub(crate) fn suspend(&mut self, source: SourceId, why: &str) {
+        if self.was_whole(source) {
+            self.change_coverage(source, |coverage| {
+                coverage.bindings.get_or_insert(why.into());
+            });
+        }
+    }
+
+    /// The reason `why` holds no longer.
+    pub(crate) fn resume(&mut self, source: SourceId, why: &str) {
+        self.change_coverage(source, |coverage| drop(coverage.bindings.take_if(|reason| **reason == *why)));
     }
 
     /// What the source has configured is known, and it leases nothing else.

@@ -16,6 +16,8 @@ const AHEAD: u32 = 2;
 /// A clock that goes forward by more seconds at once was stepped, or nobody looked at it for as long: what lies between
 /// has not been a base-time.
 const LEAP: u32 = 60;
+/// What is waited for after the clock was set back.
+const FORGOTTEN: &str = "the clock was set back, and what had been forgotten by it is being read again";
 /// Seconds for which the clock may have run on unnoticed after it was last written to disk.
 const UNWRITTEN: u32 = 10;
 
@@ -110,12 +112,16 @@ impl<K: Key> Store<K> {
         } else if wall > self.now.plus(LEAP) {
             self.eras.leap(self.now, wall);
             self.steps = self.steps.wrapping_add(1);
+            self.asks += 1;
+            self.doubt_times();
         }
         self.wall = wall;
         self.now = self.now.max(wall);
     }
 
     fn begin_era(&mut self, wall: Time) {
+        // What ended by the wrong clock and was forgotten, leases that go on by today's may be among.
+        let has_forgotten = self.floor > wall;
         self.eras.begin(self.now, wall, self.revision);
         self.steps = self.steps.wrapping_add(1);
         self.now = wall;
@@ -125,8 +131,15 @@ impl<K: Key> Store<K> {
         self.networks.rewind(wall);
         self.unsettled = Some(0);
         // What was forgotten by the wrong clock, the sources still know.
+        self.asks += 1;
         for source in &mut self.sources {
             source.position = None;
+        }
+        if has_forgotten {
+            let ids: Vec<_> = self.sources().map(|(id, _)| id).collect();
+            for id in ids {
+                self.lose_whole(id, FORGOTTEN);
+            }
         }
     }
 

@@ -19,6 +19,7 @@ mod budget;
 mod commit;
 mod coverage;
 mod crowd;
+mod doubt;
 #[cfg(feature = "durable")]
 pub mod durable;
 mod era;

@@ -3,6 +3,7 @@ use std::collections::HashMap;
 use crate::attributes::link_octets;
 use crate::commit::{Indexed, Indexes, identifier};
 use crate::coverage::Coverage;
+use crate::doubt::Times;
 use crate::era::Eras;
 use crate::links::Links;
 use crate::marks::Marks;
@@ -139,6 +140,7 @@ pub(crate) struct Source {
     /// The number of the list of nobody but it, in the sweep of now.
     pub(crate) alone: u16,
     pub(crate) asked: Asked,
+    pub(crate) times: Times,
 }
 
 impl<K: Key> Store<K> {
@@ -315,7 +317,7 @@ impl<K: Key> Store<K> {
     ) -> Option<SourceId> {
         let id = u8::try_from(self.sources.len()).ok().map(SourceId).filter(|id| *id != SourceId::NOBODY)?;
         let alone = self.lists.hold(&Witnesses::alone(id, 0))?;
-        self.sources.push(Source { name, position, epoch: 0, coverage, alone, asked: Asked::No });
+        self.sources.push(Source { name, position, epoch: 0, coverage, alone, asked: Asked::No, times: Times::Ours });
         Some(id)
     }
 

@@ -6,6 +6,7 @@
 //! the same lease, in the same moment, and he is asked for what he says of it himself.
 
 use crate::better::Judged;
+use crate::doubt::Times;
 use crate::records::Record;
 use crate::witness::{Says, Witness, Witnesses};
 use crate::{Binding, Budget, Key, KeyMap, Outcome, SourceId, State, Store, Update};
@@ -222,7 +223,8 @@ impl<K: Key> Store<K> {
         self.sources.get(usize::from(source.0)).is_some_and(|source| source.asked != Asked::No)
     }
 
-    /// How often it has come to that, of whichever source.
+    /// How often it has come to that, of whichever source, or to a step of the clock, after which each looks what it has to
+    /// say again.
     pub fn asks(&self) -> u64 {
         self.asks
     }
@@ -244,6 +246,9 @@ impl<K: Key> Store<K> {
         let Some(source) = self.sources.get_mut(usize::from(id.0)) else { return };
         if source.asked == Asked::Wanted {
             source.asked = Asked::Underway;
+        }
+        if source.times == Times::Doubted {
+            source.times = Times::ToldAnew;
         }
         // If there are no numbers left, nothing will be missed.
         if let Some(alone) = alone {

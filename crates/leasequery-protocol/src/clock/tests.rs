@@ -39,6 +39,20 @@ fn what_was_remembered_holds_until_it_is_old() {
 }
 
 #[test]
+fn what_was_remembered_does_not_count_if_the_first_message_is_far_from_it() {
+    for far in [-86_400, 86_400] {
+        let mut skew = Skew::remembered(7);
+        assert!(skew.is_remembered());
+        // What lies in the past says nothing of now.
+        assert!(skew.observe_past(ahead(BASE, -90_000), Time(BASE)));
+        assert!(skew.is_remembered());
+        assert!(skew.observe(ahead(BASE + 1, far), Time(BASE + 1)));
+        assert_eq!((skew.seconds(), skew.is_remembered()), (far, false));
+        assert!(!skew.observe(ahead(BASE + 2, 7), Time(BASE + 2)), "and then it takes two");
+    }
+}
+
+#[test]
 fn a_local_clock_that_is_set_back_is_followed() {
     let mut skew = Skew::default();
     skew.observe(Time(BASE), Time(BASE));

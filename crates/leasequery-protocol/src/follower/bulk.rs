@@ -258,6 +258,7 @@ impl<P: Followed> Follower<P> {
         let Bulk { connection, job, configured, whole, taken, asked, .. } = bulk;
         self.sum_up();
         self.skew = connection.skew();
+        self.unproven = None;
         self.bulk.pace.answered(&mut self.random);
         self.bulk.pace.clear(now);
         let mut networks: Vec<_> = configured.into_networks(store.now()).collect();
@@ -284,6 +285,7 @@ impl<P: Followed> Follower<P> {
                 }
             }
             Job::Sweep => {
+                store.set_whole(self.source);
                 self.close_gap(resume);
                 // The next polls tell no more than the last ones of what is forgotten.
                 self.held = self.polling.as_ref().map(|_| resume);
@@ -307,12 +309,7 @@ impl<P: Followed> Follower<P> {
             }
         }
         if job.is_sweep() {
-            self.sweeps_help = taken;
-            self.sweep_at = self.settings.sweep.map(|sweep| now + sweep);
-            self.swept_with = self.skew.seconds();
-        }
-        if self.polling.is_some() && job.is_sweep() {
-            self.sweep_by(now + self.settings.poll * POLLS_PER_SWEEP);
+            self.swept(now, taken);
         }
         if let Some(polling) = self.polling.as_mut().filter(|_| job == Job::Poll) {
             if !std::mem::replace(&mut polling.confirmed, true) {
@@ -328,6 +325,17 @@ impl<P: Followed> Follower<P> {
             polling.patience = polling.patience.saturating_sub(1);
         }
         self.connected();
+    }
+
+    /// Everything has been asked for. `taken` is whether all that was told of it is in the copy.
+    fn swept(&mut self, now: Duration, taken: bool) {
+        self.stepped = false;
+        self.sweeps_help = taken;
+        self.sweep_at = self.settings.sweep.map(|sweep| now + sweep);
+        self.swept_with = self.skew.seconds();
+        if self.polling.is_some() {
+            self.sweep_by(now + self.settings.poll * POLLS_PER_SWEEP);
+        }
     }
 
     /// Gives up a poll that is being answered.

@@ -114,6 +114,8 @@ pub struct Follower<P: Followed> {
     skew: Skew,
     /// Up to when everything has been told, by the server's clock.
     resume: Option<Time>,
+    /// From when on what was told was converted by the difference of clocks that an earlier run had found, and that difference.
+    unproven: Option<(Time, i64)>,
     /// The highest base-time of the running active response; it becomes the resume point at once, or when the gap before
     /// it has been filled.
     told: Option<Time>,
@@ -142,6 +144,8 @@ pub struct Follower<P: Followed> {
     sweeps_help: bool,
     /// What our own clock showed when we last looked, and when that was.
     looked: Option<(Duration, Time)>,
+    /// It was stepped since everything was asked for the last time.
+    stepped: bool,
     active: Half<Session<P>>,
     bulk: Half<Bulk<P>>,
     /// Whether the server knows what it means to ask for all VPNs.
@@ -246,6 +250,7 @@ impl<P: Followed> Follower<P> {
             random: Rng::with_seed(seed),
             skew: position.map_or_else(Skew::default, |position| Skew::remembered(position.skew)),
             resume: position.map(|position| position.resume),
+            unproven: position.map(|position| (position.resume, position.skew)),
             told: None,
             gap: None,
             held: None,
@@ -265,6 +270,7 @@ impl<P: Followed> Follower<P> {
             untaken: Untaken::default(),
             sweeps_help: true,
             looked: None,
+            stepped: false,
             active: Half::new(settings.retry),
             bulk: Half::new(settings.retry),
             all_vpns: true,
@@ -384,6 +390,7 @@ impl<P: Followed> Follower<P> {
         budget: usize,
     ) -> bool {
         self.report(observer);
+        store.set_converted(self.source);
         self.follow_own_clock(now, store);
         let mut more = self.advance_active(now, store, observer, budget);
         self.report(observer);
@@ -436,13 +443,17 @@ impl<P: Followed> Follower<P> {
 
     /// Looks whether our own clock was stepped. Then all that was known of the server's means nothing any more, and all
     /// that was converted has to be asked for again.
-    fn follow_own_clock(&mut self, now: Duration, store: &Store<P::Key>) {
+    fn follow_own_clock(&mut self, now: Duration, store: &mut Store<P::Key>) {
         let wall = store.now();
         let Some((then, showed)) = self.looked.replace((now, wall)) else { return };
         let due = u64::from(showed.0).saturating_add(now.saturating_sub(then).as_secs());
         if u64::from(wall.0).abs_diff(due) <= u64::from(leasequery_store::BACK) {
+            if !self.stepped {
+                store.trust_times(self.source);
+            }
             return;
         }
+        self.stepped = true;
         self.skew = Skew::default();
         if let Some(connection) = self.connection(Link::Active) {
             connection.set_skew(Skew::default());

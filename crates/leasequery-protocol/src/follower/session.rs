@@ -3,7 +3,7 @@ use std::time::Duration;
 use leasequery_store::{Store, Time};
 
 use super::bulk::reason;
-use super::{BACK, Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, State};
+use super::{BACK, Event, Follower, Gap, Observer, Origin, PATIENCE, Polling, STEP, State};
 use crate::clock::Skew;
 use crate::follower::Followed;
 use crate::requestor::Event as Message;
@@ -169,13 +169,14 @@ impl<P: Followed> Follower<P> {
             self.active.pace.answered(&mut self.random);
         }
         if !session.catching_up {
+            self.skew = session.connection.skew();
+            self.prove(base_time);
             if let Some(base_time) = base_time {
                 if self.told.is_some_and(|told| base_time.plus(BACK) < told) {
                     self.set_back(session, base_time, now, store);
                 }
                 self.told_until(base_time);
             }
-            self.skew = session.connection.skew();
         }
         // What happened comes before what follows from it.
         self.report(observer);
@@ -193,13 +194,23 @@ impl<P: Followed> Follower<P> {
 
     /// The server's clock was set back in the middle of a response, and it does not say so: all is to be asked for again.
     fn set_back(&mut self, session: &mut Session<P>, base_time: Time, now: Duration, store: &Store<P::Key>) {
-        session.connection.set_skew(Skew::anew(base_time, store.now()));
+        self.skew = Skew::anew(base_time, store.now());
+        session.connection.set_skew(self.skew);
         self.told = None;
         self.lose_position();
         self.gap = Some(Gap { since: None, until: None, filled: false });
         self.bulk.state = State::Down;
         self.bulk.pace.clear(now);
         self.events.push_back(Event::DataMissing);
+    }
+
+    /// The server's clock has been seen, if it has: what was told before that was converted by what an earlier run knew of it.
+    /// If that is so no longer, because our clock is another one by now, it has to be told again.
+    fn prove(&mut self, base_time: Option<Time>) {
+        let Some((since, remembered)) = self.unproven.take_if(|_| !self.skew.is_remembered()) else { return };
+        if self.skew.seconds().abs_diff(remembered) > STEP && self.gap.is_none() {
+            self.gap = Some(Gap { since: Some(since), until: base_time, filled: false });
+        }
     }
 
     /// Everything up to a time has been told, but for the gap.

@@ -1,6 +1,7 @@
 //! Following a server, by a scripted one.
 
 mod active;
+mod clocks;
 mod course;
 mod gaps;
 mod hostile;

@@ -69,6 +69,8 @@ pub(crate) struct Scene {
     pub(crate) store: Store<V4Key>,
     pub(crate) source: SourceId,
     pub(crate) now: Duration,
+    /// Seconds by which our own clock has been stepped.
+    pub(crate) stepped: i64,
     log: Log,
 }
 
@@ -97,16 +99,29 @@ impl Scene {
         let source = store.source("server").unwrap();
         let follower =
             Follower::new(V4Wanted { options: vec![12], ..V4Wanted::default() }, source, position, settings, seed);
-        Self { follower, store, source, now: Duration::ZERO, log: Log::default() }
+        Self { follower, store, source, now: Duration::ZERO, stepped: 0, log: Log::default() }
     }
 
     /// Lets time pass, on both clocks.
     pub(crate) fn wait(&mut self, seconds: u64) {
         self.now += Duration::from_secs(seconds);
-        self.store.advance(self.time());
+        self.store.advance(self.local());
         self.work();
     }
 
+    /// Our own clock is stepped.
+    pub(crate) fn step(&mut self, seconds: i64) {
+        self.stepped += seconds;
+        self.wait(0);
+    }
+
+    /// What our own clock shows.
+    pub(crate) fn local(&self) -> Time {
+        let shown = i64::from(self.time().0) + self.stepped;
+        Time(u32::try_from(shown).unwrap())
+    }
+
+    /// What the server's clock shows.
     pub(crate) fn time(&self) -> Time {
         NOW.plus(u32::try_from(self.now.as_secs()).unwrap())
     }
@@ -120,7 +135,7 @@ impl Scene {
             }
             let due = self.follower.poll_timeout().expect("it waits for something");
             self.now = due.max(self.now + Duration::from_millis(1));
-            self.store.advance(self.time());
+            self.store.advance(self.local());
             self.work();
         }
         panic!("it goes round in circles");
@@ -234,12 +249,21 @@ pub(crate) fn lease(xid: u32, number: u8, base_time: Time) -> Vec<u8> {
     binding(xid, MessageType::LEASE_ACTIVE, number, Some(base_time))
 }
 
+/// A lease of a day, made so many seconds before the base-time.
+pub(crate) fn aged_lease(xid: u32, number: u8, base_time: Time, ago: u32) -> Vec<u8> {
+    aged(xid, MessageType::LEASE_ACTIVE, number, Some(base_time), ago)
+}
+
 /// A lease that is over.
 pub(crate) fn ended(xid: u32, number: u8, base_time: Time) -> Vec<u8> {
     binding(xid, MessageType::LEASE_UNASSIGNED, number, Some(base_time))
 }
 
 pub(crate) fn binding(xid: u32, kind: MessageType, number: u8, base_time: Option<Time>) -> Vec<u8> {
+    aged(xid, kind, number, base_time, 0)
+}
+
+fn aged(xid: u32, kind: MessageType, number: u8, base_time: Option<Time>, ago: u32) -> Vec<u8> {
     let mut out = Vec::new();
     let mac = [2, 0, 0, 0, 0, number];
     let header = Header { ciaddr: address(number), htype: 1, chaddr: &mac, ..Header::new(BOOT_REPLY, xid) };
@@ -248,12 +272,12 @@ pub(crate) fn binding(xid: u32, kind: MessageType, number: u8, base_time: Option
         writer.u32(OptionCode::BASE_TIME, base_time.0);
     }
     if kind == MessageType::LEASE_ACTIVE {
-        writer.u32(OptionCode::LEASE_TIME, 86_400);
+        writer.u32(OptionCode::LEASE_TIME, 86_400 - ago);
     } else {
         writer.u8(OptionCode::DHCP_STATE, 4);
     }
-    writer.u32(OptionCode::START_TIME_OF_STATE, 0);
-    writer.u32(OptionCode::CLIENT_LAST_TRANSACTION_TIME, 0);
+    writer.u32(OptionCode::START_TIME_OF_STATE, ago);
+    writer.u32(OptionCode::CLIENT_LAST_TRANSACTION_TIME, ago);
     writer.finish().unwrap();
     out
 }

@@ -7,6 +7,7 @@ mod base_time;
 mod budget;
 mod catch_up;
 mod closing;
+mod coverage;
 mod dump;
 mod eras;
 mod framing;

@@ -6,6 +6,7 @@ mod base_time;
 mod catch_up;
 mod changing;
 mod closing;
+mod coverage;
 mod framing;
 mod grouping;
 mod hostile;

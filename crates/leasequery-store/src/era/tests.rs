@@ -2,7 +2,7 @@ use std::net::Ipv4Addr;
 
 use super::*;
 use crate::durable::{Durable, Memory};
-use crate::{Budget, Network, Outcome, Settings, SourceId, Start, Update, V4Key};
+use crate::{About, Budget, Network, Outcome, Settings, SourceId, Start, Update, V4Key};
 
 const T: Time = Time(1_800_000_000);
 const YEAR: u32 = 365 * 24 * 3600;
@@ -107,6 +107,35 @@ fn a_lease_that_a_wrong_clock_ended_lives_again() {
     assert!(told.changed() <= store.now() && told.start_of_state() <= store.now());
     store.advance(T.plus(3000));
     assert_eq!(state(&store, 1), Some(State::Expired));
+}
+
+#[test]
+fn what_the_wrong_clock_made_forget_is_known_no_more_until_it_has_been_read_again() {
+    let begin = || {
+        let mut store = begin(T);
+        lease(&mut store, 1, T.plus(3000));
+        store.set_whole(SOURCE);
+        store.source("pushed");
+        store.advance(T.plus(YEAR));
+        store
+    };
+    let mut kept = begin();
+    kept.advance(T.plus(100));
+    assert!(kept.is_known(), "nothing was forgotten");
+    // By the wrong clock the history passes.
+    let mut store = begin();
+    store.advance(T.plus(YEAR + 3601));
+    assert_eq!(state(&store, 1), None);
+    assert!(store.was_whole(SOURCE));
+    store.advance(T.plus(100));
+    assert!(!store.was_whole(SOURCE));
+    let unknown = store.unknown(About::Key(key(1)), &[]).expect("it may be leased");
+    assert_eq!(unknown.source, "kea");
+    // In a copy on disk, too.
+    assert_eq!(store.metadata().sources.iter().map(|source| source.whole).collect::<Vec<_>>(), [false, false]);
+    lease(&mut store, 1, T.plus(3000));
+    store.set_whole(SOURCE);
+    assert!(store.is_known(), "nobody waits for who never says that it is all");
 }
 
 #[test]

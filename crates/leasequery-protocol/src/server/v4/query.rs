@@ -82,7 +82,9 @@ impl BulkQuery {
     fn wants(&self, entry: &Entry<'_, V4Key>, store: &Store<V4Key>) -> bool {
         match entry {
             // Ended bindings are told of too if all addresses are asked for (RFC 6926 section 8.2).
-            Entry::Bound(binding) if binding.state() == State::Active => self.window.matches(binding),
+            Entry::Bound(binding) if binding.state() == State::Active => {
+                self.window.matches(binding) && !store.is_doubted(binding)
+            }
             Entry::Bound(binding) => {
                 self.primary == Primary::All
                     && self.window.matches(binding)

@@ -156,7 +156,8 @@ impl Wording<V4Key> for ActiveResponse {
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
         let key = binding.key();
-        if matches!(self.vpns, VpnRange::One(vpn) if vpn != key.vpn) {
+        // What is in doubt is told anew, or ends, when it is so no longer: that is a change, too.
+        if matches!(self.vpns, VpnRange::One(vpn) if vpn != key.vpn) || store.is_doubted(&binding) {
             return Ok(());
         }
         // Who did not ask for the base-time counts from when the message comes.

@@ -113,7 +113,7 @@ impl BulkQuery {
             Turn::All => {
                 let base_time = self.stamp(store);
                 let (told, response) = (&self.told, &mut self.response);
-                let others = others_on_link(binding, store, budget).filter(|other| told.includes(other));
+                let others = others_on_link(binding, store, budget).filter(|other| told.includes(other, store));
                 together(binding, others, |leases| response.client(leases, None, base_time, out))
             }
         }
@@ -180,7 +180,7 @@ impl BulkQuery {
     /// Whether a binding is one that the query is about.
     #[inline]
     fn looks_at(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
-        self.told.includes(binding) && self.selection.selects(binding, store)
+        self.told.includes(binding, store) && self.selection.selects(binding, store)
     }
 }
 

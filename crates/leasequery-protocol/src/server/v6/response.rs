@@ -154,7 +154,7 @@ impl ActiveResponse {
             return Vec::new();
         }
         let others =
-            others_on_link(binding, store, budget).filter(|other| is_live(other) && is_own(&self.policy, other));
+            others_on_link(binding, store, budget).filter(|other| is_live(other, store) && is_own(&self.policy, other));
         let siblings: Vec<_> = others.take(TOLD_TOGETHER + 1).collect();
         if siblings.len() > TOLD_TOGETHER {
             return Vec::new();
@@ -179,7 +179,9 @@ impl ActiveResponse {
         store: &Store<V6Key>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        if let Some(binding) = store.lookup(key).filter(|binding| is_live(binding) && self.selects(binding, store)) {
+        if let Some(binding) =
+            store.lookup(key).filter(|binding| is_live(binding, store) && self.selects(binding, store))
+        {
             self.tell(binding, base_time, store, out)?;
         }
         self.ahead.retain(|(ahead, _)| *ahead != key);
@@ -231,7 +233,8 @@ impl Wording<V6Key> for ActiveResponse {
         store: &Store<V6Key>,
         out: &mut Vec<u8>,
     ) -> Result<(), String> {
-        if !(is_over(&binding) || is_live(&binding)) || self.was_told(&binding) || !self.selects(&binding, store) {
+        if !(is_over(&binding) || is_live(&binding, store)) || self.was_told(&binding) || !self.selects(&binding, store)
+        {
             return Ok(());
         }
         if binding.is_former() {

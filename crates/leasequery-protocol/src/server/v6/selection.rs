@@ -100,7 +100,7 @@ impl Selection {
     pub(super) fn holder<'s>(&self, address: Ipv6Addr, store: &'s Store<V6Key>) -> Option<Binding<'s, V6Key>> {
         let exactly = store.lookup(V6Key::new(address));
         let candidates = exactly.into_iter().chain(store.prefixes_around(address));
-        candidates.into_iter().find(|binding| is_live(binding) && self.is_on_link(binding, store))
+        candidates.into_iter().find(|binding| is_live(binding, store) && self.is_on_link(binding, store))
     }
 
     /// Whether a binding is one of them, whatever its state.
@@ -183,9 +183,9 @@ impl Leg {
     }
 }
 
-/// Whether there is a lease to tell of: the client is known and the lease has not ended.
-pub(super) fn is_live(binding: &Binding<'_, V6Key>) -> bool {
-    binding.state() == State::Active && binding.client_id().is_some()
+/// Whether there is a lease to tell of: the client is known, and so is that the lease has not ended.
+pub(super) fn is_live(binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
+    binding.state() == State::Active && binding.client_id().is_some() && !store.is_doubted(binding)
 }
 
 /// Which of a client's leases a message tells of.
@@ -196,8 +196,8 @@ pub(super) struct Told {
 }
 
 impl Told {
-    pub(super) fn includes(&self, binding: &Binding<'_, V6Key>) -> bool {
-        is_live(binding) && self.window.matches(binding) && is_own(&self.policy, binding)
+    pub(super) fn includes(&self, binding: &Binding<'_, V6Key>, store: &Store<V6Key>) -> bool {
+        is_live(binding, store) && self.window.matches(binding) && is_own(&self.policy, binding)
     }
 }
 

@@ -174,8 +174,8 @@ fn find<'s>(
     let leases = match &selection.by {
         By::Address(address) => match selection.holder(*address, store) {
             Some(holder) if is_own(policy, &holder) => {
-                let others =
-                    others_on_link(&holder, store, budget).filter(|other| is_live(other) && is_own(policy, other));
+                let others = others_on_link(&holder, store, budget)
+                    .filter(|other| is_live(other, store) && is_own(policy, other));
                 together(&holder, others, <[_]>::to_vec)
             }
             _ => Vec::new(),
@@ -183,7 +183,7 @@ fn find<'s>(
         By::ClientId(id) => {
             let leases: Vec<_> = store
                 .of_client(id, None, budget)
-                .filter(|lease| is_live(lease) && is_own(policy, lease) && selection.is_on_link(lease, store))
+                .filter(|lease| is_live(lease, store) && is_own(policy, lease) && selection.is_on_link(lease, store))
                 .collect();
             // What is on nobody knows which link can be asked for by no other query.
             let links: BTreeSet<_> = leases.iter().filter_map(|lease| store.link_of(lease)).collect();
