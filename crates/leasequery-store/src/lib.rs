@@ -49,7 +49,7 @@ pub use former::Place;
 pub use image::{CorruptRecord, Image, Metadata, SourceMetadata};
 pub use key::{Key, KeyMap, V4Key, V6Key};
 pub use links::Link;
-pub use network::Network;
+pub use network::{Network, NetworkChange};
 pub use recency::Revision;
 pub use scan::{Changes, Entry, Scan, Selector, VpnRange};
 pub use store::{Counts, Outcome, Settings, SourceId, Store};

@@ -1,7 +1,11 @@
+mod change;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::{Key, SourceId, Time};
+use crate::{Budget, Key, SourceId, Time};
+
+pub use change::NetworkChange;
 
 /// A range of configured addresses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,6 +16,19 @@ pub struct Network<K> {
     pub last: K,
     /// When the range was first configured: since then its addresses that were never leased are in their state.
     pub since: Time,
+}
+
+impl<K: Key> Network<K> {
+    fn is_sound(&self) -> bool {
+        self.first <= self.last && self.first.vpn() == self.last.vpn()
+    }
+
+    /// What of it is between two keys, the second one not included, where it reaches over them.
+    fn within(&self, begin: Option<K>, end: Option<K>) -> Self {
+        let first = begin.map_or(self.first, |begin| self.first.max(begin));
+        let before = end.filter(|end| *end <= self.last).and_then(K::predecessor);
+        Self { first, last: before.unwrap_or(self.last), since: self.since }
+    }
 }
 
 /// What is configured, by everybody who configures something.
@@ -31,7 +48,7 @@ pub(crate) struct Owned<K> {
     /// A source, or the daemon itself.
     pub(crate) owner: Option<SourceId>,
     /// Like the union, with the times that the union has.
-    pub(crate) ranges: Arc<[Network<K>]>,
+    pub(crate) ranges: Arc<Vec<Network<K>>>,
     /// The count of changes when it last changed.
     pub(crate) generation: u64,
 }
@@ -44,16 +61,13 @@ impl<K: Key> Networks<K> {
     /// Puts together what several owners configured.
     pub(crate) fn restore(&mut self, owned: Vec<(Option<SourceId>, Vec<Network<K>>)>) {
         for (owner, ranges) in owned {
-            let place = self.place(owner);
-            self.owners[place].ranges = ranges.into();
+            self.replace(owner, ranges);
         }
-        self.flatten_all(None);
     }
 
     /// Replaces what one owner configured. An address that anybody configured before keeps the time when it was first.
-    pub(crate) fn replace(&mut self, owner: Option<SourceId>, networks: &[Network<K>]) {
-        let place = self.place(owner);
-        self.flatten_all(Some((place, networks)));
+    pub(crate) fn replace(&mut self, owner: Option<SourceId>, networks: Vec<Network<K>>) {
+        self.change(&mut NetworkChange::new(owner, networks, false), &Budget::unlimited());
     }
 
     fn place(&mut self, owner: Option<SourceId>) -> usize {
@@ -63,31 +77,13 @@ impl<K: Key> Networks<K> {
         })
     }
 
-    fn flatten_all(&mut self, replaced: Option<(usize, &[Network<K>])>) {
-        let mut inputs: Vec<&[Network<K>]> = self.owners.iter().map(|owned| &*owned.ranges).collect();
-        if let Some((place, networks)) = replaced {
-            inputs[place] = networks;
-        }
-        let flat = flatten(&inputs, &self.union);
-        let next = self.generation + 1;
-        for (owned, ranges) in self.owners.iter_mut().zip(flat.owned) {
-            // Another one's earlier time may have come to these ranges too.
-            if *owned.ranges != *ranges {
-                owned.ranges = ranges.into();
-                owned.generation = next;
-                self.generation = next;
-            }
-        }
-        self.union = flat.union;
-    }
-
     /// The clock is set back: nothing is configured since a time that has not come.
     pub(crate) fn rewind(&mut self, time: Time) {
         let early = |range: &Network<K>| Network { since: range.since.min(time), ..*range };
         for owned in &mut self.owners {
             if owned.ranges.iter().any(|range| range.since > time) {
                 self.generation += 1;
-                owned.ranges = owned.ranges.iter().map(early).collect();
+                owned.ranges = Arc::new(owned.ranges.iter().map(early).collect());
                 owned.generation = self.generation;
             }
         }
@@ -96,7 +92,7 @@ impl<K: Key> Networks<K> {
 
     /// What an owner configured.
     pub(crate) fn of(&self, owner: Option<SourceId>) -> &[Network<K>] {
-        self.owners.iter().find(|owned| owned.owner == owner).map_or(&[], |owned| &owned.ranges)
+        self.owners.iter().find(|owned| owned.owner == owner).map_or(&[], |owned| owned.ranges.as_slice())
     }
 
     /// How often anything has changed.
@@ -134,20 +130,25 @@ impl<K: Key> Networks<K> {
 }
 
 /// Ranges in key order that do not overlap.
+#[derive(Debug)]
 struct Flat<K> {
     /// Of each owner.
     owned: Vec<Vec<Network<K>>>,
     union: Vec<Network<K>>,
 }
 
-/// Cuts the ranges of each owner, and those of all of them together, into ones that do not overlap. Each address has the
-/// earliest time that any range, of `old` too, has for it.
-fn flatten<K: Key>(owners: &[&[Network<K>]], old: &[Network<K>]) -> Flat<K> {
-    let count: usize = owners.iter().map(|ranges| ranges.len()).sum();
-    let mut edges = Vec::with_capacity(2 * (count + old.len()));
-    let owned = owners.iter().enumerate().map(|(owner, ranges)| (*ranges, Some(owner)));
-    for (ranges, owner) in owned.chain([(old, None)]) {
-        for range in ranges.iter().filter(|r| r.first <= r.last && r.first.vpn() == r.last.vpn()) {
+impl<K> Flat<K> {
+    fn new(owners: usize) -> Self {
+        Self { owned: (0..owners).map(|_| Vec::new()).collect(), union: Vec::new() }
+    }
+}
+
+/// Cuts the ranges of so many owners, and those of all of them together, into ones that do not overlap. Each address has
+/// the earliest time that any range has for it, also one that is nobody's any more.
+fn flatten<'a, K: Key>(lists: impl Iterator<Item = (&'a [Network<K>], Option<usize>)>, owners: usize) -> Flat<K> {
+    let mut edges = Vec::new();
+    for (ranges, owner) in lists {
+        for range in ranges.iter().filter(|range| range.is_sound()) {
             edges.push(Edge { at: range.first, opens: true, owner, since: range.since });
             // The end of a range that reaches the end of its VPN is where the next VPN begins.
             let behind = range.last.successor();
@@ -156,8 +157,8 @@ fn flatten<K: Key>(owners: &[&[Network<K>]], old: &[Network<K>]) -> Flat<K> {
     }
     edges.sort_by_key(|edge| edge.at);
 
-    let mut flat = Flat { owned: owners.iter().map(|_| Vec::new()).collect(), union: Vec::new() };
-    let mut open = Open::new(owners.len());
+    let mut flat = Flat::new(owners);
+    let mut open = Open::new(owners);
     let mut from: Option<K> = None;
     for edge in edges {
         if let Some(first) = from.filter(|first| *first < edge.at) {
@@ -165,7 +166,7 @@ fn flatten<K: Key>(owners: &[&[Network<K>]], old: &[Network<K>]) -> Flat<K> {
                 open.emit(&mut flat, first, edge.at.predecessor().unwrap_or(first));
             } else {
                 open.emit(&mut flat, first, K::last_of(first.vpn()));
-                open = Open::new(owners.len());
+                open = Open::new(owners);
             }
         }
         open.apply(&edge);

@@ -329,7 +329,7 @@ impl<K: Key> Store<K> {
     /// Replaces what one owner configured: a source, or `None`, who has the store. What is configured is what any of
     /// them did. Where addresses were configured before, by whomever, the earlier `since` holds.
     pub fn set_networks(&mut self, owner: Option<SourceId>, networks: &[Network<K>]) {
-        self.networks.replace(owner, networks);
+        self.networks.replace(owner, networks.to_vec());
     }
 
     /// What one owner configured, as ranges in key order that do not overlap.

@@ -292,7 +292,7 @@ impl<K: Key> Store<K> {
             if let Some(source) = self.sources.get_mut(usize::from(id.0)) {
                 source.position = None;
             }
-            self.networks.replace(Some(id), &[]);
+            self.networks.replace(Some(id), Vec::new());
             self.forget_coverage(id);
         }
         self.end_sweep(id, end, budget)

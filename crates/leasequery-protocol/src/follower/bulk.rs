@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use leasequery_store::{Budget, Store, SweepEnd, Time, VpnHold};
+use leasequery_store::{Budget, Network, NetworkChange, SourceId, Store, SweepEnd, Time, VpnHold};
 
 use super::ranges::Ranges;
 use super::{BACK, Event, Follower, Observer, Origin, POLLS_PER_SWEEP, Span, State};
@@ -56,7 +56,19 @@ pub(super) struct Bulk<P: Followed> {
     /// The store's clock when it was asked.
     asked: Time,
     /// Everything has been told, and what was not is being looked for.
-    ending: Option<(Done, SweepEnd)>,
+    ending: Option<Ending<P::Key>>,
+}
+
+/// What is left to do when a response is over, in bites.
+#[derive(Debug)]
+struct Ending<K> {
+    done: Done,
+    /// What was not told is looked for, if everything else was.
+    sweep: Option<SweepEnd>,
+    /// Then what it told to be configured is put together,
+    networks: Vec<Network<K>>,
+    /// and takes the place of what was.
+    change: Option<NetworkChange<K>>,
 }
 
 /// What came of looking for a message.
@@ -71,6 +83,27 @@ impl<P: Followed> Bulk<P> {
     /// The active response has told of a binding.
     pub(super) fn heard(&mut self, key: P::Key) {
         self.heard.insert(key);
+    }
+}
+
+impl<P: Followed> Bulk<P> {
+    /// Whether it tells of everything, so that what it has not told of is not there.
+    fn is_full(&self) -> bool {
+        self.job.is_sweep() && self.whole
+    }
+
+    /// Goes on with what the server has configured, and says whether that is done.
+    fn take_networks(&mut self, source: SourceId, store: &mut Store<P::Key>) -> bool {
+        let (keeps, budget) = (!self.is_full(), Budget::new(RANGES));
+        let Some(ending) = &mut self.ending else { return true };
+        let mut change = match ending.change.take() {
+            Some(change) => change,
+            None if !self.configured.take(&budget, store.now(), &mut ending.networks) => return false,
+            None => NetworkChange::new(Some(source), std::mem::take(&mut ending.networks), keeps),
+        };
+        let done = store.change_networks(&mut change, &budget);
+        ending.change = Some(change);
+        done
     }
 }
 
@@ -135,18 +168,26 @@ impl<P: Followed> Follower<P> {
             return false;
         }
         for _ in 0..budget {
-            if let Some((done, end)) = &mut bulk.ending {
+            if let Some(Ending { sweep: Some(end), .. }) = &mut bulk.ending {
                 let before = store.revision();
                 let over = store.end_sweep(self.source, end, &Budget::new(LOOKS));
                 for binding in store.changes(before, &Budget::new(LOOKS)).filter(|binding| binding.state().is_ended()) {
                     observer.gone(&binding, store);
                 }
-                if over {
-                    let done = done.clone();
-                    self.end_job(now, bulk, &done, store);
-                    return false;
+                if let Some(ending) = bulk.ending.as_mut().filter(|_| over) {
+                    ending.sweep = None;
                 }
                 continue;
+            }
+            if bulk.ending.is_some() {
+                if bulk.take_networks(self.source, store) {
+                    if let Some(ending) = bulk.ending.take() {
+                        self.end_job(now, bulk, &ending.done, store);
+                    }
+                    return false;
+                }
+                self.bulk.state = State::Open(bulk);
+                return true;
             }
             match self.take_bulk_message(&mut bulk, now, store, observer) {
                 Step::Taken => {}
@@ -154,8 +195,9 @@ impl<P: Followed> Follower<P> {
                     self.bulk.state = State::Open(bulk);
                     return false;
                 }
-                Step::Done(done) if done.status.is_success() && bulk.job.is_sweep() && bulk.whole => {
-                    bulk.ending = Some((done, SweepEnd::default()));
+                Step::Done(done) if done.status.is_success() => {
+                    let sweep = bulk.is_full().then(SweepEnd::default);
+                    bulk.ending = Some(Ending { done, sweep, networks: Vec::new(), change: None });
                 }
                 Step::Done(done) => {
                     self.end_job(now, bulk, &done, store);
@@ -255,17 +297,12 @@ impl<P: Followed> Follower<P> {
                 return self.fail_job(now, bulk.job, &reason);
             }
         }
-        let Bulk { connection, job, configured, whole, taken, asked, .. } = bulk;
+        let Bulk { connection, job, whole, taken, asked, .. } = bulk;
         self.sum_up();
         self.skew = connection.skew();
         self.unproven = None;
         self.bulk.pace.answered(&mut self.random);
         self.bulk.pace.clear(now);
-        let mut networks: Vec<_> = configured.into_networks(store.now()).collect();
-        if !(job.is_sweep() && whole) {
-            networks.extend_from_slice(store.networks_of(Some(self.source)));
-        }
-        store.set_networks(Some(self.source), &networks);
         let before = self.resume;
         let resume = done.resume_point.unwrap_or(self.skew.to_server(asked.minus(STALE)));
         match job {
@@ -365,6 +402,8 @@ impl<P: Followed> Follower<P> {
     }
 }
 
+/// Ranges of configured addresses that are worked in at a time.
+const RANGES: usize = 2048;
 /// Records looked at in place of a message, to find what was not told of.
 const LOOKS: usize = 64;
 /// Why a response ended, as its last words say.

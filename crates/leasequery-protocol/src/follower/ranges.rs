@@ -1,11 +1,15 @@
-use leasequery_store::{Key, Network, Time};
+use leasequery_store::{Budget, Key, Network, Time};
 
 /// The addresses that an answer told of, as ranges: what is configured on the server. An answer that tells of them in
 /// ascending order makes as many ranges as there are gaps; no answer makes many more than there are addresses, however
 /// often it repeats them.
 #[derive(Debug)]
 pub(super) struct Ranges<K> {
-    ranges: Vec<Range<K>>,
+    list: Vec<Range<K>>,
+    /// They are in order already, as they are where an answer tells of addresses in ascending order.
+    in_order: bool,
+    /// How many have been taken out.
+    taken: usize,
     /// How many there may be before they are put in order.
     most: usize,
 }
@@ -23,12 +27,12 @@ const FEW: usize = 1024;
 
 impl<K: Key> Ranges<K> {
     pub(super) fn new() -> Self {
-        Self { ranges: Vec::new(), most: FEW }
+        Self { list: Vec::new(), in_order: true, taken: 0, most: FEW }
     }
 
     /// Adds an address. One that is leased, or was, does not tell since when it is configured.
     pub(super) fn add(&mut self, key: K, since: Option<Time>) {
-        if let Some(range) = self.ranges.last_mut()
+        if let Some(range) = self.list.last_mut()
             && range.last.successor() == Some(key)
             && agree(range.since, since)
         {
@@ -36,17 +40,21 @@ impl<K: Key> Ranges<K> {
             range.since = range.since.or(since);
             return;
         }
-        if self.ranges.len() >= self.most {
+        if self.list.len() >= self.most {
             self.order();
-            self.most = FEW.max(2 * self.ranges.len());
+            self.most = FEW.max(2 * self.list.len());
         }
-        self.ranges.push(Range { first: key, last: key, since });
+        self.in_order &= self.list.last().is_none_or(|range| range.last < key);
+        self.list.push(Range { first: key, last: key, since });
     }
 
     /// Puts them in order, none of them touching another without need. Where two overlap the earlier time holds.
     fn order(&mut self) {
-        self.ranges.sort_by_key(|range| range.first);
-        self.ranges.dedup_by(|range, before| {
+        if std::mem::replace(&mut self.in_order, true) {
+            return;
+        }
+        self.list.sort_by_key(|range| range.first);
+        self.list.dedup_by(|range, before| {
             let overlap = range.first <= before.last;
             let touch = before.last.successor() == Some(range.first) && agree(before.since, range.since);
             if overlap || touch {
@@ -57,14 +65,19 @@ impl<K: Key> Ranges<K> {
         });
     }
 
-    /// The networks that these are; ranges of which nobody told since when are there since `now`.
-    pub(super) fn into_networks(mut self, now: Time) -> impl Iterator<Item = Network<K>> {
+    /// Appends more of the networks that these are to others, as far as the budget goes, and says whether there are no more.
+    /// Ranges of which nobody told since when are there since `now`.
+    pub(super) fn take(&mut self, budget: &Budget, now: Time, networks: &mut Vec<Network<K>>) -> bool {
         self.order();
-        self.ranges.into_iter().map(move |range| Network {
-            first: range.first,
-            last: range.last,
-            since: range.since.unwrap_or(now),
-        })
+        for range in self.list.get(self.taken..).unwrap_or_default() {
+            if !budget.take() {
+                return false;
+            }
+            let Range { first, last, since } = *range;
+            networks.push(Network { first, last, since: since.unwrap_or(now) });
+            self.taken += 1;
+        }
+        true
     }
 }
 

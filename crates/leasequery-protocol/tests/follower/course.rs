@@ -168,6 +168,35 @@ fn addresses_that_are_merely_configured_are_configured_in_the_copy() {
 }
 
 #[test]
+fn what_a_large_answer_has_configured_is_taken_in_bites() {
+    const ADDRESSES: u32 = 10_000;
+    let mut scene = Scene::new();
+    let active = scene.begin(&[1]);
+    let sweep = scene.until_sweep(&active);
+    let time = scene.time();
+    let before = scene.store.networks_of(Some(scene.source)).to_vec();
+    // Every second address, so that none are together.
+    for number in 0..ADDRESSES {
+        let mut message = free(sweep.xid, 1, time);
+        message[14..18].copy_from_slice(&(0x0a01_0000 + 2 * number).to_be_bytes());
+        scene.say(Link::Bulk, &message);
+    }
+    scene.follower.handle_bytes(Link::Bulk, &done(sweep.xid, Some(time), None));
+    let mut bites = 0;
+    while scene.bite() {
+        bites += 1;
+        assert_eq!(
+            scene.store.networks_of(Some(scene.source)),
+            before,
+            "the old ones stay until the new ones are whole"
+        );
+    }
+    assert!(bites >= 8, "{bites}");
+    assert_eq!(scene.store.networks_of(Some(scene.source)).len(), ADDRESSES as usize);
+    assert!(scene.seen().iter().any(|seen| seen.contains("Swept")), "and then it is over");
+}
+
+#[test]
 fn addresses_that_the_active_response_told_of_meanwhile_are_configured_too() {
     let mut scene = Scene::new();
     let active = scene.begin(&[1]);

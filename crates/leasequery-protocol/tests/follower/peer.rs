@@ -199,7 +199,12 @@ impl Scene {
     }
 
     pub(crate) fn work(&mut self) {
-        while self.follower.advance(self.now, &mut self.store, &mut self.log, 3) {}
+        while self.bite() {}
+    }
+
+    /// Works for as long as the store is given away at a time, and says whether there is more to do.
+    pub(crate) fn bite(&mut self) -> bool {
+        self.follower.advance(self.now, &mut self.store, &mut self.log, 3)
     }
 
     /// What has happened since the last call.
