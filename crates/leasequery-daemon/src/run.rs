@@ -3,8 +3,9 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use leasequery_live::disk::Keeper;
 use leasequery_live::registry::Registry;
 use leasequery_live::turns::Turns;
 use leasequery_live::waiting::Waiting;
@@ -34,9 +35,10 @@ use crate::{certificates, descriptors, widened};
 
 /// How long connections have to say their last words. The daemon is gone within 5 seconds.
 const GRACE: Duration = Duration::from_secs(3);
-
-/// How long the last changes of a store may take to be written after that.
-const LAST_WRITES: Duration = Duration::from_millis(800);
+/// How long after the signal the last changes of the stores may be written: all the time that connections leave of it.
+const LAST_WRITES: Duration = Duration::from_millis(4400);
+/// How long threads have to come to an end after that. Of those that have not nothing is wanted any more.
+const THREADS: Duration = Duration::from_millis(300);
 
 /// After how many tasks a busy thread looks whether a socket has got anything: a peer that is quick must not wait for many
 /// that are busy.
@@ -74,7 +76,7 @@ pub fn run(config: Config, file: &Path) -> anyhow::Result<()> {
     let descriptors = descriptors::prepare(&config);
     let runtime = runtime()?;
     let result = runtime.block_on(serve(config, file, &descriptors));
-    runtime.shutdown_timeout(Duration::from_secs(1));
+    runtime.shutdown_timeout(THREADS);
     result
 }
 
@@ -178,14 +180,16 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     };
     info!("{reason}: ending");
     manager::tell(Stage::Stopping);
+    let until = Instant::now() + LAST_WRITES;
 
     lifecycle.end();
     let all_done = async { while tasks.join_next().await.is_some() {} };
     if tokio::time::timeout(GRACE, all_done).await.is_err() {
         warn!("some connections did not end in time");
     }
-    let keepers = [keeper_v4, keeper_v6].into_iter().flatten();
-    let missing: Vec<String> = keepers.filter_map(|keeper| keeper.stop(LAST_WRITES).err()).collect();
+    let mut keepers: Vec<_> = [keeper_v4, keeper_v6].into_iter().flatten().collect();
+    keepers.iter_mut().for_each(Keeper::end);
+    let missing: Vec<String> = keepers.into_iter().filter_map(|keeper| keeper.ended(until).err()).collect();
     if missing.is_empty() { Ok(()) } else { Err(Failure::Unwritten(missing.join("; ")).into()) }
 }
 

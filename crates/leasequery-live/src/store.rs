@@ -135,6 +135,12 @@ impl<K: Key> SharedStore<K> {
         self.on_disk.send_modify(|on_disk| on_disk.failing = Some(reason.into()));
     }
 
+    /// How many changes are not on disk, if there is a durable copy at all.
+    pub(crate) fn not_on_disk(&self) -> u64 {
+        let on_disk = self.on_disk.borrow().revision;
+        on_disk.map_or(0, |on_disk| self.read(Store::revision).0.saturating_sub(on_disk.0))
+    }
+
     /// Waits until a revision is on disk, if there is a durable copy at all. Fails at once with the reason while nothing
     /// comes to disk.
     pub async fn until_durable(&self, revision: Revision) -> Result<(), Arc<str>> {

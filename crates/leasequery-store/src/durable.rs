@@ -15,13 +15,17 @@ mod memory;
 mod metadata;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::network::Owned;
 use crate::{
     Budget, CorruptRecord, Image, Key, Metadata, Network, Place, Revision, Settings, SourceId, SourceMetadata, Store,
 };
 use forgotten::Forgotten;
-use metadata::{CLOSED, LAYOUT, METADATA, networks_key, read_metadata, read_networks, write_metadata, write_networks};
+use metadata::{
+    CLOSED, LAYOUT, METADATA, VPNS, networks_key, read_metadata, read_networks, read_vpns, write_metadata,
+    write_networks, write_vpns,
+};
 
 pub use disk::{Disk, Table, Write};
 pub use error::DurableError;
@@ -145,6 +149,11 @@ impl<K: Key, D: Disk> Durable<K, D> {
         Ok(())
     }
 
+    /// Writes nothing more to the database as it is open now: it has to be [opened anew](Self::reopen).
+    pub fn give_up(&mut self) {
+        self.disk = None;
+    }
+
     /// Whether it can be written. If not, it has to be [opened anew](Self::reopen).
     pub fn is_open(&self) -> bool {
         self.disk.is_some()
@@ -222,6 +231,10 @@ impl<K: Key, D: Disk> Durable<K, D> {
         if self.metadata.as_ref() != Some(&metadata) {
             put(METADATA.to_vec(), Some(write_metadata(&metadata)));
         }
+        // Their names come with the first bindings that refer to them.
+        if self.metadata.as_ref().is_none_or(|written| !Arc::ptr_eq(&written.vpns, &metadata.vpns)) {
+            put(VPNS.to_vec(), Some(write_vpns(&metadata.vpns)));
+        }
         for Owned { owner, ranges, .. } in networks.iter().flat_map(|networks| &networks.owned) {
             put(networks_key(*owner), (!ranges.is_empty()).then(|| write_networks(ranges)));
         }
@@ -275,7 +288,12 @@ fn metadata_on(disk: &impl Disk) -> Result<Option<Metadata>, DurableError> {
     let Some(bytes) = disk.get(Table::Metadata, METADATA)? else { return Ok(None) };
     match bytes.as_ref() {
         [layout, ..] if *layout != LAYOUT => Err(DurableError::Layout(*layout)),
-        bytes => read_metadata(bytes).map(Some).ok_or_else(damaged_metadata),
+        bytes => {
+            let vpns = disk.get(Table::Metadata, VPNS)?;
+            let vpns = vpns.map_or(Some([].into()), |bytes| read_vpns(bytes.as_ref()));
+            let (metadata, vpns) = read_metadata(bytes).zip(vpns).ok_or_else(damaged_metadata)?;
+            Ok(Some(Metadata { vpns, ..metadata }))
+        }
     }
 }
 

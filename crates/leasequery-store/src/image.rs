@@ -1,5 +1,7 @@
 //! A store as octets, for the durable copy: every binding for itself, and what belongs to all of them.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use crate::attributes::is_sound;
@@ -31,8 +33,8 @@ pub struct Metadata {
     pub history_floor: Time,
     /// How many bindings there are, to make room for them at once.
     pub bindings: u32,
-    /// The VPNs in the order of their numbers, some of which are nobody's.
-    pub vpns: Vec<Option<VpnName>>,
+    /// The VPNs in the order of their numbers, some of which are nobody's. The same list as long as none changes.
+    pub vpns: Arc<[Option<VpnName>]>,
     /// The sources in the order of their numbers.
     pub sources: Vec<SourceMetadata>,
 }
@@ -134,7 +136,7 @@ impl<K: Key> Image<K> {
         store.eras = metadata.eras;
         store.unsettled = (!metadata.settled).then_some(0);
         store.floor = metadata.history_floor;
-        store.vpns = Vpns::restore(metadata.vpns);
+        store.vpns = Vpns::restore(&metadata.vpns);
         for SourceMetadata { name, position, whole } in metadata.sources {
             store.add_source(name, position, Coverage::restored(whole));
         }

@@ -1,6 +1,6 @@
 use std::collections::{HashMap, VecDeque};
 use std::hash::BuildHasher;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
@@ -20,7 +20,7 @@ impl VpnIndex {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum VpnName {
     /// A name, compared octet by octet.
-    Name(Box<[u8]>),
+    Name(Arc<[u8]>),
     /// An identifier of RFC 2685: three octets of OUI, four of index.
     Id([u8; 7]),
 }
@@ -49,6 +49,8 @@ pub(crate) struct Vpns {
     /// Up to which of these nothing refers to them on disk either.
     released: u64,
     all: Arc<()>,
+    /// The names, once somebody asked for them and until one changes.
+    names: OnceLock<Arc<[Option<VpnName>]>>,
 }
 
 #[derive(Debug)]
@@ -67,10 +69,10 @@ pub(crate) const MOST: usize = u16::MAX as usize;
 const LOOKS: usize = 1024;
 
 impl Vpns {
-    pub(crate) fn restore(names: Vec<Option<VpnName>>) -> Self {
+    pub(crate) fn restore(names: &[Option<VpnName>]) -> Self {
         let mut vpns = Self::default();
-        for (place, name) in names.into_iter().take(MOST).enumerate() {
-            match (name, number_at(place)) {
+        for (place, name) in names.iter().take(MOST).enumerate() {
+            match (name.clone(), number_at(place)) {
                 (Some(name), Some(number)) => {
                     vpns.entries.push(None);
                     vpns.enter(number, name, None);
@@ -114,6 +116,7 @@ impl Vpns {
     }
 
     fn enter(&mut self, number: u16, name: VpnName, source: Option<SourceId>) {
+        self.names.take();
         let hash = self.hasher.hash_one(&name);
         let Some(place) = self.entries.get_mut(usize::from(number) - 1) else { return };
         *place = Some(Entry { name, source: None, retired: None, hold: Arc::default() });
@@ -147,9 +150,10 @@ impl Vpns {
         self.entry(index.0).map(|entry| &entry.name)
     }
 
-    /// The names in the order of their numbers.
-    pub(crate) fn names(&self) -> Vec<Option<VpnName>> {
-        self.entries.iter().map(|entry| entry.as_ref().map(|entry| entry.name.clone())).collect()
+    /// The names in the order of their numbers; the same list as long as nothing changes.
+    pub(crate) fn names(&self) -> Arc<[Option<VpnName>]> {
+        let name = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.name.clone());
+        Arc::clone(self.names.get_or_init(|| self.entries.iter().map(name).collect()))
     }
 
     pub(crate) fn hold(&self, index: VpnIndex) -> VpnHold {
@@ -198,6 +202,7 @@ impl Vpns {
     }
 
     fn give_back(&mut self, number: u16) {
+        self.names.take();
         let Some(entry) = self.entries.get_mut(usize::from(number) - 1).and_then(Option::take) else { return };
         if let Ok(found) = self.numbers.find_entry(self.hasher.hash_one(&entry.name), |other| *other == number) {
             found.remove();

@@ -7,6 +7,7 @@
 mod code;
 mod error;
 mod framing;
+mod text;
 pub mod v4;
 pub mod v6;
 

@@ -147,6 +147,28 @@ fn whoever_comes_second_is_told_who_has_the_directory() {
 }
 
 #[test]
+fn a_directory_that_is_removed_or_moved_away_is_made_again_with_everything_in_it() {
+    let ways: [fn(&Path); 3] = [
+        |state| std::fs::remove_dir_all(state).expect("it is there"),
+        |state| std::fs::rename(state, state.with_extension("away")).expect("it is there"),
+        |state| std::fs::remove_dir_all(state.join("v4")).expect("it is there"),
+    ];
+    for way in ways {
+        let directory = directory();
+        let mut daemon = Daemon::start_in(Arc::clone(&directory), leasequery());
+        daemon.push_all(&[lease(1)]);
+        way(&directory.path().join("state"));
+        // Whatever is acknowledged from now on has to be where the next run looks for it.
+        eventually("it is made again", || refusal(&daemon, 2).is_none() && directory.path().join("state/v4").exists());
+        daemon.signal("KILL");
+        daemon.wait();
+        drop(daemon);
+        let daemon = Daemon::start_in(directory, leasequery());
+        assert_eq!(daemon.addresses(&[]), ["10.0.0.1", "10.0.0.2"], "{}", daemon.log());
+    }
+}
+
+#[test]
 fn a_damaged_directory_is_set_aside_and_begun_anew() {
     let directory = directory();
     let mut daemon = Daemon::start_in(Arc::clone(&directory), leasequery());

@@ -212,3 +212,23 @@ fn identifiers_are_asked_for_as_they_are_printed() {
     let table = common::stdout(&daemon.bulk(&["--format", "table", "--remote-id", "text:line-00239"]));
     assert!(table.contains("6c696e652d3030323339 (line-00239)"), "{table}");
 }
+
+#[test]
+fn a_socket_that_was_removed_is_made_again_and_one_of_a_successor_is_left_alone() {
+    let mut daemon = Daemon::start(&format!("{LISTEN}{REQUESTOR}{PUSH}"));
+    let socket = daemon.path("push.sock");
+    std::fs::remove_file(&socket).expect("it is there");
+    eventually("it is made again", || socket.exists());
+    daemon.push_all(&[json!({"protocol": "v4", "address": "10.0.0.1", "state": "active"})]);
+    assert!(daemon.log().contains("the socket was removed, and is made again"), "{}", daemon.log());
+
+    // Stopped, so that it does not see the other one before it ends.
+    daemon.signal("STOP");
+    std::fs::remove_file(&socket).expect("it is there");
+    let successor = UnixListener::bind(&socket).expect("the name is free");
+    daemon.signal("TERM");
+    daemon.signal("CONT");
+    daemon.wait();
+    assert!(socket.exists());
+    drop(successor);
+}

@@ -435,6 +435,13 @@ fn sighup_with_a_bad_file_changes_nothing_and_says_so() {
     peer.send(&query_all(1));
     assert_eq!(peer.answer(1), (4, None));
     assert!(daemon.is_running());
+
+    // Nobody waits for what may never come.
+    let file = daemon.path("leasequery.toml");
+    std::fs::remove_file(&file).expect("it is there");
+    assert!(Command::new("mkfifo").arg(&file).status().expect("it runs").success());
+    daemon.signal("HUP");
+    eventually("the log line", || daemon.log().contains("it is a FIFO"));
 }
 
 #[test]

@@ -268,7 +268,7 @@ impl Config {
             place: None,
             text: format!("cannot be read: {error}"),
         };
-        Self::check(&std::fs::read_to_string(file).map_err(unreadable)?, file)
+        Self::check(&leasequery_live::files::read_to_string(file).map_err(unreadable)?, file)
     }
 
     /// Checks the text of a file. Nothing is read but the certificates that it names.

@@ -3,7 +3,7 @@
 use std::fs::{File, Permissions};
 use std::io::{self, ErrorKind};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -20,13 +20,15 @@ use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::MissedTickBehavior;
-use tracing::info;
+use tracing::{info, warn};
 
 /// The socket, made and not yet served. It is removed when it is dropped.
 #[derive(Debug)]
 pub struct Socket {
     listener: UnixListener,
     path: PathBuf,
+    /// Device and number of its file.
+    made: (u64, u64),
 }
 
 /// The ways into the store of each protocol.
@@ -71,6 +73,8 @@ const BACKLOG: i32 = 128;
 pub(crate) const CLIENTS: usize = 32;
 /// How often to look whether a client that waits is still there.
 const GLANCE: Duration = Duration::from_millis(250);
+/// How often to look whether the socket still has its name.
+const LOOK: Duration = Duration::from_secs(1);
 /// Who may connect: owner and group.
 const MODE: u32 = 0o660;
 /// Mode bits of a directory: everybody may write into it, and may rename and remove only what is their own.
@@ -94,7 +98,7 @@ impl Socket {
             if !found.file_type().is_socket() {
                 return Err(io::Error::new(ErrorKind::AlreadyExists, "there is something that is no socket"));
             }
-            if std::os::unix::net::UnixStream::connect(path).is_ok() {
+            if somebody_listens(path)? {
                 return Err(io::Error::new(ErrorKind::AddrInUse, "another process listens on it"));
             }
             std::fs::remove_file(path)?;
@@ -110,11 +114,36 @@ impl Socket {
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
-        Ok(Self { listener, path: path.to_owned() })
+        let made = std::fs::symlink_metadata(path)?;
+        Ok(Self { listener, path: path.to_owned(), made: (made.dev(), made.ino()) })
+    }
+
+    /// Whether clients find it by its name.
+    fn is_there(&self) -> bool {
+        std::fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.made)
+    }
+
+    /// Makes it again if it was removed.
+    fn restore(&mut self, feeds: &Feeds) {
+        if self.is_there() {
+            return;
+        }
+        let (state, word) = match Self::bind(&self.path) {
+            Ok(made) => {
+                // What has connected to the old one is served all the same.
+                *self = made;
+                warn!("push {}: the socket was removed, and is made again", self.path.display());
+                (State::Well, "taking records".to_owned())
+            }
+            Err(problem) => (State::Down, format!("the socket was removed and cannot be made again: {problem}")),
+        };
+        for part in [&feeds.v4.part, &feeds.v6.part] {
+            part.set(state, &word);
+        }
     }
 
     /// Serves clients until the daemon ends.
-    pub async fn run(self, feeds: Feeds, mut running: Running) {
+    pub async fn run(mut self, feeds: Feeds, mut running: Running) {
         let (feeds, tally) = (Arc::new(feeds), Arc::<Tally>::default());
         for part in [&feeds.v4.part, &feeds.v6.part] {
             part.show({
@@ -127,11 +156,14 @@ impl Socket {
         let mut clients = JoinSet::new();
         // Clients can cause it as often as they like, so it is told in sum.
         let refusals = Refusals::default();
+        let name = format!("push {}", self.path.display());
         let note = |kind, text: String| {
-            refusals.note(format_args!("push {}", self.path.display()), None, kind, || text);
+            refusals.note(&name, None, kind, || text);
         };
         let mut report = tokio::time::interval(refusals::PERIOD);
         report.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut look = tokio::time::interval(LOOK);
+        look.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !running.is_over() {
             tokio::select! {
                 accepted = self.listener.accept(), if clients.len() < CLIENTS => match accepted {
@@ -155,6 +187,7 @@ impl Socket {
                     }
                 }
                 _ = report.tick() => refusals.report(),
+                _ = look.tick() => self.restore(&feeds),
                 () = running.over() => {}
             }
         }
@@ -164,7 +197,20 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
+        // Another one of this name is somebody else's.
+        if self.is_there() {
+            let _ = std::fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// Whether a process takes connections at a path. One that has stopped, and has as many waiting as it can, does too.
+fn somebody_listens(path: &Path) -> io::Result<bool> {
+    let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    match socket.connect(&socket2::SockAddr::unix(path)?) {
+        Ok(()) => Ok(true),
+        Err(error) => Ok(error.kind() == ErrorKind::WouldBlock),
     }
 }
 

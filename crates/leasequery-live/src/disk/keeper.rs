@@ -8,16 +8,27 @@ use leasequery_store::durable::{Durable, DurableError, Files};
 use leasequery_store::{Budget, Key, Store};
 use tracing::{error, info, warn};
 
+use super::place::Database;
 use crate::SharedStore;
 use crate::turns::{Turns, Who};
 
 /// Writes what has changed to disk, in a thread of its own.
 #[derive(Debug)]
 pub struct Keeper {
-    stop: Sender<()>,
+    stop: Option<Sender<()>>,
     /// What could not be written in the end.
     left: Receiver<Result<(), String>>,
     name: String,
+    missing: Missing,
+}
+
+/// How many changes are not on disk.
+struct Missing(Box<dyn Fn() -> u64 + Send>);
+
+impl std::fmt::Debug for Missing {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Missing")
+    }
 }
 
 /// How often: after a crash no more than the last 100 ms are missing.
@@ -32,18 +43,22 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 const REMINDER: Duration = Duration::from_mins(5);
 
 impl Keeper {
-    /// Begins. `open` opens the database anew after a failure.
-    pub(crate) fn start<K: Key>(
+    /// Begins. The database is opened anew after a failure.
+    pub(super) fn start<K: Key>(
         shared: &Arc<SharedStore<K>>,
         durable: Durable<K>,
         name: String,
         (turns, who): (Arc<Turns>, Who),
-        open: impl Fn() -> Result<Files, DurableError> + Send + 'static,
+        database: Database,
     ) -> Self {
         let (stop, stopped) = channel();
         let (done, left) = channel();
         let shared = Arc::clone(shared);
-        let mut kept = Kept { shared, durable, open, name: name.clone(), turns, who, trouble: None, released: 0 };
+        let missing = Missing(Box::new({
+            let shared = Arc::clone(&shared);
+            move || shared.not_on_disk()
+        }));
+        let mut kept = Kept { shared, durable, database, name: name.clone(), turns, who, trouble: None, released: 0 };
         kept.shared.set_durable(kept.durable.synced());
         // Before anything new is told: from now on it shows on disk if this run does not come to its end.
         kept.write();
@@ -51,24 +66,29 @@ impl Keeper {
             // Nobody waits for it any more if it took too long.
             let _ = done.send(kept.keep(&stopped));
         });
-        Self { stop, left, name }
+        Self { stop: Some(stop), left, name, missing }
     }
 
-    /// Writes the rest and ends. Fails with how much could not be written.
-    pub fn stop(self, patience: Duration) -> Result<(), String> {
-        drop(self.stop);
-        match self.left.recv_timeout(patience) {
+    /// Begins to end: the rest is written.
+    pub fn end(&mut self) {
+        self.stop = None;
+    }
+
+    /// Waits for the end until a time. Fails with how much could not be written.
+    pub fn ended(mut self, until: Instant) -> Result<(), String> {
+        self.end();
+        match self.left.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(result) => result,
-            Err(_) => Err(format!("{}: the disk does not answer, and the last changes may not be on it", self.name)),
+            Err(_) => Err(format!("{}: there was no time for the last {} changes", self.name, (self.missing.0)())),
         }
     }
 }
 
 /// The store, and its copy on disk.
-struct Kept<K: Key, O> {
+struct Kept<K: Key> {
     shared: Arc<SharedStore<K>>,
     durable: Durable<K>,
-    open: O,
+    database: Database,
     name: String,
     turns: Arc<Turns>,
     who: Who,
@@ -88,7 +108,7 @@ struct Trouble {
     reminded: Instant,
 }
 
-impl<K: Key, O: Fn() -> Result<Files, DurableError>> Kept<K, O> {
+impl<K: Key> Kept<K> {
     fn keep(mut self, stopped: &Receiver<()>) -> Result<(), String> {
         while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(PERIOD) {
             if self.trouble.as_ref().is_none_or(|trouble| Instant::now() >= trouble.next) {
@@ -164,7 +184,7 @@ impl<K: Key, O: Fn() -> Result<Files, DurableError>> Kept<K, O> {
 
     fn try_write(&mut self) -> Result<(), DurableError> {
         self.forget();
-        self.durable.reopen(&self.open)?;
+        self.durable.reopen(|| self.database.open(Files::open))?;
         // It shares with others as long as there is something to write, and not while it waits for the disk.
         loop {
             let mut share = self.turns.share(self.who);
@@ -179,6 +199,10 @@ impl<K: Key, O: Fn() -> Result<Files, DurableError>> Kept<K, O> {
             self.forget();
         }
         self.durable.sync()?;
+        if let Err(gone) = self.database.check() {
+            self.durable.give_up();
+            return Err(gone);
+        }
         self.shared.set_durable(self.durable.synced());
         let released = self.durable.released_vpns();
         if released > self.released {

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context;
-use leasequery_store::durable::{Durable, DurableError, Files};
+use leasequery_store::durable::{Durable, DurableError};
 use leasequery_store::{Key, Settings, Store};
 use tracing::{info, warn};
 
@@ -17,19 +17,21 @@ use super::turns::{Turns, Who};
 pub use keeper::Keeper;
 pub use place::{Place, inspect};
 
+use place::Database;
+
 /// Opens the store of a protocol, from disk if there is a directory for it, which is kept up to date from now on. With
 /// `repeats` every source tells again of what was lost in a crash, or finds that it cannot.
 pub fn open<K: Key>(
-    place: Option<&Place>,
+    place: Option<&Arc<Place>>,
     protocol: &'static str,
     settings: Settings,
     repeats: bool,
     turns: &Arc<Turns>,
 ) -> anyhow::Result<(Arc<SharedStore<K>>, Option<Keeper>)> {
     let Some(place) = place else { return Ok((Arc::new(SharedStore::new(Store::new(settings))), None)) };
-    let (name, directory) = (place.name(), place.of(protocol));
-    let (durable, store) =
-        usable(&name, &directory, || Durable::<K>::open(&directory, settings)).with_context(|| name.clone())?;
+    let (name, mut database) = (place.name(), Database::new(place, protocol));
+    let open = |directory: &Path| Durable::<K>::open(directory, settings);
+    let (durable, store) = database.open(open).with_context(|| name.clone())?;
     if store.counts().bindings > 0 {
         info!("{name}: {} {protocol} bindings", store.counts().bindings);
     }
@@ -44,10 +46,7 @@ pub fn open<K: Key>(
         shared.write(Store::lose_history);
     }
     let share = (Arc::clone(turns), Who::Disk(protocol));
-    let keeper = Keeper::start(&shared, durable, format!("{name} ({protocol})"), share, {
-        let name = name.clone();
-        move || usable(&name, &directory, || Files::open(&directory))
-    });
+    let keeper = Keeper::start(&shared, durable, format!("{name} ({protocol})"), share, database);
     Ok((shared, Some(keeper)))
 }
 
@@ -78,7 +77,7 @@ fn guarded<T: Send>(open: &(impl Fn() -> Result<T, DurableError> + Sync)) -> Res
 mod tests {
     use std::net::Ipv4Addr;
 
-    use leasequery_store::durable::{Disk, Table, Write};
+    use leasequery_store::durable::{Disk, Files, Table, Write};
     use leasequery_store::{Budget, SourceId, State, Update, V4Key};
 
     use super::*;

@@ -1,9 +1,10 @@
 //! The directory of the durable copy: whose it is, who may get at it, and what becomes of what cannot be used.
 
-use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+use std::fs::{DirBuilder, File, Metadata, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context, bail, ensure};
 use jiff::Timestamp;
@@ -11,34 +12,101 @@ use leasequery_store::durable::DurableError;
 use nix::libc;
 use tracing::warn;
 
+use super::usable;
+
 /// A directory that is this process's until it ends.
 #[derive(Debug)]
 pub struct Place {
     path: PathBuf,
     /// Locked, with the number of this process in it.
-    _lock: File,
+    lock: Mutex<File>,
+}
+
+/// Which file or directory it is, whatever its name.
+type Identity = (u64, u64);
+
+fn identity(found: &Metadata) -> Identity {
+    (found.dev(), found.ino())
+}
+
+/// The database of a protocol in the directory.
+#[derive(Debug)]
+pub(super) struct Database {
+    place: Arc<Place>,
+    path: PathBuf,
+    /// As which directory it was opened.
+    opened: Option<Identity>,
+}
+
+impl Database {
+    /// Of a protocol, not opened yet.
+    pub(super) fn new(place: &Arc<Place>, protocol: &str) -> Self {
+        Self { place: Arc::clone(place), path: place.of(protocol), opened: None }
+    }
+
+    /// Opens it, in a directory that is ours. If that was removed or moved away, another one takes its place.
+    pub(super) fn open<T: Send>(
+        &mut self,
+        open: impl Fn(&Path) -> Result<T, DurableError> + Sync,
+    ) -> Result<T, DurableError> {
+        self.place.hold().map_err(|problem| DurableError::System(io::Error::other(format!("{problem:#}"))))?;
+        let opened = usable(&self.place.name(), &self.path, || open(&self.path))?;
+        self.opened = std::fs::metadata(&self.path).ok().as_ref().map(identity);
+        Ok(opened)
+    }
+
+    /// Fails if what is written does not come into the directory any more: what was removed takes it, and nobody will
+    /// ever read it.
+    pub(super) fn check(&self) -> Result<(), DurableError> {
+        let found = std::fs::metadata(&self.path).ok().as_ref().map(identity);
+        if self.place.is_held() && found == self.opened {
+            return Ok(());
+        }
+        let problem = "it was removed, moved away or exchanged";
+        Err(DurableError::System(io::Error::new(io::ErrorKind::NotFound, problem)))
+    }
 }
 
 impl Place {
     /// Makes the directory, or takes one that is there and that nobody else has.
-    pub fn take(path: &Path) -> anyhow::Result<Self> {
-        let take = || {
-            prepare(path)?;
-            lock(&path.join("lock"))
-        };
-        let lock = take().with_context(|| format!("state-dir {}", path.display()))?;
-        Ok(Self { path: path.to_owned(), _lock: lock })
+    pub fn take(path: &Path) -> anyhow::Result<Arc<Self>> {
+        let lock = take(path).with_context(|| format!("state-dir {}", path.display()))?;
+        Ok(Arc::new(Self { path: path.to_owned(), lock: Mutex::new(lock) }))
     }
 
-    /// Where the durable copy of a protocol is.
-    pub fn of(&self, protocol: &str) -> PathBuf {
-        self.path.join(protocol)
+    /// Where something of this name is in it.
+    pub fn of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Whether the directory that has this name is the one that was taken.
+    fn is_held(&self) -> bool {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        let found = std::fs::metadata(self.path.join(LOCK));
+        matches!((lock.metadata(), found), (Ok(ours), Ok(found)) if identity(&ours) == identity(&found))
+    }
+
+    /// Takes it again, if it is not the one that was taken.
+    fn hold(&self) -> anyhow::Result<()> {
+        if !self.is_held() {
+            let lock = take(&self.path)?;
+            *self.lock.lock().unwrap_or_else(PoisonError::into_inner) = lock;
+        }
+        Ok(())
     }
 
     /// As logs call it.
     pub fn name(&self) -> String {
         format!("state-dir {}", self.path.display())
     }
+}
+
+/// The file that says whose the directory is.
+const LOCK: &str = "lock";
+
+fn take(path: &Path) -> anyhow::Result<File> {
+    prepare(path)?;
+    lock(&path.join(LOCK))
 }
 
 /// Refuses a directory in which everybody could change what is served, and warns about one that others can look into.
@@ -69,7 +137,7 @@ fn check_mode(mode: u32) -> anyhow::Result<()> {
 /// Looks at a directory that is there without taking it.
 pub fn inspect(path: &Path) -> anyhow::Result<()> {
     check_mode(std::fs::metadata(path)?.permissions().mode() & 0o777)?;
-    if let Ok(lock) = File::open(path.join("lock"))
+    if let Ok(lock) = File::open(path.join(LOCK))
         && matches!(lock.try_lock(), Err(TryLockError::WouldBlock))
     {
         bail!("another leasequery has it");

@@ -1,5 +1,7 @@
 //! What belongs to all bindings, as octets.
 
+use std::sync::Arc;
+
 use crate::{Eras, Key, Metadata, Network, Revision, SourceId, SourceMetadata, Time, VpnName};
 
 /// The key of the metadata.
@@ -7,7 +9,7 @@ pub(super) const METADATA: &[u8] = b"metadata";
 /// The key that is there while nobody has written since the database was closed.
 pub(super) const CLOSED: &[u8] = b"closed";
 /// First octet of each value, to tell layouts apart.
-pub(super) const LAYOUT: u8 = 3;
+pub(super) const LAYOUT: u8 = 4;
 
 pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
     let mut out = vec![LAYOUT];
@@ -17,23 +19,6 @@ pub(super) fn write_metadata(metadata: &Metadata) -> Vec<u8> {
     out.extend_from_slice(&metadata.bindings.to_be_bytes());
     put_eras(&mut out, &metadata.eras);
     out.push(u8::from(metadata.settled));
-    put_number(&mut out, metadata.vpns.len());
-    for vpn in &metadata.vpns {
-        match vpn {
-            None => {
-                out.push(2);
-                put_bytes(&mut out, &[]);
-            }
-            Some(VpnName::Name(name)) => {
-                out.push(0);
-                put_bytes(&mut out, name);
-            }
-            Some(VpnName::Id(id)) => {
-                out.push(1);
-                put_bytes(&mut out, id);
-            }
-        }
-    }
     put_number(&mut out, metadata.sources.len());
     for SourceMetadata { name, position, whole } in &metadata.sources {
         put_bytes(&mut out, name.as_bytes());
@@ -56,19 +41,9 @@ pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
         bindings: take_number(&mut rest)?,
         eras: take_eras(&mut rest)?,
         settled: take::<1>(&mut rest)? == [1],
-        vpns: Vec::new(),
+        vpns: [].into(),
         sources: Vec::new(),
     };
-    for _ in 0..take_number(&mut rest)? {
-        let [kind] = take(&mut rest)?;
-        let name = take_bytes(&mut rest)?;
-        metadata.vpns.push(match kind {
-            0 => Some(VpnName::Name(name.into())),
-            1 => Some(VpnName::Id(name.try_into().ok()?)),
-            2 => None,
-            _ => return None,
-        });
-    }
     for _ in 0..take_number(&mut rest)? {
         let name = String::from_utf8(take_bytes(&mut rest)?.to_vec()).ok()?;
         let [whole, present] = take(&mut rest)?;
@@ -77,6 +52,50 @@ pub(super) fn read_metadata(bytes: &[u8]) -> Option<Metadata> {
         metadata.sources.push(SourceMetadata { name, position, whole: whole == 1 });
     }
     rest.is_empty().then_some(metadata)
+}
+
+/// The key of the names of VPNs. They are many, and change seldom.
+pub(super) const VPNS: &[u8] = b"vpns";
+
+pub(super) fn write_vpns(vpns: &[Option<VpnName>]) -> Vec<u8> {
+    let mut out = vec![LAYOUT];
+    put_number(&mut out, vpns.len());
+    for vpn in vpns {
+        match vpn {
+            None => {
+                out.push(2);
+                put_bytes(&mut out, &[]);
+            }
+            Some(VpnName::Name(name)) => {
+                out.push(0);
+                put_bytes(&mut out, name);
+            }
+            Some(VpnName::Id(id)) => {
+                out.push(1);
+                put_bytes(&mut out, id);
+            }
+        }
+    }
+    out
+}
+
+pub(super) fn read_vpns(bytes: &[u8]) -> Option<Arc<[Option<VpnName>]>> {
+    let mut rest = bytes;
+    if take::<1>(&mut rest)? != [LAYOUT] {
+        return None;
+    }
+    let mut vpns = Vec::new();
+    for _ in 0..take_number(&mut rest)? {
+        let [kind] = take(&mut rest)?;
+        let name = take_bytes(&mut rest)?;
+        vpns.push(match kind {
+            0 => Some(VpnName::Name(name.into())),
+            1 => Some(VpnName::Id(name.try_into().ok()?)),
+            2 => None,
+            _ => return None,
+        });
+    }
+    rest.is_empty().then(|| vpns.into())
 }
 
 fn put_eras(out: &mut Vec<u8>, eras: &Eras) {

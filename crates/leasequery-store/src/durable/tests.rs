@@ -1,4 +1,5 @@
 use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::*;
 use crate::{Outcome, Revision, State, Time, Update, V4Key, VpnName};
@@ -72,6 +73,53 @@ fn a_position_is_never_ahead_of_the_bindings() {
     let (_, restored) = open(directory.path());
     assert_eq!(restored.counts().bindings, 2);
     assert_eq!(restored.position(SOURCE), None);
+}
+
+/// Counts the octets that are written.
+struct Counting<'a>(Memory, &'a AtomicUsize);
+
+impl Disk for Counting<'_> {
+    type Bytes = <Memory as Disk>::Bytes;
+
+    fn get(&self, table: Table, key: &[u8]) -> Result<Option<Self::Bytes>, DurableError> {
+        self.0.get(table, key)
+    }
+
+    fn iterate(&self, table: Table) -> impl Iterator<Item = Result<(Self::Bytes, Self::Bytes), DurableError>> {
+        self.0.iterate(table)
+    }
+
+    fn apply(&self, writes: Vec<Write>) -> Result<(), DurableError> {
+        let octets: usize = writes.iter().filter_map(|write| Some(write.value.as_ref()?.len())).sum();
+        self.1.fetch_add(octets, Ordering::Relaxed);
+        self.0.apply(writes)
+    }
+
+    fn sync(&self) -> Result<(), DurableError> {
+        self.0.sync()
+    }
+}
+
+#[test]
+fn names_of_vpns_are_written_when_they_change_and_not_with_the_clock() {
+    let octets = AtomicUsize::new(0);
+    let (mut durable, mut store) =
+        Durable::<V4Key, _>::open_on(Counting(Memory::new(), &octets), settings()).expect("it opens");
+    let mut write = |store: &Store<V4Key>| {
+        octets.store(0, Ordering::Relaxed);
+        durable.write(durable.collect(store, &Budget::new(1000))).expect("it writes");
+        octets.load(Ordering::Relaxed)
+    };
+    store.advance(Time(1000));
+    for number in 0..500_u32 {
+        store.vpn(None, &VpnName::Name([&[b'x'; 100][..], &number.to_be_bytes()].concat().into())).expect("a number");
+    }
+    assert!(write(&store) > 50_000);
+    store.advance(Time(1001));
+    let clock = write(&store);
+    assert!(clock > 0 && clock < 500, "{clock} octets");
+    store.vpn(None, &VpnName::Name(b"blue"[..].into())).expect("a number");
+    assert!(write(&store) > 50_000);
 }
 
 #[test]

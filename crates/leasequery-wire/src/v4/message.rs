@@ -3,6 +3,7 @@ use std::net::Ipv4Addr;
 
 use super::option::{SLOTS, check_length, slot_of};
 use super::{COOKIE, DataSource, MIN_MESSAGE, MessageType, OptionCode, RelayAgentInformation, State, StatusCode, Vpn};
+use crate::text::status_text;
 use crate::{DecodeError, Problem};
 
 const CHADDR: usize = 28;
@@ -246,11 +247,9 @@ impl<'a> Message<'a> {
 
     /// status-code, option 151.
     pub fn status(&self) -> Result<Option<Status<'_>>, DecodeError> {
-        Ok(self.checked(OptionCode::STATUS_CODE)?.map(|value| {
-            let text = String::from_utf8_lossy(&value[1..]);
-            let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { text };
-            Status { code: StatusCode(value[0]), text }
-        }))
+        Ok(self
+            .checked(OptionCode::STATUS_CODE)?
+            .map(|value| Status { code: StatusCode(value[0]), text: status_text(&value[1..]) }))
     }
 
     /// relay-agent-information, option 82.

@@ -3,6 +3,7 @@ use std::net::Ipv6Addr;
 
 use super::options::wrong_length;
 use super::{ClientData, MIN_MESSAGE, MessageType, OptionCode, Options, Query, RelayData, StatusCode};
+use crate::text::status_text;
 use crate::{DecodeError, Problem};
 
 /// A message between a requestor and a server: a validated view of the octets it was parsed from.
@@ -73,9 +74,7 @@ impl<'a> Message<'a> {
         let Some((code, text)) = value.split_first_chunk::<2>() else {
             return Err(wrong_length(OptionCode::STATUS_CODE, value, offset, "2 or more"));
         };
-        let text = String::from_utf8_lossy(text);
-        let text = if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { text };
-        Ok(Some(Status { code: StatusCode(u16::from_be_bytes(*code)), text }))
+        Ok(Some(Status { code: StatusCode(u16::from_be_bytes(*code)), text: status_text(text) }))
     }
 
     /// OPTION_LQ_QUERY.

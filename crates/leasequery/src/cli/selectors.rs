@@ -221,7 +221,7 @@ pub(super) fn parse_vpn_choice(text: &str) -> Result<VpnChoice, String> {
     Ok(match text {
         "all" => VpnChoice::All,
         name => match parse_vpn(name)? {
-            VpnName::Name(name) => VpnChoice::Name(name.into()),
+            VpnName::Name(name) => VpnChoice::Name(name.to_vec()),
             VpnName::Id(id) => VpnChoice::Id(id),
         },
     })

@@ -12,7 +12,7 @@ fn metadata_is_read_as_it_was_written_and_damage_is_noticed() {
         settled: true,
         history_floor: Time(5),
         bindings: 3,
-        vpns: vec![Some(VpnName::Name((*b"blue").into())), None, Some(VpnName::Id([1, 2, 3, 4, 5, 6, 7]))],
+        vpns: [].into(),
         sources: vec![
             SourceMetadata { name: "a".to_owned(), position: None, whole: true },
             SourceMetadata { name: "b".to_owned(), position: Some(vec![1, 2]), whole: false },
@@ -24,6 +24,17 @@ fn metadata_is_read_as_it_was_written_and_damage_is_noticed() {
         assert_eq!(read_metadata(&bytes[..length]), None, "{length} of {} octets", bytes.len());
     }
     assert_eq!(read_metadata(&[&bytes[..], &[0]].concat()), None);
+}
+
+#[test]
+fn names_of_vpns_are_read_as_they_were_written_and_damage_is_noticed() {
+    let vpns = [Some(VpnName::Name((*b"blue").into())), None, Some(VpnName::Id([1, 2, 3, 4, 5, 6, 7]))];
+    let bytes = write_vpns(&vpns);
+    assert_eq!(read_vpns(&bytes).as_deref(), Some(&vpns[..]));
+    for length in 0..bytes.len() {
+        assert_eq!(read_vpns(&bytes[..length]), None, "{length} of {} octets", bytes.len());
+    }
+    assert_eq!(read_vpns(&[&bytes[..], &[0]].concat()), None);
 }
 
 #[test]
