@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use leasequery_live::registry::{Figure, Kind, Part, Registry, State, Value};
 use leasequery_tls::{Client, OwnCertificate, Server, Urgency};
 use tokio::time::MissedTickBehavior;
 use tracing::{error, warn};
@@ -32,8 +33,8 @@ impl Reminders {
     }
 }
 
-/// Tells in the log of certificates that end soon or cannot be used, now, every day, and when there are new ones.
-pub(super) fn watch(mut access: Access, sources: &[Source]) -> impl Future<Output = ()> + use<> {
+/// Tells in the registry of certificates, and in the log of those that end soon or cannot be used, now, every day, and when there are new ones.
+pub(super) fn watch(mut access: Access, registry: Registry, sources: &[Source]) -> impl Future<Output = ()> + use<> {
     let clients: Vec<Client> = sources
         .iter()
         .filter_map(|source| match source {
@@ -43,6 +44,7 @@ pub(super) fn watch(mut access: Access, sources: &[Source]) -> impl Future<Outpu
         .collect();
     async move {
         let mut reminders = Reminders::default();
+        let mut parts = Vec::new();
         let mut due = tokio::time::interval(PERIOD);
         due.set_missed_tick_behavior(MissedTickBehavior::Delay);
         while !access.is_over() {
@@ -52,20 +54,41 @@ pub(super) fn watch(mut access: Access, sources: &[Source]) -> impl Future<Outpu
             }
             if !access.is_over() {
                 let server = access.permissions().tls.clone();
-                look(server.as_deref(), &clients, &mut reminders, Timestamp::now());
+                let certificates = all(server.as_deref(), &clients);
+                parts.clear();
+                parts.extend(certificates.iter().map(|certificate| enter(&registry, certificate, Timestamp::now())));
+                look(server.as_deref(), &certificates, &mut reminders, Timestamp::now());
             }
         }
     }
 }
 
-fn look(server: Option<&Server>, clients: &[Client], reminders: &mut Reminders, now: Timestamp) {
+/// Those that are shown to somebody.
+fn all(server: Option<&Server>, clients: &[Client]) -> Vec<OwnCertificate> {
     // A file that cannot be read is told of where it is needed.
     let clients = clients.iter().filter_map(|client| client.certificate().ok());
-    for certificate in server.map(|server| server.certificate().clone()).into_iter().chain(clients) {
+    server.map(|server| server.certificate().clone()).into_iter().chain(clients).collect()
+}
+
+/// Enters a certificate, as it is now.
+fn enter(registry: &Registry, certificate: &OwnCertificate, now: Timestamp) -> Part {
+    let part = registry.enter(Kind::Certificate, certificate.file().display().to_string(), None);
+    match (certificate.fault(now), certificate.reminder(now)) {
+        (Some(fault), _) => part.set(State::Down, fault),
+        (None, Some((urgency, text))) if urgency >= Urgency::Week => part.set(State::Degraded, text),
+        (None, _) => part.set(State::Well, ""),
+    }
+    let until = certificate.until();
+    part.show(move || vec![Figure::new("until", "Until when it is valid", Value::Time(until))]);
+    part
+}
+
+fn look(server: Option<&Server>, certificates: &[OwnCertificate], reminders: &mut Reminders, now: Timestamp) {
+    for certificate in certificates {
         match certificate.fault(now) {
             Some(fault) => error!("{fault}"),
             None => {
-                if let Some(reminder) = reminders.of(&certificate, now) {
+                if let Some(reminder) = reminders.of(certificate, now) {
                     warn!("{reminder}");
                 }
             }

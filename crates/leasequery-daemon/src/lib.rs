@@ -4,6 +4,8 @@
 //! its life from the start to the end.
 
 mod access;
+mod around;
+mod callers;
 mod certificates;
 pub mod config;
 mod describe;
@@ -11,12 +13,15 @@ mod descriptors;
 pub mod http;
 pub mod listeners;
 mod manager;
+mod process;
 mod prospect;
 mod run;
 pub mod sources;
 mod widened;
 
 pub use access::{Access, Permissions};
+pub use around::Around;
+pub use callers::{Callers, Tally};
 pub use describe::describe;
 pub use prospect::Prospect;
 pub use run::{Failure, run, runtime};

@@ -26,6 +26,8 @@ use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use crate::access::{Access, Permissions};
+use crate::around::Around;
+use crate::callers::Callers;
 use crate::config::{Config, Http, Source, Transport};
 use crate::http::{Front, Site};
 use crate::listeners::{Datagrams, Listener, Places};
@@ -101,9 +103,9 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     // have lost in the same moment what it had told.
     let repeats = config.sources.iter().all(|source| matches!(source, Source::KeaMemfile { .. }));
     let place = config.state_dir.as_deref().map(disk::Place::take).transpose()?;
-    let turns = Turns::of_runtime();
-    let (v4, keeper_v4) = disk::open(place.as_ref(), V4::NAME, settings, repeats, &turns)?;
-    let (v6, keeper_v6) = disk::open(place.as_ref(), V6::NAME, settings, repeats, &turns)?;
+    let (turns, registry) = (Turns::of_runtime(), Registry::default());
+    let (v4, keeper_v4) = disk::open(place.as_ref(), V4::NAME, settings, repeats, &turns, &registry)?;
+    let (v6, keeper_v6) = disk::open(place.as_ref(), V6::NAME, settings, repeats, &turns, &registry)?;
     let stores = Stores { v4, v6 };
     let is_new = is_empty(&stores.v4) && is_empty(&stores.v6);
     sources::end_departed(&config, &stores);
@@ -115,9 +117,8 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let requestors = Arc::new(memory.restore(&config.requestors, is_new, latest(&stores)));
     let permissions = Permissions { requestors, tls: config.tls.clone() };
     let (permissions, access) = Access::new(permissions, &lifecycle);
-    let registry = Registry::default();
     let mut tasks = JoinSet::new();
-    tasks.spawn(certificates::watch(access.clone(), &config.sources));
+    tasks.spawn(certificates::watch(access.clone(), registry.clone(), &config.sources));
     stores.v4.keep(&running);
     stores.v6.keep(&running);
 
@@ -138,15 +139,16 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
         until_history(&stores.v4).await;
         until_history(&stores.v6).await;
     }
-    let mut ready = serve_listeners(listeners, &config, descriptors, &stores, &access, &turns, &mut tasks);
+    let callers = Callers::default();
+    let around = Around { stores: stores.clone(), access, turns, registry: registry.clone(), callers };
+    let mut ready = serve_listeners(listeners, &config, descriptors, &around, &mut tasks);
     // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
     let mut waiting = Waiting::new(registry.clone());
     if let Some((front, http)) = front.zip(config.http.as_ref()) {
         // Writing to memory does not fail.
         let _ = write!(ready, " {}={}", Http::NAME, front.address());
         let places = Places::within(descriptors, Front::CONNECTIONS, Front::CONNECTIONS_OF_ONE);
-        let site =
-            Site::new(http, stores.clone(), access.clone(), Arc::clone(&turns), registry.clone(), waiting.readiness());
+        let site = Site::new(http, around.clone(), waiting.readiness());
         tasks.spawn(front.run(site, places));
     }
     let mut is_ready = waiting.look();
@@ -201,9 +203,7 @@ fn serve_listeners(
     listeners: Vec<Bound>,
     config: &Config,
     descriptors: &Arc<Semaphore>,
-    stores: &Stores,
-    access: &Access,
-    turns: &Arc<Turns>,
+    around: &Around,
     tasks: &mut JoinSet<()>,
 ) -> String {
     let limits = Limits {
@@ -220,16 +220,15 @@ fn serve_listeners(
         };
         // Writing to memory does not fail.
         let _ = write!(ready, " {name}={address}");
-        let (stores, access) = (stores.clone(), access.clone());
+        let around = around.clone();
         match listener {
             Bound::Tcp(listener) => {
                 let places =
                     Places::within(descriptors, config.limits.connections, config.limits.connections_per_requestor);
-                tasks.spawn(listener.run(stores, access, limits, places, Arc::clone(turns)));
+                tasks.spawn(listener.run(around, limits, places));
             }
             Bound::Udp(datagrams) => {
-                let turns = Arc::clone(turns);
-                tasks.spawn_blocking(move || datagrams.run(&stores, &access, &turns));
+                tasks.spawn_blocking(move || datagrams.run(&around));
             }
         }
     }

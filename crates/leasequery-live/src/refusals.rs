@@ -7,6 +7,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io;
 use std::mem::Discriminant;
 use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -19,6 +20,8 @@ use tracing::{info, warn};
 #[derive(Debug, Default)]
 pub struct Refusals {
     state: Mutex<State>,
+    /// How often somebody was refused.
+    refused: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -72,6 +75,11 @@ impl Kind {
         Self::NoTls(hasher.finish())
     }
 
+    /// Whether somebody was refused with it.
+    fn is_refusal(self) -> bool {
+        matches!(self, Self::NotServed(_) | Self::Refused(_) | Self::RefusedHttp(_) | Self::NoTls(_) | Self::Silence(_))
+    }
+
     /// Whether somebody should look at it.
     fn is_warning(self) -> bool {
         matches!(self, Self::NotServed(_) | Self::Shed | Self::NotAccepted | Self::Broken(_))
@@ -87,6 +95,7 @@ impl Refusals {
     /// Tells of something, or counts it.
     pub fn note(&self, peer: impl Display, ip: impl Into<Option<IpAddr>>, kind: Kind, text: impl FnOnce() -> String) {
         let ip = ip.into();
+        self.refused.fetch_add(u64::from(kind.is_refusal()), Ordering::Relaxed);
         let is_new = {
             let mut state = self.state();
             let many = state.told.len() >= MANY;
@@ -133,6 +142,11 @@ impl Refusals {
         if others > 0 {
             warn!("{others} more within a second, of further addresses: refused, closed or answered");
         }
+    }
+
+    /// How often somebody was refused.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

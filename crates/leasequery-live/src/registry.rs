@@ -24,6 +24,8 @@ pub enum Kind {
     Outlet,
     /// The durable copy of a store.
     StateDir,
+    /// A certificate of this side.
+    Certificate,
 }
 
 /// How a part is.

@@ -1,6 +1,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use leasequery_store::{Key, Revision, Settings, Store, Time, V4Key, V6Key};
 use tokio::sync::{Notify, watch};
@@ -127,7 +127,7 @@ impl<K: Key> SharedStore<K> {
 
     /// Tells that everything up to a revision is on disk.
     pub(crate) fn set_durable(&self, revision: Revision) {
-        self.on_disk.send_replace(OnDisk { revision: Some(revision), failing: None });
+        self.on_disk.send_replace(OnDisk { revision: Some(revision), at: Some(Instant::now()), failing: None });
     }
 
     /// Tells that nothing more comes to disk for now, and why.
@@ -139,6 +139,12 @@ impl<K: Key> SharedStore<K> {
     pub(crate) fn not_on_disk(&self) -> u64 {
         let on_disk = self.on_disk.borrow().revision;
         on_disk.map_or(0, |on_disk| self.read(Store::revision).0.saturating_sub(on_disk.0))
+    }
+
+    /// The latest revision that is on disk, and how long ago everything up to it was made durable.
+    pub(crate) fn durable(&self) -> (Revision, Duration) {
+        let on_disk = self.on_disk.borrow();
+        (on_disk.revision.unwrap_or_default(), on_disk.at.map_or(Duration::ZERO, |at| at.elapsed()))
     }
 
     /// Waits until a revision is on disk, if there is a durable copy at all. Fails at once with the reason while nothing
@@ -159,6 +165,8 @@ impl<K: Key> SharedStore<K> {
 struct OnDisk {
     /// The latest revision that is on disk; `None` if there is no disk.
     revision: Option<Revision>,
+    /// When that was found.
+    at: Option<Instant>,
     /// Why nothing more comes there.
     failing: Option<Arc<str>>,
 }

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors};
 use leasequery_daemon::listeners::{Listener, Places};
 use leasequery_daemon::sources::push::{Feeds, Socket};
-use leasequery_daemon::{Access, Permissions};
+use leasequery_daemon::{Access, Around, Permissions};
 use leasequery_kea::Follower;
 use leasequery_live::registry::Registry;
 use leasequery_live::turns::Turns;
@@ -74,8 +74,8 @@ impl Server {
             let address = listener.address();
             shared.keep(&lifecycle.running());
             let stores = Stores { v4: Arc::clone(&shared), ..Stores::new(Settings::default()) };
-            let (places, turns) = (Places::new(5000, 5000), Turns::of_runtime());
-            tokio::spawn(listener.run(stores, access, Limits::default(), places, turns));
+            let around = Around::new(stores, access, Turns::of_runtime());
+            tokio::spawn(listener.run(around, Limits::default(), Places::new(5000, 5000)));
             address
         });
         Self { runtime, shared, address, lifecycle }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors};
 use leasequery_daemon::listeners::Datagrams;
-use leasequery_daemon::{Access, Permissions};
+use leasequery_daemon::{Access, Around, Permissions};
 use leasequery_live::turns::Turns;
 use leasequery_live::{Lifecycle, Stores};
 use leasequery_protocol::server::Policy;
@@ -160,7 +160,7 @@ fn serve(listener: &config::Listener, stores: &Stores) -> SocketAddr {
     let (address, stores) = (datagrams.address(), stores.clone());
     std::thread::spawn(move || {
         let _lifecycle = lifecycle;
-        datagrams.run(&stores, &access, &Turns::new(2));
+        datagrams.run(&Around::new(stores, access, Turns::new(2)));
     });
     address
 }

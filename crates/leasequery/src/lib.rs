@@ -3,6 +3,7 @@
 
 pub mod cli;
 mod demo;
+pub mod http;
 pub mod output;
 pub mod verify;
 pub mod watch;

@@ -21,6 +21,8 @@ use toml::Spanned;
 use super::raw::Word;
 use super::{Config, Limits, Problem, Source, raw};
 
+pub(super) use http::http;
+
 pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Problem> {
     let mut warnings = Vec::new();
     let limits = limits(&raw.limits, &mut warnings)?;
@@ -29,7 +31,7 @@ pub(super) fn check(raw: raw::Config, directory: &Path) -> Result<Config, Proble
         warnings.extend(leasequery_tls::exposure(&directory.join(tls.get_ref().key.get_ref())));
     }
     let listeners = listen::listeners(&raw.listen, tls.is_some())?;
-    let http = raw.http.as_ref().map(|raw| http::http(raw, &listeners, tls.is_some())).transpose()?;
+    let http = raw.http.as_ref().map(|raw| http(raw, &listeners, tls.is_some())).transpose()?;
     let mut certificates: Vec<_> = tls.iter().map(|tls| tls.certificate().clone()).collect();
     let requestors = requestor::requestors(&raw.requestor, &listeners, http.as_ref(), directory, &mut warnings)?;
     let may_be_active = requestors.0.iter().any(|requestor| requestor.policy.allow.active);

@@ -258,17 +258,34 @@ impl Problem {
     fn new(span: Range<usize>, text: impl Into<String>) -> Self {
         Self { span, text: text.into() }
     }
+
+    fn in_file(self, text: &str, file: &Path) -> ConfigError {
+        let place = Some(line_and_column(text, self.span.start));
+        ConfigError { file: file.to_owned(), place, text: self.text }
+    }
+}
+
+fn read(file: &Path) -> Result<String, ConfigError> {
+    leasequery_live::files::read_to_string(file).map_err(|error| ConfigError {
+        file: file.to_owned(),
+        place: None,
+        text: format!("cannot be read: {error}"),
+    })
 }
 
 impl Config {
     /// Reads and checks a file.
     pub fn load(file: &Path) -> Result<Self, ConfigError> {
-        let unreadable = |error: std::io::Error| ConfigError {
-            file: file.to_owned(),
-            place: None,
-            text: format!("cannot be read: {error}"),
-        };
-        Self::check(&leasequery_live::files::read_to_string(file).map_err(unreadable)?, file)
+        Self::check(&read(file)?, file)
+    }
+
+    /// Where the daemon of a configuration answers HTTP, if it does. Nothing else is looked at: whoever asks the daemon how it is
+    /// need not be able to read its certificates.
+    pub fn http_of(file: &Path) -> Result<Option<Http>, ConfigError> {
+        let text = read(file)?;
+        let http = mistakes::parse::<raw::Config>(&text)
+            .and_then(|raw| raw.http.as_ref().map(|http| check::http(http, &[], raw.tls.is_some())).transpose());
+        http.map_err(|problem| problem.in_file(&text, file))
     }
 
     /// Checks the text of a file. Nothing is read but the certificates that it names.
@@ -283,10 +300,7 @@ impl Config {
             let named = named.collect();
             Ok(Self { named, ..check::check(raw, directory)? })
         });
-        checked.map_err(|problem| {
-            let (place, text) = (Some(line_and_column(text, problem.span.start)), problem.text);
-            ConfigError { file: file.to_owned(), place, text }
-        })
+        checked.map_err(|problem| problem.in_file(text, file))
     }
 
     /// What is wrong with a file that the configuration names: with the place where it does.

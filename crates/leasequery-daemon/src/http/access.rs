@@ -96,7 +96,7 @@ pub(super) fn judge(
     if head.method != Method::GET && head.method != Method::HEAD {
         return Err(Refused::Method);
     }
-    let permissions = site.access.permissions();
+    let permissions = site.around.access.permissions();
     // It may have been revoked since the connection began.
     if let (Some(certificate), Some(tls)) = (&asker.certificate, &permissions.tls)
         && tls.judge(certificate).is_err()
@@ -144,7 +144,7 @@ fn is_ours(host: &Authority, site: &Site, asker: &Asker) -> bool {
     }
     let name = name.trim_end_matches('.').to_ascii_lowercase();
     let certificate = || {
-        let permissions = site.access.permissions();
+        let permissions = site.around.access.permissions();
         let own = permissions.tls.as_ref().filter(|_| asker.secure).and_then(|tls| tls.identity());
         own.is_some_and(|own| own.is_for(&name))
     };

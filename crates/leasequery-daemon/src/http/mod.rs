@@ -6,6 +6,7 @@
 mod access;
 mod answer;
 mod health;
+mod metrics;
 mod ready;
 mod route;
 mod site;
@@ -14,6 +15,7 @@ mod status;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use anyhow::anyhow;
@@ -23,6 +25,7 @@ use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use leasequery_live::refusals::{self, Kind};
+use leasequery_live::registry;
 use leasequery_live::turns::step_back;
 use leasequery_tls::{Identity, TlsError};
 use rustls::ServerConfig;
@@ -35,7 +38,7 @@ use tokio_rustls::TlsAcceptor;
 use tracing::debug;
 
 use crate::config::Http;
-use crate::listeners::{Place, Places, unbound};
+use crate::listeners::{Place, Places, Standing, unbound};
 use access::Asker;
 use answer::Body;
 pub use site::Site;
@@ -101,8 +104,11 @@ impl Front {
 
     /// Answers until the daemon ends.
     pub async fn run(self, site: Arc<Site>, places: Arc<Places>) {
-        let mut access = site.access.clone();
+        let mut access = site.around.access.clone();
         let strangers = Places::new(STRANGERS, STRANGERS_OF_ONE);
+        let part =
+            site.around.registry.enter(registry::Kind::Listener, format!("{} {}", Http::NAME, self.address), None);
+        let standing = Standing::new(&part, &places, Arc::clone(&site.refusals));
         let mut connections = JoinSet::new();
         let mut accepted = 0_usize;
         let mut report = tokio::time::interval(refusals::PERIOD);
@@ -116,6 +122,7 @@ impl Front {
                             Err(reason) => site.refuse(peer, Kind::NotServed(reason), || format!("closed: {reason}")),
                         }
                         accepted += 1;
+                        standing.accepted.fetch_add(1, Ordering::Relaxed);
                         if accepted.is_multiple_of(AT_ONCE) {
                             step_back().await;
                         }
@@ -145,7 +152,7 @@ impl Front {
         places: &Arc<Places>,
         strangers: &Arc<Places>,
     ) -> Result<(Option<Arc<ServerConfig>>, Place), &'static str> {
-        let permissions = site.access.permissions();
+        let permissions = site.around.access.permissions();
         let is_known = peer.ip().to_canonical().is_loopback() || permissions.requestors.lists(peer.ip());
         if !self.secure {
             let place = if is_known { places } else { strangers }.take(peer.ip())?;
@@ -182,7 +189,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, tls: Option<Arc<ServerConfig
 
 /// Answers the requests of a connection.
 async fn converse(stream: impl AsyncRead + AsyncWrite + Unpin, asker: Asker, place: &Place, site: Arc<Site>) {
-    let (peer, mut access) = (asker.peer, site.access.clone());
+    let (peer, mut access) = (asker.peer, site.around.access.clone());
     let asker = Arc::new(asker);
     let service = service_fn(|request: Request<Incoming>| {
         let (site, asker) = (Arc::clone(&site), Arc::clone(&asker));
@@ -223,7 +230,7 @@ async fn answer(site: &Arc<Site>, asker: &Arc<Asker>, request: Request<Incoming>
     let route = route::Route::of(head.uri.path());
     let response = match access::judge(site, asker, &head, route.as_ref()) {
         Ok(policy) => {
-            let mut share = site.turns.share(asker.peer.ip());
+            let mut share = site.around.turns.share(asker.peer.ip());
             share.begin().await;
             let ask = route::Ask { site: Arc::clone(site), asker: Arc::clone(asker), head, policy, share };
             match &route {

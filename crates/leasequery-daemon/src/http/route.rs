@@ -7,7 +7,7 @@ use leasequery_protocol::server::Policy;
 
 use super::access::Asker;
 use super::answer::Body;
-use super::{Site, health, ready, status};
+use super::{Site, health, metrics, ready, status};
 
 /// What can be asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub(super) enum Route {
     Ready,
     /// How everything is.
     Status,
+    /// The same in numbers, for Prometheus.
+    Metrics,
 }
 
 /// A request that may be answered.
@@ -40,6 +42,7 @@ impl Route {
             "/health" => Self::Health,
             "/ready" => Self::Ready,
             "/status" => Self::Status,
+            "/metrics" => Self::Metrics,
             _ => return None,
         })
     }
@@ -47,7 +50,7 @@ impl Route {
     /// Whether it shows leases, so that only some may ask for it.
     pub(super) fn shows_leases(&self) -> bool {
         match self {
-            Self::Health | Self::Ready | Self::Status => false,
+            Self::Health | Self::Ready | Self::Status | Self::Metrics => false,
         }
     }
 
@@ -57,6 +60,7 @@ impl Route {
             Self::Health => "/health",
             Self::Ready => "/ready",
             Self::Status => "/status",
+            Self::Metrics => "/metrics",
         }
     }
 
@@ -67,6 +71,7 @@ impl Route {
             Self::Health => health::answer(),
             Self::Ready => ready::answer(&ask),
             Self::Status => status::answer(&ask),
+            Self::Metrics => metrics::answer(&ask),
         }
     }
 }

@@ -5,44 +5,31 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::StatusCode;
 use jiff::Timestamp;
-use leasequery_live::Stores;
 use leasequery_live::refusals::{Kind, Refusals};
-use leasequery_live::registry::Registry;
-use leasequery_live::turns::Turns;
 use leasequery_live::waiting::Readiness;
 
-use crate::access::Access;
+use crate::around::Around;
 use crate::config::Http;
 
 /// What all requests have around them.
 pub struct Site {
-    pub(super) stores: Stores,
-    pub(super) access: Access,
-    pub(super) turns: Arc<Turns>,
-    pub(super) registry: Registry,
+    pub(super) around: Around,
     pub(super) readiness: Readiness,
     /// When the daemon began.
     pub(super) began: Timestamp,
     /// See [`Http::names`].
     pub(super) names: Vec<String>,
-    pub(super) refusals: Refusals,
+    pub(super) refusals: Arc<Refusals>,
     /// Requests that were answered, by route and status.
     answered: Mutex<BTreeMap<(&'static str, u16), u64>>,
 }
 
 impl Site {
     /// A site that tells of these.
-    pub fn new(
-        http: &Http,
-        stores: Stores,
-        access: Access,
-        turns: Arc<Turns>,
-        registry: Registry,
-        readiness: Readiness,
-    ) -> Arc<Self> {
+    pub fn new(http: &Http, around: Around, readiness: Readiness) -> Arc<Self> {
         let (names, began) = (http.names.clone(), Timestamp::now());
-        let (refusals, answered) = (Refusals::default(), Mutex::default());
-        Arc::new(Self { stores, access, turns, registry, readiness, began, names, refusals, answered })
+        let (refusals, answered) = (Arc::default(), Mutex::default());
+        Arc::new(Self { around, readiness, began, names, refusals, answered })
     }
 
     /// Tells in the log of somebody who is refused.

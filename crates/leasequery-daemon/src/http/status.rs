@@ -1,5 +1,8 @@
 //! How everything is, as JSON: what the registry and the stores say.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use hyper::{Response, StatusCode};
 use jiff::Timestamp;
 use leasequery_live::SharedStore;
@@ -10,13 +13,15 @@ use serde_json::{Map, Value as Json, json};
 use super::Site;
 use super::answer::{self, Body};
 use super::route::Ask;
+use crate::around::Around;
 
 pub(super) fn answer(ask: &Ask) -> Response<Body> {
     answer::json(StatusCode::OK, &status(&ask.site))
 }
 
 fn status(site: &Site) -> Json {
-    let parts = |kind| site.registry.reports(kind).iter().map(part).collect::<Vec<_>>();
+    let Around { registry, stores, .. } = &site.around;
+    let parts = |kind| registry.reports(kind).iter().map(part).collect::<Vec<_>>();
     json!({
         "ready": site.readiness.since().is_some(),
         "ready-since": site.readiness.since().map(answer::time),
@@ -25,11 +30,39 @@ fn status(site: &Site) -> Json {
         "uptime": Timestamp::now().duration_since(site.began).as_secs(),
         "sources": parts(Kind::Source),
         "listeners": parts(Kind::Listener),
-        "requestors": parts(Kind::Requestor),
+        "requestors": requestors(site),
         "outlets": parts(Kind::Outlet),
-        "stores": { "v4": store(&site.stores.v4), "v6": store(&site.stores.v6) },
+        "stores": { "v4": store(&stores.v4), "v6": store(&stores.v6) },
         "state-dir": parts(Kind::StateDir),
+        "certificates": parts(Kind::Certificate),
     })
+}
+
+/// The blocks of the configuration, each with what it has had in all and who of it is connected.
+fn requestors(site: &Site) -> Vec<Json> {
+    let mut connections = BTreeMap::<String, Vec<Json>>::new();
+    for report in site.around.registry.reports(Kind::Requestor) {
+        let connection = part(&report);
+        connections.entry(report.name).or_default().push(connection);
+    }
+    let totals: BTreeMap<_, _> = site.around.callers.figures().into_iter().collect();
+    let block = |(name, addresses): (String, Vec<String>)| {
+        let mut fields = Map::new();
+        let connections = connections.remove(&name).unwrap_or_default();
+        fields.insert("addresses".to_owned(), addresses.into());
+        for figure in totals.get(&name).into_iter().flatten() {
+            fields.insert(figure.name.to_owned(), value(&figure.value));
+        }
+        fields.insert("connections".to_owned(), connections.into());
+        fields.insert("name".to_owned(), name.into());
+        Json::Object(fields)
+    };
+    let requestors = Arc::clone(&site.around.access.permissions().requestors);
+    let blocks = requestors.0.iter().map(|requestor| {
+        let addresses = requestor.addresses.iter().map(ToString::to_string).collect();
+        (requestor.policy.name.clone(), addresses)
+    });
+    blocks.map(block).collect()
 }
 
 /// A part of the daemon: how it is, and its figures by their names.

@@ -10,7 +10,7 @@ use leasequery_live::SharedStore;
 use leasequery_live::refusals::{Kind, Refusals};
 use leasequery_live::turns::{ACTIVE_ROOM, ROOM, Share};
 use leasequery_protocol::server::{Connection, Event, Limits, Policy, Protocol, Turn};
-use leasequery_tls::TlsError;
+use leasequery_tls::{Identity, TlsError};
 use socket2::SockRef;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
 use tokio::net::TcpStream;
@@ -20,6 +20,7 @@ use tracing::debug;
 use super::places::Place;
 use super::wire::{Received, Wire};
 use crate::access::Access;
+use crate::callers::Caller;
 use crate::config::Transport;
 
 /// Octets read at a time: some queries, and no more of them than a connection may well have waiting.
@@ -45,13 +46,19 @@ pub(super) struct Guest {
 }
 
 /// Serves one connection to its end.
-pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest: Guest, shared: &SharedStore<P::Key>) {
+pub(super) async fn serve<P: Protocol>(
+    mut stream: TcpStream,
+    protocol: P,
+    guest: Guest,
+    mut caller: Caller,
+    shared: &Arc<SharedStore<P::Key>>,
+) {
     let _ = stream.set_nodelay(true);
     let Guest { peer, policy, limits, mut share, place, refusals, mut access } = guest;
     let start = Instant::now();
     let connection = Connection::new(protocol, limits, Duration::ZERO);
     let (wire, out) = (Wire::default(), Vec::new());
-    let mut session = Session { peer, policy, connection, wire, out, start, shared, refusals };
+    let mut session = Session { peer, policy, connection, wire, out, start, shared, refusals, judged: false };
     let mut changes = None;
     let mut sent = 0;
     let mut wanted = false;
@@ -82,6 +89,10 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
             }
         }
         session.log();
+        if std::mem::take(&mut session.judged) {
+            let subject = session.wire.peer().map(Identity::describe);
+            caller.identify(&session.policy.name, subject, shared);
+        }
         if turn == Turn::Secure {
             if let Err(error) = session.begin_tls(&access) {
                 session.note_no_tls(&error.to_string());
@@ -99,6 +110,7 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
                 }
             };
             sent += written;
+            caller.note(&session.connection, written);
             session.connection.handle_progress(start.elapsed(), written, session.out.len() - sent);
             // If this was all there is to say, there is nothing more to do.
             let was_all = has_sent && turn == Turn::Idle && sent == session.out.len();
@@ -113,6 +125,7 @@ pub(super) async fn serve<P: Protocol>(mut stream: TcpStream, protocol: P, guest
             share.pass().await;
             continue;
         }
+        caller.note(&session.connection, 0);
         share.end().await;
 
         let reading = session.wants_read().then_some(Interest::READABLE);
@@ -156,6 +169,8 @@ struct Session<'a, P: Protocol> {
     start: Instant,
     shared: &'a SharedStore<P::Key>,
     refusals: Arc<Refusals>,
+    /// Who it is has been judged anew.
+    judged: bool,
 }
 
 impl<P: Protocol> Session<'_, P> {
@@ -229,6 +244,7 @@ impl<P: Protocol> Session<'_, P> {
 
     /// Acts on who may ask now.
     fn judge(&mut self, access: &Access) {
+        self.judged = true;
         if let Err(reason) = permission(access, self.peer, &mut self.wire, &mut self.policy) {
             return self.terminate(&reason);
         }

@@ -5,12 +5,15 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use leasequery_live::Stores;
 use leasequery_live::refusals::{Kind, PERIOD, Refusals};
-use leasequery_live::turns::{BITE, Turns, Who};
+use leasequery_live::registry::{self, Figure, Part, State, Value};
+use leasequery_live::turns::{BITE, Who};
 use leasequery_protocol::server::{Silence, Verdict, v4, v6};
+use leasequery_record::Protocol as Which;
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::sockopt::{Ipv4PacketInfo, Ipv6RecvPacketInfo};
@@ -22,7 +25,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tracing::{info, warn};
 
 use super::unbound;
-use crate::access::Access;
+use crate::around::Around;
 use crate::config::{self, Requestors, Service, Transport};
 
 /// A bound UDP socket, whose queries are answered by a thread of its own.
@@ -100,12 +103,18 @@ impl Datagrams {
     }
 
     /// Answers queries until the daemon ends.
-    pub fn run(self, stores: &Stores, access: &Access, turns: &Arc<Turns>) {
+    pub fn run(self, around: &Around) {
+        let Around { stores, access, turns, registry, .. } = around;
+        let protocol = match self.service {
+            Service::V4 { .. } => Which::V4,
+            Service::V6 { .. } => Which::V6,
+        };
+        let part = registry.enter(registry::Kind::Listener, format!("{} {}", self.name, self.address), Some(protocol));
         let mut buffers = vec![vec![0; LENGTH]; BATCH];
         let mut headers = MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(libc::in6_pktinfo)));
         let mut answering = MultiHeaders::preallocate(BATCH, None);
         let (mut received, mut answers, mut out) = (Vec::new(), Vec::new(), Vec::new());
-        let mut tally = Tally::new(self.name, self.address);
+        let mut tally = Tally::new(self.name, self.address, &part);
         while !access.is_over() {
             received.clear();
             match self.receive(&mut buffers, &mut headers, &mut received) {
@@ -117,6 +126,7 @@ impl Datagrams {
             }
             answers.clear();
             out.clear();
+            tally.received.fetch_add(received.len() as u64, Ordering::Relaxed);
             if !received.is_empty() {
                 let requestors = Arc::clone(&access.permissions().requestors);
                 // It shares with others as long as there is something to answer.
@@ -125,6 +135,7 @@ impl Datagrams {
                     share.pass_in_thread();
                     self.answer(received, buffers, stores, &requestors, &mut tally, (&mut answers, &mut out));
                 }
+                tally.answered.fetch_add(answers.len() as u64, Ordering::Relaxed);
                 self.send(&answers, &out, &mut answering);
             }
             tally.report();
@@ -256,14 +267,32 @@ fn source(address: &SockaddrStorage) -> Option<SocketAddr> {
 struct Tally {
     name: &'static str,
     address: SocketAddr,
-    refusals: Refusals,
+    received: Arc<AtomicU64>,
+    answered: Arc<AtomicU64>,
+    refusals: Arc<Refusals>,
     without_relay_info: u64,
     reported: Instant,
 }
 
 impl Tally {
-    fn new(name: &'static str, address: SocketAddr) -> Self {
-        Self { name, address, refusals: Refusals::default(), without_relay_info: 0, reported: Instant::now() }
+    fn new(name: &'static str, address: SocketAddr, part: &Part) -> Self {
+        let (received, answered) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let refusals = Arc::<Refusals>::default();
+        part.set(State::Well, "listening");
+        part.show({
+            let (received, answered, refusals) = (Arc::clone(&received), Arc::clone(&answered), Arc::clone(&refusals));
+            move || {
+                let count = |name, help, number: &AtomicU64| {
+                    Figure::new(name, help, Value::Count(number.load(Ordering::Relaxed)))
+                };
+                vec![
+                    count("received", "Datagrams that came", &received),
+                    count("answered", "Datagrams that were answered", &answered),
+                    super::standing::refused(&refusals),
+                ]
+            }
+        });
+        Self { name, address, received, answered, refusals, without_relay_info: 0, reported: Instant::now() }
     }
 
     fn silence(&self, from: SocketAddr, silence: Silence) {

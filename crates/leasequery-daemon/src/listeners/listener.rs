@@ -1,10 +1,11 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use leasequery_live::Stores;
-use leasequery_live::refusals::{self, Kind, Refusals};
-use leasequery_live::turns::{Turns, step_back};
+use leasequery_live::refusals::{self, Refusals};
+use leasequery_live::registry::Kind;
+use leasequery_live::turns::step_back;
 use leasequery_protocol::server::Limits;
 use leasequery_protocol::server::v4::V4;
 use leasequery_protocol::server::v6::V6;
@@ -16,8 +17,10 @@ use tracing::debug;
 
 use super::connection::{self, Guest};
 use super::places::Places;
+use super::standing::Standing;
 use super::unbound;
-use crate::access::Access;
+use crate::around::Around;
+use crate::callers::Caller;
 use crate::config::{self, Service, Transport};
 
 /// A bound TCP listener.
@@ -86,9 +89,13 @@ impl Listener {
     }
 
     /// Accepts connections until the daemon ends, then waits for them to say their last words.
-    pub async fn run(self, stores: Stores, mut access: Access, limits: Limits, places: Arc<Places>, turns: Arc<Turns>) {
-        let entrance = Entrance { stores, access: access.clone(), limits, places, turns, refusals: Arc::default() };
-        let refusals = Arc::clone(&entrance.refusals);
+    pub async fn run(self, around: Around, limits: Limits, places: Arc<Places>) {
+        let mut access = around.access.clone();
+        let part =
+            around.registry.enter(Kind::Listener, format!("{} {}", self.name, self.address), Some(self.protocol()));
+        let standing = Standing::new(&part, &places, Arc::default());
+        let refusals = Arc::clone(&standing.refusals);
+        let entrance = Entrance { around, limits, places, refusals: Arc::clone(&refusals) };
         let mut tasks = JoinSet::new();
         let mut accepted = 0_usize;
         let mut report = tokio::time::interval(refusals::PERIOD);
@@ -98,16 +105,17 @@ impl Listener {
                 next = self.socket.accept() => match next {
                     Ok((stream, peer)) => {
                         if let Err(reason) = self.admit(stream, peer, &entrance, &mut tasks) {
-                            refusals.note(peer, peer.ip(), Kind::NotServed(reason), || format!("closed: {reason}"));
+                            refusals.note(peer, peer.ip(), refusals::Kind::NotServed(reason), || format!("closed: {reason}"));
                         }
                         accepted += 1;
+                        standing.accepted.fetch_add(1, Ordering::Relaxed);
                         if accepted.is_multiple_of(AT_ONCE) {
                             step_back().await;
                         }
                     }
                     Err(error) => {
                         // Out of descriptors or memory: others may give some back.
-                        refusals.note(self.address, self.address.ip(), Kind::NotAccepted, || format!("cannot accept: {error}"));
+                        refusals.note(self.address, self.address.ip(), refusals::Kind::NotAccepted, || format!("cannot accept: {error}"));
                         tokio::time::sleep(Duration::from_millis(100)).await;
                     }
                 },
@@ -130,7 +138,7 @@ impl Listener {
         entrance: &Entrance,
         tasks: &mut JoinSet<()>,
     ) -> Result<(), &'static str> {
-        let found = entrance.access.permissions().requestors.find(peer.ip(), Transport::Tcp).cloned();
+        let found = entrance.around.access.permissions().requestors.find(peer.ip(), Transport::Tcp).cloned();
         let policy = found.ok_or("no requestor has this address")?;
         let place = entrance.places.take(peer.ip())?;
         debug!("{peer}: connected as {}", policy.name);
@@ -139,23 +147,27 @@ impl Listener {
             peer,
             policy: Arc::clone(&policy),
             limits: entrance.limits,
-            share: entrance.turns.share(peer.ip()),
+            share: entrance.around.turns.share(peer.ip()),
             place,
             refusals: Arc::clone(&entrance.refusals),
-            access: entrance.access.clone(),
+            access: entrance.around.access.clone(),
         };
+        let Around { registry, callers, stores, .. } = &entrance.around;
+        let name = guest.policy.name.clone();
         match &self.service {
             Service::V4 { server_id } => {
                 let protocol = V4::new(super::server_id(*server_id, local), policy, self.active).with_peer(peer.ip());
                 let protocol = if self.secure { protocol.secure() } else { protocol };
-                let shared = Arc::clone(&entrance.stores.v4);
-                tasks.spawn(async move { connection::serve(stream, protocol, guest, &shared).await });
+                let shared = Arc::clone(&stores.v4);
+                let caller = Caller::enter(registry, callers, &name, peer, &shared);
+                tasks.spawn(async move { connection::serve(stream, protocol, guest, caller, &shared).await });
             }
             Service::V6 { server_id } => {
                 let protocol = V6::new(Arc::clone(server_id), policy, self.active).with_peer(peer.ip());
                 let protocol = if self.secure { protocol.secure() } else { protocol };
-                let shared = Arc::clone(&entrance.stores.v6);
-                tasks.spawn(async move { connection::serve(stream, protocol, guest, &shared).await });
+                let shared = Arc::clone(&stores.v6);
+                let caller = Caller::enter(registry, callers, &name, peer, &shared);
+                tasks.spawn(async move { connection::serve(stream, protocol, guest, caller, &shared).await });
             }
         }
         Ok(())
@@ -164,10 +176,8 @@ impl Listener {
 
 /// What all connections of a listener share.
 struct Entrance {
-    stores: Stores,
-    access: Access,
+    around: Around,
     limits: Limits,
     places: Arc<Places>,
-    turns: Arc<Turns>,
     refusals: Arc<Refusals>,
 }

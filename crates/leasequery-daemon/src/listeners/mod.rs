@@ -4,6 +4,7 @@ mod connection;
 mod datagrams;
 mod listener;
 mod places;
+mod standing;
 mod unbound;
 mod wire;
 
@@ -12,6 +13,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 pub use datagrams::Datagrams;
 pub use listener::Listener;
 pub use places::{Place, Places};
+pub(crate) use standing::Standing;
 pub use unbound::unbound;
 
 /// The address that a listener's replies name as the server.

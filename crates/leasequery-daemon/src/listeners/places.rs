@@ -65,6 +65,11 @@ impl Places {
         Ok(Place { places: Arc::clone(self), peer, seat, _descriptor: descriptor })
     }
 
+    /// How many are taken.
+    pub(crate) fn count(&self) -> usize {
+        self.taken().values().map(Vec::len).sum()
+    }
+
     fn taken(&self) -> MutexGuard<'_, HashMap<IpAddr, Vec<Arc<Seat>>>> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -10,6 +10,7 @@ use tracing::{error, info, warn};
 
 use super::place::Database;
 use crate::SharedStore;
+use crate::registry::{Figure, Part, State, Value};
 use crate::turns::{Turns, Who};
 
 /// Writes what has changed to disk, in a thread of its own.
@@ -50,6 +51,7 @@ impl Keeper {
         name: String,
         (turns, who): (Arc<Turns>, Who),
         database: Database,
+        part: Part,
     ) -> Self {
         let (stop, stopped) = channel();
         let (done, left) = channel();
@@ -58,7 +60,13 @@ impl Keeper {
             let shared = Arc::clone(&shared);
             move || shared.not_on_disk()
         }));
-        let mut kept = Kept { shared, durable, database, name: name.clone(), turns, who, trouble: None, released: 0 };
+        part.set(State::Well, "written");
+        part.show({
+            let shared = Arc::clone(&shared);
+            move || figures(&shared)
+        });
+        let mut kept =
+            Kept { part, shared, durable, database, name: name.clone(), turns, who, trouble: None, released: 0 };
         kept.shared.set_durable(kept.durable.synced());
         // Before anything new is told: from now on it shows on disk if this run does not come to its end.
         kept.write();
@@ -86,6 +94,7 @@ impl Keeper {
 
 /// The store, and its copy on disk.
 struct Kept<K: Key> {
+    part: Part,
     shared: Arc<SharedStore<K>>,
     durable: Durable<K>,
     database: Database,
@@ -95,6 +104,16 @@ struct Kept<K: Key> {
     trouble: Option<Trouble>,
     /// How many unused VPNs the store has been told of that are not on disk.
     released: u64,
+}
+
+/// How far the durable copy is.
+fn figures<K: Key>(shared: &SharedStore<K>) -> Vec<Figure> {
+    let (revision, age) = shared.durable();
+    vec![
+        Figure::new("durable-revision", "The latest change that survives whatever happens", Value::Level(revision.0)),
+        Figure::new("behind-changes", "Changes that would be lost in a crash", Value::Level(shared.not_on_disk())),
+        Figure::new("age", "Since when nothing has been made durable", Value::Seconds(age.as_secs_f64())),
+    ]
 }
 
 /// That nothing can be written.
@@ -154,6 +173,7 @@ impl<K: Key> Kept<K> {
             2 => {
                 error!("{}: cannot be written, and is tried again and again: {problem}", self.name);
                 self.shared.set_failing(problem);
+                self.part.set(State::Down, problem);
                 trouble.reminded = now;
             }
             attempts if now.duration_since(trouble.reminded) >= REMINDER => {
@@ -167,6 +187,7 @@ impl<K: Key> Kept<K> {
 
     fn settle(&mut self) {
         let Some(trouble) = self.trouble.take() else { return };
+        self.part.set(State::Well, "written");
         if trouble.attempts == 1 {
             warn!("{}: was opened anew after a failure, and everything is on disk: {}", self.name, trouble.problem);
         } else {

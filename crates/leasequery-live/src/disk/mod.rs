@@ -12,7 +12,9 @@ use leasequery_store::{Key, Settings, Store};
 use tracing::{info, warn};
 
 use super::SharedStore;
+use super::registry::{Kind, Registry};
 use super::turns::{Turns, Who};
+use crate::feed::protocol as protocol_of;
 
 pub use keeper::Keeper;
 pub use place::{Place, inspect};
@@ -27,6 +29,7 @@ pub fn open<K: Key>(
     settings: Settings,
     repeats: bool,
     turns: &Arc<Turns>,
+    registry: &Registry,
 ) -> anyhow::Result<(Arc<SharedStore<K>>, Option<Keeper>)> {
     let Some(place) = place else { return Ok((Arc::new(SharedStore::new(Store::new(settings))), None)) };
     let (name, mut database) = (place.name(), Database::new(place, protocol));
@@ -46,7 +49,8 @@ pub fn open<K: Key>(
         shared.write(Store::lose_history);
     }
     let share = (Arc::clone(turns), Who::Disk(protocol));
-    let keeper = Keeper::start(&shared, durable, format!("{name} ({protocol})"), share, database);
+    let part = registry.enter(Kind::StateDir, name.as_str(), Some(protocol_of::<K>()));
+    let keeper = Keeper::start(&shared, durable, format!("{name} ({protocol})"), share, database, part);
     Ok((shared, Some(keeper)))
 }
 

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use leasequery_store::{About, Binding, Budget, Key, Revision, Store, Time, Unknown};
 
-use super::{Policy, Progress, Query, Shed};
+use super::{Policy, Progress, Query, Scope, Shed};
 
 /// What is said in an active response besides the bindings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,6 +69,8 @@ pub struct Active<W> {
     /// Everything up to here has been told.
     cursor: Revision,
     catch_up: CatchUp,
+    /// It was asked for what changed since a time, too.
+    catches_up: bool,
     again: Again,
     /// The latest base-time that was said, or the time of the query.
     base_time: Time,
@@ -118,7 +120,8 @@ impl<W> Active<W> {
             Some(since) => (store.revision_at(since).max(store.forgotten_up_to()), CatchUp::Until(store.revision())),
         };
         let base_time = since.map_or(now, |since| since.min(now));
-        Self { wording, cursor, catch_up, again: Again::No, base_time, era: store.era() }
+        let catches_up = since.is_some();
+        Self { wording, cursor, catch_up, catches_up, again: Again::No, base_time, era: store.era() }
     }
 
     fn notice<K: Key>(&mut self, notice: Notice, base_time: Time, text: &str, out: &mut Vec<u8>)
@@ -158,6 +161,10 @@ impl<K: Key, W: Wording<K>> Query<K> for Active<W> {
 
     fn is_active(&self) -> bool {
         true
+    }
+
+    fn scope(&self) -> Scope {
+        if self.catches_up { Scope::CatchUp } else { Scope::Changes }
     }
 
     fn advance(&mut self, store: &Store<K>, out: &mut Vec<u8>, room: usize, budget: &Budget) -> Progress {

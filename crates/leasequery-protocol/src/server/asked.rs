@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use leasequery_store::{Budget, Key, Revision, Store};
 
-use super::{Active, Policy, Progress, Query, Shed, Wording};
+use super::{Active, Policy, Progress, Query, Scope, Shed, Wording};
 
 /// A query on a TCP connection.
 #[derive(Debug)]
@@ -48,6 +48,10 @@ impl<K: Key, B: Query<K>, W: Wording<K>> Query<K> for Asked<B, W> {
 
     fn is_active(&self) -> bool {
         self.query().is_active()
+    }
+
+    fn scope(&self) -> Scope {
+        self.query().scope()
     }
 
     fn keep_alive(&mut self, store: &Store<K>, out: &mut Vec<u8>) {

@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::code::{MessageType, StatusCode};
 
-use super::{Admission, Beside, Place, Policy, Progress, Protocol, Query, Shed};
+use super::{Admission, Beside, Place, Policy, Progress, Protocol, Query, Scope, Shed};
 
 /// Limits of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,6 +124,21 @@ pub enum Event {
     Closing(CloseReason),
 }
 
+/// What a requestor has had so far, for counters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Served {
+    /// Queries that were begun.
+    pub queries: u64,
+    /// Queries that were refused.
+    pub refused: u64,
+    /// Bindings told of in answers that came to their end.
+    pub bindings: u64,
+    /// Answers about everything there is that came to their end.
+    pub everything: u64,
+    /// Active queries that asked for what had changed since a time.
+    pub catch_ups: u64,
+}
+
 /// What [`Connection::poll_transmit`] has left to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Turn {
@@ -175,6 +190,7 @@ pub struct Connection<P: Protocol> {
     /// The era of the store's clock in which it was asked first. In another one times mean something else.
     era: Option<u32>,
     events: VecDeque<Event>,
+    served: Served,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -227,6 +243,7 @@ impl<P: Protocol> Connection<P> {
             told_at: now,
             era: None,
             events: VecDeque::new(),
+            served: Served::default(),
         }
     }
 
@@ -362,6 +379,8 @@ impl<P: Protocol> Connection<P> {
                     break;
                 }
                 Progress::Done => {
+                    self.served.bindings += query.replies();
+                    self.served.everything += u64::from(query.scope() == Scope::Everything);
                     self.events.push_back(Event::Done { xid, replies: query.replies() });
                     if self.queries.is_empty() {
                         self.quiet_since = now;
@@ -393,6 +412,16 @@ impl<P: Protocol> Connection<P> {
     /// (RFC 6926 section 8.5).
     pub fn terminate(&mut self, store: &Store<P::Key>, out: &mut Vec<u8>, reason: &str) {
         self.abort(CloseReason::Terminated(reason.to_owned()), store, out);
+    }
+
+    /// What the requestor has had so far.
+    pub fn served(&self) -> Served {
+        self.served
+    }
+
+    /// What is being answered next, if anything is.
+    pub fn scope(&self) -> Option<Scope> {
+        self.queries.front().map(Query::scope)
     }
 
     /// What has happened since the last call.
@@ -471,11 +500,14 @@ impl<P: Protocol> Connection<P> {
             }
             Admission::Query(query) => {
                 self.era.get_or_insert(store.era());
+                self.served.queries += 1;
+                self.served.catch_ups += u64::from(query.scope() == Scope::CatchUp);
                 self.events.push_back(Event::Started { xid: query.xid() });
                 self.told_at = now;
                 self.queries.push_back(query);
             }
             Admission::Refused { xid, status, text, close } => {
+                self.served.refused += 1;
                 self.events.push_back(Event::Refused { xid, status, text });
                 if close {
                     self.abort(CloseReason::Refused(xid), store, out);

@@ -21,7 +21,7 @@ use crate::code::StatusCode;
 
 pub use active::{Active, Notice, Wording};
 pub use asked::Asked;
-pub use connection::{CloseReason, Connection, Event, Limits, Turn};
+pub use connection::{CloseReason, Connection, Event, Limits, Served, Turn};
 pub use policy::{Allow, Policy};
 pub use single::{Silence, Verdict};
 
@@ -125,6 +125,19 @@ pub enum Progress {
     Failed(String),
 }
 
+/// How much a query is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Some of what there is.
+    Part,
+    /// Everything there is.
+    Everything,
+    /// What changes from now on.
+    Changes,
+    /// What changed since a time, and changes from now on.
+    CatchUp,
+}
+
 /// A query being answered: a cursor into the store and the rules for its replies.
 pub trait Query<K: Key> {
     /// Transaction id.
@@ -136,6 +149,11 @@ pub trait Query<K: Key> {
     /// Whether it goes on for ever, alone on its connection.
     fn is_active(&self) -> bool {
         false
+    }
+
+    /// How much it is about.
+    fn scope(&self) -> Scope {
+        Scope::Part
     }
 
     /// Appends what tells the requestor of an active query that the connection is still alive.

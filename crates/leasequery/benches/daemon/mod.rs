@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors, Service};
 use leasequery_daemon::listeners::{Listener, Places};
-use leasequery_daemon::{Access, Permissions};
+use leasequery_daemon::{Access, Around, Permissions};
 use leasequery_live::turns::Turns;
 use leasequery_live::{Lifecycle, Stores};
 use leasequery_protocol::requestor::v4::{BulkQuery, V4};
@@ -139,8 +139,8 @@ impl Daemon {
             let listener = Listener::bind(&listener).expect("a port");
             let address = listener.address();
             stores.v4.keep(&lifecycle.running());
-            let (places, turns) = (Places::new(10, 10), Turns::of_runtime());
-            tokio::spawn(listener.run(stores.clone(), access, Limits::default(), places, turns));
+            let around = Around::new(stores.clone(), access, Turns::of_runtime());
+            tokio::spawn(listener.run(around, Limits::default(), Places::new(10, 10)));
             address
         });
         Self { address, _runtime: runtime, _lifecycle: lifecycle }

@@ -9,6 +9,7 @@ mod manual;
 mod query;
 mod selectors;
 mod serve;
+mod status;
 mod tls;
 mod verify;
 mod watch;
@@ -50,6 +51,8 @@ enum Command {
     Watch(Box<watch::Watch>),
     /// Proves a copy: asks two servers for everything and lists every difference.
     Verify(verify::Verify),
+    /// How a daemon is: its sources, who asks, its stores. Exits with 0 if all is well, 1 if something is not, 3 if it is not there.
+    Status(status::Status),
     /// A private authority with certificates for a server and its requestors, for a trial of TLS.
     Certificates(certificates::Certificates),
     /// A script with which a shell completes commands and options.
@@ -129,6 +132,7 @@ pub fn main() -> ExitCode {
         Command::Bulk(bulk) => bulk.run(),
         Command::Watch(watch) => watch.run(),
         Command::Verify(verify) => verify.run(),
+        Command::Status(status) => status.run(),
         Command::Certificates(certificates) => certificates.run(),
         Command::Completions(completions) => completions.run(),
         Command::Manual(manual) => manual.run(),

@@ -13,7 +13,7 @@ use anyhow::Context;
 use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 use leasequery_daemon::config::{self, OverHttp, Requestor, Requestors};
 use leasequery_daemon::listeners::{Datagrams, Listener, Places};
-use leasequery_daemon::{Access, Permissions};
+use leasequery_daemon::{Access, Around, Permissions};
 use leasequery_live::turns::Turns;
 use leasequery_live::wall_clock;
 use leasequery_live::{Lifecycle, SharedStore, Stores};
@@ -92,7 +92,7 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
     let connections = 2 * settings.requestors + VISITORS;
     let duid = leasequery_client::duid::own();
     let mut servers = Vec::new();
-    let turns = Turns::of_runtime();
+    let around = Around::new(stores.clone(), access, Turns::of_runtime());
     for (address, service) in [
         (IpAddr::from(Ipv4Addr::LOCALHOST), config::Service::V4 { server_id: None }),
         (IpAddr::from(Ipv6Addr::LOCALHOST), config::Service::V6 { server_id: Arc::clone(&duid) }),
@@ -117,13 +117,12 @@ async fn play(settings: &Settings) -> anyhow::Result<bool> {
             secure: false,
         };
         if let Ok(udp) = Datagrams::bind(&udp) {
-            let (stores, access) = (stores.clone(), access.clone());
-            let turns = Arc::clone(&turns);
-            tasks.spawn_blocking(move || udp.run(&stores, &access, &turns));
+            let around = around.clone();
+            tasks.spawn_blocking(move || udp.run(&around));
         }
         servers.push(tcp.address());
         let places = Places::new(connections, connections);
-        tasks.spawn(tcp.run(stores.clone(), access.clone(), Limits::default(), places, Arc::clone(&turns)));
+        tasks.spawn(tcp.run(around.clone(), Limits::default(), places));
     }
     let [server_v4, server_v6] = servers[..] else { anyhow::bail!("two servers were started") };
 

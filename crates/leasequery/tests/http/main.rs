@@ -5,4 +5,5 @@ mod common;
 
 mod access;
 mod client;
+mod prometheus;
 mod status;

@@ -4,7 +4,11 @@ use toml::Spanned;
 
 use crate::config::{Http, Listener, Problem, Transport, raw};
 
-pub(super) fn http(raw: &Spanned<raw::Http>, listeners: &[Listener], has_tls: bool) -> Result<Http, Problem> {
+pub(in crate::config) fn http(
+    raw: &Spanned<raw::Http>,
+    listeners: &[Listener],
+    has_tls: bool,
+) -> Result<Http, Problem> {
     let http = raw.get_ref();
     let text = &**http.address.get_ref();
     let address = text.parse::<SocketAddr>().ok();

@@ -10,7 +10,7 @@ use super::response::{ActiveResponse, Response};
 use super::{Policy, Refusal, malformed};
 use crate::server::policy::NO_LONGER;
 use crate::server::window::Window;
-use crate::server::{Active, Progress, Query, Shed};
+use crate::server::{Active, Progress, Query, Scope, Shed};
 
 /// A DHCPBULKLEASEQUERY being answered.
 #[derive(Debug)]
@@ -156,6 +156,10 @@ impl Query<V4Key> for BulkQuery {
             return Progress::Done;
         }
         Progress::More
+    }
+
+    fn scope(&self) -> Scope {
+        if self.primary == Primary::All && self.window.is_open() { Scope::Everything } else { Scope::Part }
     }
 
     fn terminate(&mut self, store: &Store<V4Key>, out: &mut Vec<u8>, reason: &str) {

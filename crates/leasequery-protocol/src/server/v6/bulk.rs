@@ -13,7 +13,7 @@ use super::selection::{Leg, Selection, Told};
 use super::{Policy, Refusal, malformed, store_time};
 use crate::server::policy::NO_LONGER;
 use crate::server::window::Window;
-use crate::server::{Progress, Query, Shed};
+use crate::server::{Progress, Query, Scope, Shed};
 
 /// A LEASEQUERY being answered over TCP.
 #[derive(Debug)]
@@ -232,6 +232,14 @@ impl Query<V6Key> for BulkQuery {
             self.after = None;
         }
         Progress::More
+    }
+
+    fn scope(&self) -> Scope {
+        if self.legs == [Leg::Everything] && self.told.window.start.is_none_or(|start| start <= store_time(0)) {
+            Scope::Everything
+        } else {
+            Scope::Part
+        }
     }
 
     fn terminate(&mut self, store: &Store<V6Key>, out: &mut Vec<u8>, reason: &str) {
