@@ -28,7 +28,7 @@ use tracing::{error, info, warn};
 use crate::access::{Access, Permissions};
 use crate::around::Around;
 use crate::callers::Callers;
-use crate::config::{Config, Http, Source, Transport};
+use crate::config::{self, Config, Http, Source, Transport};
 use crate::http::{Front, Site};
 use crate::listeners::{Datagrams, Listener, Places};
 use crate::manager::{self, Stage};
@@ -89,13 +89,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     // A file that would become too large is an error to be dealt with and not the end.
     let _too_large = signal(SignalKind::from_raw(libc::SIGXFSZ))?;
 
-    let mut listeners = Vec::new();
-    for listener in &config.listeners {
-        listeners.push(match listener.transport {
-            Transport::Tcp => Bound::Tcp(Listener::bind(listener)?),
-            Transport::Udp => Bound::Udp(Datagrams::bind(listener)?),
-        });
-    }
+    let listeners = config.listeners.iter().map(Bound::bind).collect::<Result<Vec<_>, _>>()?;
     let front = config.http.as_ref().map(Front::bind).transpose()?;
     let settings =
         Settings { history: config.limits.history, durable: config.state_dir.is_some(), ..Settings::default() };
@@ -148,8 +142,7 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
         // Writing to memory does not fail.
         let _ = write!(ready, " {}={}", Http::NAME, front.address());
         let places = Places::within(descriptors, Front::CONNECTIONS, Front::CONNECTIONS_OF_ONE);
-        let site = Site::new(http, around.clone(), waiting.readiness());
-        tasks.spawn(front.run(site, places));
+        tasks.spawn(front.run(Site::new(http, around, waiting.readiness()), places));
     }
     let mut is_ready = waiting.look();
     if is_ready {
@@ -311,6 +304,13 @@ enum Bound {
 }
 
 impl Bound {
+    fn bind(listener: &config::Listener) -> anyhow::Result<Self> {
+        Ok(match listener.transport {
+            Transport::Tcp => Self::Tcp(Listener::bind(listener)?),
+            Transport::Udp => Self::Udp(Datagrams::bind(listener)?),
+        })
+    }
+
     fn tcp_address(&self) -> Option<(Protocol, SocketAddr)> {
         match self {
             Self::Tcp(listener) => Some((listener.protocol(), listener.address())),
