@@ -90,6 +90,8 @@ pub(crate) struct Following<F: Family> {
     pub(crate) links: [Connecting; 2],
     /// The latest base-time of a bulk message.
     pub(crate) bulk: Option<Time>,
+    /// It has been told everything, by its own account.
+    pub(crate) whole: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -161,6 +163,10 @@ pub(crate) struct Ear<'a> {
     pub(crate) reader: Option<&'a mut Reader>,
     pub(crate) bulk: &'a mut Option<Time>,
     pub(crate) trace: Option<&'a mut Vec<String>>,
+    /// The server reads a lease file, and never has yet.
+    pub(crate) unread: bool,
+    /// What was told all the same of leases that are over, and addresses that are free.
+    pub(crate) untrue: Option<Name>,
 }
 
 impl<F: Family> Observer<F> for Ear<'_> {
@@ -171,6 +177,9 @@ impl<F: Family> Observer<F> for Ear<'_> {
         let (name, seen) = F::seen(record);
         if let Some(trace) = &mut self.trace {
             trace.push(format!("{origin:?} {name} {seen:?} {told:?}"));
+        }
+        if self.unread && origin.is_bulk() && is_ended(seen.state) {
+            self.untrue = Some(name.clone());
         }
         let Some(reader) = &mut self.reader else { return };
         if let Some(told) = &mut reader.told {

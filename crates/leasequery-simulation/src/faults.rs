@@ -185,6 +185,14 @@ impl<F: Family> Tree<F> {
         }
     }
 
+    /// When a process is started again, the lease file may be away for a while.
+    fn start_again(&mut self, number: usize, most: u64, context: &mut Context) {
+        let start = context.now + Duration::from_millis(context.random.u64(10..most));
+        let away = if context.random.u8(..) < 64 { context.random.u64(1..60) } else { 0 };
+        self.nodes[number].start_at = Some(start);
+        self.nodes[number].unread_until = start + Duration::from_secs(away);
+    }
+
     /// Kills a process: what was not on disk is gone.
     fn kill(&mut self, number: usize, context: &mut Context) {
         let Some(process) = self.nodes[number].process.take() else { return };
@@ -214,7 +222,7 @@ impl<F: Family> Tree<F> {
         if let (Some(disk), Some(durable)) = (&mut self.nodes[number].disk, &process.durable) {
             disk.crash(&process.store, durable, &mut context.random);
         }
-        self.nodes[number].start_at = Some(context.now + Duration::from_millis(context.random.u64(10..40_000)));
+        self.start_again(number, 40_000, context);
     }
 
     /// Ends a process as it should be ended.
@@ -257,6 +265,6 @@ impl<F: Family> Tree<F> {
         if matches!(self.nodes[number].role, Role::Mirror) && !context.faithful && context.random.u8(..) < 40 {
             self.reconfigure(number, context);
         }
-        self.nodes[number].start_at = Some(context.now + Duration::from_millis(context.random.u64(10..10_000)));
+        self.start_again(number, 10_000, context);
     }
 }

@@ -45,6 +45,8 @@ pub enum Mutation {
     ClockNeverBack,
     /// Where a clock is set back the sources go on from where they are.
     NoEra,
+    /// What was not read yet counts as known.
+    UnknownIsFree,
     /// Of the leases that a message tells of only the first one is told.
     FirstLeaseAlone,
     /// A client is not told that another one has got what it had.
@@ -55,7 +57,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -75,6 +77,7 @@ impl Mutation {
         Self::ForgetOnFailedWrite,
         Self::ClockNeverBack,
         Self::NoEra,
+        Self::UnknownIsFree,
     ];
 
     /// Whether it changes anything in a protocol: DHCPv6 does not tell of addresses that are merely configured, and

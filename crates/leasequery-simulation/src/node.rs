@@ -34,6 +34,12 @@ pub(crate) struct Node<F: Family> {
     pub(crate) kept: Vec<Option<Position>>,
     /// Whether it answers active queries.
     pub(crate) active: bool,
+    /// It takes connections before everything is known that it is to tell of.
+    pub(crate) eager: bool,
+    /// Until when its lease file cannot be read.
+    pub(crate) unread_until: Duration,
+    /// Everything that it is to tell of was known, in this run or an earlier one.
+    pub(crate) whole: bool,
     /// Nobody could tell afterwards what it lost in a crash.
     pub(crate) spared: bool,
     /// Its clock was set back, and it has no disk to remember that: it runs to the end.
@@ -163,8 +169,13 @@ impl<F: Family> Node<F> {
         }
         let mut following = Vec::new();
         match &mut self.role {
-            Role::Root(_) => {
+            Role::Root(local) => {
                 store.source("local");
+                let kept = matches!(local, Local::Push { .. }) || store.keep_whole(LOCAL);
+                self.whole |= kept;
+                if !kept && mutation != Some(Mutation::UnknownIsFree) {
+                    store.await_source(LOCAL, "it has not been read");
+                }
             }
             Role::Watcher { reader, keeps } => {
                 if !*keeps {
@@ -190,6 +201,10 @@ impl<F: Family> Node<F> {
                 Role::Watcher { reader, .. } => (LOCAL, reader.position),
                 _ => (source, store.position(source).and_then(Position::from_bytes)),
             };
+            let goes_on = position.is_some() && store.keep_whole(source);
+            if !watches && !goes_on && mutation != Some(Mutation::UnknownIsFree) {
+                store.await_source(source, "it has not been heard");
+            }
             let position = kept.next().flatten().filter(|_| position.is_some()).or(position);
             let settings = settings(!faithful && mutation != Some(Mutation::NoSweeps), !watches);
             following.push(Following {
@@ -197,6 +212,7 @@ impl<F: Family> Node<F> {
                 server: *upstream,
                 links: [Connecting::No; 2],
                 bulk: None,
+                whole: position.is_some(),
             });
         }
         self.process = Some(Process {
@@ -230,7 +246,7 @@ impl<F: Family> Node<F> {
         }
     }
 
-    /// Whether connections are accepted: the first load is done, and there is a past to catch up with.
+    /// Whether connections are accepted: the first load is done, or not waited for, and there is a past to catch up with.
     pub(crate) fn is_ready(&mut self) -> bool {
         let Some(process) = &mut self.process else { return false };
         if process.ready {
@@ -244,7 +260,8 @@ impl<F: Family> Node<F> {
             Role::Mirror => process.following.iter().all(|following| following.follower.position().is_some()),
             Role::Watcher { .. } => false,
         };
-        process.ready = loaded && process.store.now() >= process.store.history_floor();
+        process.ready = (loaded || (self.eager && !matches!(self.role, Role::Watcher { .. })))
+            && process.store.now() >= process.store.history_floor();
         process.ready
     }
 }

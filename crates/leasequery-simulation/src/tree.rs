@@ -57,6 +57,9 @@ impl<F: Family> Part for Tree<F> {
     }
 
     fn start_all(&mut self, now: Duration) {
+        for node in &mut self.nodes {
+            (node.unread_until, node.wake) = (Duration::ZERO, now);
+        }
         for node in self.nodes.iter_mut().filter(|node| node.process.is_none()) {
             node.start_at = Some(node.start_at.unwrap_or(now).min(now + Duration::from_secs(1)));
             if let Some(disk) = &mut node.disk {
@@ -125,9 +128,13 @@ impl<F: Family> Tree<F> {
         let wall = self.nodes[number].clock.wall(now);
         advance(&mut process.store, wall, context.options.mutation);
         let before = process.store.revision();
-        self.read_local(number, &mut process);
+        self.read_local(number, &mut process, now);
         for follower in 0..process.following.len() {
-            self.follow(number, follower, &mut process, context);
+            self.follow(number, follower, &mut process, context)
+                .map_err(|problem| format!("{}: {problem}", Self::title(number)))?;
+        }
+        if matches!(self.nodes[number].role, Role::Mirror) {
+            self.nodes[number].whole |= process.following.iter().all(|following| following.whole);
         }
         context.report.changes += process.store.revision().0 - before.0;
         let mut serving = std::mem::take(&mut process.serving);
@@ -157,15 +164,17 @@ impl<F: Family> Tree<F> {
         }
         let digest = process.store.revision().0 ^ (number as u64) << 32 ^ u64::from(process.store.now().0);
         context.report.digest = context.report.digest.rotate_left(5) ^ digest;
-        self.nodes[number].wake = process.next(now, context.calm);
+        let unread_until = Some(self.nodes[number].unread_until).filter(|until| *until > now);
+        self.nodes[number].wake = unread_until.into_iter().fold(process.next(now, context.calm), Duration::min);
         self.nodes[number].process = Some(process);
         Ok(())
     }
 
     /// A root takes what the DHCP server beside it says.
-    fn read_local(&mut self, number: usize, process: &mut Process<F>) {
-        let Role::Root(local) = &mut self.nodes[number].role else { return };
+    fn read_local(&mut self, number: usize, process: &mut Process<F>, now: Duration) {
+        let Node { role: Role::Root(local), unread_until, whole, .. } = &mut self.nodes[number] else { return };
         match local {
+            Local::File { .. } if now < *unread_until => {}
             Local::File { rows, generation } => {
                 let read = process.file_position();
                 let known = read.filter(|(known, _)| known == generation);
@@ -185,6 +194,10 @@ impl<F: Family> Tree<F> {
                 }
                 process.unclean = false;
                 process.set_file_position(*generation, rows.len() as u64);
+                *whole = true;
+                if process.store.awaited().next().is_some() {
+                    process.store.set_whole(LOCAL);
+                }
             }
             Local::Push { rows } => {
                 for row in rows.drain(..) {
@@ -195,7 +208,13 @@ impl<F: Family> Tree<F> {
     }
 
     /// Turns the wheel of a follower until it stands still.
-    fn follow(&mut self, number: usize, nth: usize, process: &mut Process<F>, context: &mut Context) {
+    fn follow(
+        &mut self,
+        number: usize,
+        nth: usize,
+        process: &mut Process<F>,
+        context: &mut Context,
+    ) -> Result<(), String> {
         let (now, mine) = (context.now, context.now.saturating_sub(process.began));
         let server = process.following[nth].server;
         while let Some(link) = process.following[nth].follower.poll_connect(mine) {
@@ -235,13 +254,23 @@ impl<F: Family> Tree<F> {
                     following.follower.handle_eof(link);
                 }
             }
+            let unread = matches!(self.nodes[server].role, Role::Root(_)) && !self.nodes[server].whole;
             let reader = match &mut self.nodes[number].role {
                 Role::Watcher { reader, .. } => Some(&mut **reader),
                 _ => None,
             };
-            let mut ear = Ear { reader, bulk: &mut following.bulk, trace: trace.as_mut() };
+            let mut ear = Ear { reader, bulk: &mut following.bulk, trace: trace.as_mut(), unread, untrue: None };
             let budget = context.random.usize(1..40);
             let more = following.follower.advance(mine, &mut process.store, &mut ear, budget);
+            if let Some(name) = ear.untrue {
+                return Err(format!("node {server} has read nothing yet, and tells that {name} is free"));
+            }
+            if following.follower.position().is_some()
+                && !std::mem::replace(&mut following.whole, true)
+                && !self.nodes[server].whole
+            {
+                return Err(format!("node {server} does not know everything yet, and it was taken for everything"));
+            }
             if let Role::Watcher { reader, .. } = &mut self.nodes[number].role {
                 // What was printed is printed, and then the position is saved.
                 reader.position = following.follower.position();
@@ -266,6 +295,7 @@ impl<F: Family> Tree<F> {
         for line in trace.into_iter().flatten() {
             context.trace(|| format!("{}: {line}", Self::title(number)));
         }
+        Ok(())
     }
 
     /// A connection is made, or refused.
