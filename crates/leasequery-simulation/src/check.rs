@@ -268,7 +268,7 @@ fn best<'a>(name: &Name, servers: &'a [Server], wall: Time, leeway: Leeway) -> O
 
 /// Whether it ends about now, which one clock says a moment before the other, or ended so lately that it may not have been
 /// told yet.
-fn is_ending(seen: &Seen, wall: Time, ahead: i64, late: i64) -> bool {
+pub(crate) fn is_ending(seen: &Seen, wall: Time, ahead: i64, late: i64) -> bool {
     seen.expires.is_some_and(|ends| (-late..=TOLERANCE).contains(&(i64::from(ends.0) - ahead - i64::from(wall.0))))
 }
 

@@ -14,6 +14,7 @@ mod mutation;
 mod network;
 mod node;
 mod octets;
+mod pairs;
 mod plan;
 mod server;
 mod tree;

@@ -47,6 +47,8 @@ pub enum Mutation {
     NoEra,
     /// What was not read yet counts as known.
     UnknownIsFree,
+    /// A copy of two servers takes what they say for what one says, so what one does not have is over.
+    EndWithoutWitness,
     /// Of the leases that a message tells of only the first one is told.
     FirstLeaseAlone,
     /// A client is not told that another one has got what it had.
@@ -57,7 +59,7 @@ pub enum Mutation {
 
 impl Mutation {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::BaseTimeOfNow,
         Self::ResumeFromLastBulk,
         Self::NoTombstones,
@@ -78,6 +80,7 @@ impl Mutation {
         Self::ClockNeverBack,
         Self::NoEra,
         Self::UnknownIsFree,
+        Self::EndWithoutWitness,
     ];
 
     /// Whether it changes anything in a protocol: DHCPv6 does not tell of addresses that are merely configured, and

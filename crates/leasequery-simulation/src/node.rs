@@ -17,6 +17,7 @@ use crate::world::Context;
 
 /// A machine.
 #[derive(Debug)]
+#[allow(clippy::struct_excessive_bools, reason = "each is about something of its own")]
 pub(crate) struct Node<F: Family> {
     pub(crate) role: Role<F>,
     /// Which nodes are followed.
@@ -196,7 +197,8 @@ impl<F: Family> Node<F> {
         }
         let mut kept = std::mem::take(&mut self.kept).into_iter();
         for upstream in &self.upstreams {
-            let source = store.source(&format!("upstream {upstream}")).ok_or("too many sources")?;
+            let named = if mutation == Some(Mutation::EndWithoutWitness) { self.upstreams[0] } else { *upstream };
+            let source = store.source(&format!("upstream {named}")).ok_or("too many sources")?;
             let (source, position) = match &self.role {
                 Role::Watcher { reader, .. } => (LOCAL, reader.position),
                 _ => (source, store.position(source).and_then(Position::from_bytes)),

@@ -11,6 +11,7 @@ use crate::copy::{Connecting, Ear};
 use crate::family::{Family, Row};
 use crate::network::{Client, Tcp};
 use crate::node::{LOCAL, Local, Node, Process, Role, advance, place};
+use crate::pairs::Vouched;
 use crate::plan;
 use crate::server::Serving;
 use crate::world::{Context, Part};
@@ -23,6 +24,8 @@ pub(crate) struct Tree<F: Family> {
     next_tcp: usize,
     /// When each node has something to do, as it was when somebody last looked.
     dues: Vec<Duration>,
+    /// What mirrors of several servers had, when somebody last looked.
+    pub(crate) vouched: Vouched,
 }
 
 impl<F: Family> Part for Tree<F> {
@@ -68,6 +71,14 @@ impl<F: Family> Part for Tree<F> {
         }
     }
 
+    fn has_joint(&self) -> bool {
+        self.has_joint()
+    }
+
+    fn check_vouched(&mut self, context: &Context) -> Result<(), String> {
+        self.check_vouched(context)
+    }
+
     fn check(&self, context: &Context) -> Result<(), String> {
         self.check(context)
     }
@@ -77,7 +88,7 @@ impl<F: Family> Tree<F> {
     /// A random one.
     pub(crate) fn new(small: bool, context: &mut Context) -> Self {
         let nodes = plan::nodes(context.faithful, small, &mut context.random);
-        Self { nodes, tcps: BTreeMap::new(), next_tcp: 0, dues: Vec::new() }
+        Self { nodes, tcps: BTreeMap::new(), next_tcp: 0, dues: Vec::new(), vouched: Vouched::new() }
     }
 
     /// What a node is called.

@@ -7,6 +7,7 @@ use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
 
 use crate::Mutation;
+use crate::copy::SWEEP;
 use crate::tree::Tree;
 
 /// How a simulation runs.
@@ -98,6 +99,12 @@ pub(crate) trait Part {
     /// Starts what does not run.
     fn start_all(&mut self, now: Duration);
 
+    /// Whether there are copies of several servers.
+    fn has_joint(&self) -> bool;
+
+    /// What has to hold of them all the time, once all is quiet.
+    fn check_vouched(&mut self, context: &Context) -> Result<(), String>;
+
     /// What has to hold in the end.
     fn check(&self, context: &Context) -> Result<(), String>;
 }
@@ -112,6 +119,8 @@ struct World {
 const QUIET: Duration = Duration::from_mins(25);
 /// How many more times to look when something has just happened.
 const GRACE: u32 = 20;
+/// How often to look at copies of several servers.
+const GO_ON: Duration = Duration::from_secs(1);
 /// More events than any simulation has.
 const STUCK: u64 = 3_000_000;
 
@@ -181,11 +190,21 @@ impl World {
         // Leases still expire; a history of a few bindings may be too short even for that, and costs a connection.
         for _ in 0..GRACE {
             if self.check().is_ok() {
-                return Ok(());
+                return self.go_on();
             }
             self.run_until(self.context.now + Duration::from_secs(11))?;
         }
         self.check()
+    }
+
+    /// Everybody asks for everything once more, and nothing may come and go with that.
+    fn go_on(&mut self) -> Result<(), String> {
+        let end = self.context.now + SWEEP + GO_ON;
+        while self.parts.iter().any(|part| part.has_joint()) && self.context.now < end {
+            self.run_until(self.context.now + GO_ON)?;
+            self.parts.iter_mut().try_for_each(|part| part.check_vouched(&self.context))?;
+        }
+        Ok(())
     }
 
     fn fault(&mut self) -> Result<(), String> {
