@@ -209,3 +209,123 @@ fn a_state_file_that_cannot_be_written_is_an_error_before_anything_is_printed() 
     assert_eq!((output.status.code(), output.stdout.len()), (Some(2), 0), "{output:?}");
     assert!(common::stderr(&output).contains(&format!("{}: there is no directory", file.display())), "{output:?}");
 }
+
+/// A server that knows nothing of the past when it starts, on a port that stays.
+fn forgetful() -> (Daemon, String) {
+    let without = config().replace("state-dir = \"state\"\n", "");
+    let daemon = Daemon::start(&without);
+    let server = daemon.address().to_string();
+    daemon.configure(&without.replace("127.0.0.1:0", &server));
+    (daemon, server)
+}
+
+fn restarted(mut daemon: Daemon) -> Daemon {
+    daemon.signal("TERM");
+    daemon.wait();
+    Daemon::start_in(std::sync::Arc::clone(&daemon.directory), leasequery())
+}
+
+/// What a command has written, in order: addresses and states.
+fn executed(file: &std::path::Path) -> Vec<String> {
+    let text = std::fs::read_to_string(file).unwrap_or_default();
+    let mut found: Vec<_> = text
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("JSON"))
+        .map(|record| {
+            format!("{} {}", record["address"].as_str().expect("text"), record["state"].as_str().expect("text"))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+#[test]
+fn the_command_is_run_for_whatever_differs_from_what_the_last_run_told() {
+    let (daemon, server) = forgetful();
+    daemon.push_all(&[lease(1, "active"), lease(4, "active"), lease(5, "active")]);
+    let (state, out) = (daemon.path("watch.state"), daemon.path("executed"));
+    let command = format!("cat >> {}", out.display());
+    let arguments = ["--state", state.to_str().expect("UTF-8"), "--exec", &command];
+    let first = Watch::start(&server, &arguments);
+    first.until("catch-up-complete");
+    first.end();
+    assert_eq!(executed(&out), [""; 0], "what there is at the beginning is no change");
+    let daemon = restarted(daemon);
+    daemon.push_all(&[lease(1, "active"), lease(9, "active")]);
+    let second = Watch::start(&server, &arguments);
+    let mut lines = second.until("gap-filled");
+    lines.extend(second.until("initial-complete"));
+    assert!(lines.contains(&"data-missing".to_owned()), "{lines:?}");
+    let expected = ["10.0.0.4 available", "10.0.0.5 available", "10.0.0.9 active"];
+    eventually("all of it is dealt with", || executed(&out) == expected);
+    // The whole state is told once more, and what has gone.
+    for told in expected.into_iter().chain(["10.0.0.1 active"]) {
+        assert!(lines.contains(&told.to_owned()), "{told}: {lines:?}");
+    }
+    drop((second, daemon));
+}
+
+#[test]
+fn a_command_that_fails_is_run_again_with_the_state_of_then() {
+    let daemon = Daemon::start(&config());
+    let (out, flag) = (daemon.path("executed"), daemon.path("flag"));
+    let (state, command) = (
+        daemon.path("watch.state"),
+        format!("test -e {} || {{ touch {}; exit 3; }}; cat >> {}", flag.display(), flag.display(), out.display()),
+    );
+    let watch = Watch::of(&daemon, &["--state", state.to_str().expect("UTF-8"), "--exec", &command]);
+    watch.until("catch-up-complete");
+    daemon.push_all(&[lease(2, "active")]);
+    eventually("it was run again", || executed(&out) == ["10.0.0.2 active"]);
+    watch.end();
+    assert!(state.exists());
+}
+
+#[test]
+fn a_command_that_goes_on_and_on_is_ended_and_the_next_run_deals_with_the_rest() {
+    let daemon = Daemon::start(&config());
+    let (state, out) = (daemon.path("watch.state"), daemon.path("executed"));
+    let state = state.to_str().expect("UTF-8");
+    let first = Watch::of(&daemon, &["--state", state]);
+    first.until("catch-up-complete");
+    first.end();
+    let watch = Watch::of(&daemon, &["--state", state, "--exec", "sleep 1000; true", "--for", "4s"]);
+    watch.until("catch-up-complete");
+    daemon.push_all(&[lease(2, "active"), lease(3, "active")]);
+    let said = watch.said();
+    assert!(said.contains("--exec has not dealt with 2 leases: "), "{said}");
+    assert!(said.contains("--exec for 10.0.0.2: signal: 15"), "{said}");
+    let command = format!("cat >> {}", out.display());
+    let watch = Watch::of(&daemon, &["--state", state, "--exec", &command]);
+    eventually("the rest was dealt with", || executed(&out) == ["10.0.0.2 active", "10.0.0.3 active"]);
+    drop(watch);
+}
+
+#[test]
+fn of_what_was_told_as_a_change_the_end_is_told_too_when_data_are_missing() {
+    let (daemon, server) = forgetful();
+    daemon.push_all(&[lease(1, "active")]);
+    let state = daemon.path("watch.state");
+    let arguments = ["--no-initial", "--state", state.to_str().expect("UTF-8")];
+    let first = Watch::start(&server, &arguments);
+    first.until("connected");
+    // What it begins with is written down at once, whether or not anything changes.
+    eventually("where it stands is written down", || state.exists());
+    first.end();
+    daemon.push_all(&[lease(20, "active")]);
+    let second = Watch::start(&server, &arguments);
+    second.until("10.0.0.20 active");
+    second.until("catch-up-complete");
+    let daemon = restarted(daemon);
+    let mut lines = second.until("gap-filled");
+    assert!(lines.contains(&"10.0.0.20 available".to_owned()), "{lines:?}");
+    daemon.push_all(&[lease(20, "active")]);
+    second.until("10.0.0.20 active");
+    second.end();
+    let daemon = restarted(daemon);
+    daemon.push_all(&[lease(1, "active"), lease(2, "active")]);
+    let third = Watch::start(&server, &arguments);
+    lines = third.until("gap-filled");
+    assert!(lines.contains(&"10.0.0.20 available".to_owned()), "{lines:?}");
+    drop((third, daemon));
+}

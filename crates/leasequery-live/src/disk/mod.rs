@@ -1,5 +1,6 @@
 //! The durable copy of the store: opened at the start, and kept up to date beside everything else.
 
+mod checkpoint;
 mod keeper;
 mod place;
 
@@ -16,6 +17,7 @@ use super::registry::{Kind, Registry};
 use super::turns::{Turns, Who};
 use crate::feed::protocol as protocol_of;
 
+pub use checkpoint::Checkpoint;
 pub use keeper::Keeper;
 pub use place::{Place, inspect};
 

@@ -234,6 +234,9 @@ impl<P: Followed> Follower<P> {
                     return Step::Taken;
                 }
                 observer.before(&record, store);
+                if self.is_older(&record, bulk.job, store) {
+                    return Step::Taken;
+                }
                 match P::commit(&record, bulk.job.origin(), self.source, store) {
                     Some(told) => {
                         configure::<P>(&mut bulk.configured, told.key, told.free_since);
@@ -256,6 +259,14 @@ impl<P: Followed> Follower<P> {
             Ok(Some(Message::Done { done, .. })) => return Step::Done(done),
         }
         Step::Taken
+    }
+
+    /// Whether a record is of what was there before a copy that began with nothing: of such a one only the changes are
+    /// told, and those are told before everything is asked for, to find what is no longer there.
+    fn is_older(&self, record: &P::Record<'_>, job: Job, store: &Store<P::Key>) -> bool {
+        let is_told = self.gap.is_none_or(|gap| gap.filled);
+        let is_known = || P::key(record, store).is_some_and(|key| store.lookup(key).is_some());
+        !self.settings.initial && job == Job::Sweep && is_told && !is_known()
     }
 
     fn end_job(&mut self, now: Duration, bulk: Bulk<P>, done: &Done, store: &mut Store<P::Key>) {
@@ -315,7 +326,7 @@ impl<P: Followed> Follower<P> {
                 }
                 self.events.push_back(Event::InitialComplete);
             }
-            Job::Gap(_) if self.settings.sweep.is_none() => self.close_gap(resume),
+            Job::Gap(_) if self.settings.sweep.is_none() && self.settings.initial => self.close_gap(resume),
             Job::Gap(_) => {
                 if let Some(gap) = &mut self.gap {
                     gap.filled = true;
@@ -413,4 +424,4 @@ pub(super) fn reason(status: StatusCode, text: &str) -> String {
 
 /// Seconds for which the resume point goes back where the server gave no base-time, so that it has to be made of our own
 /// clock.
-const STALE: u32 = 2;
+pub(super) const STALE: u32 = 2;

@@ -28,7 +28,7 @@ use leasequery_store::{SourceId, Store, Time};
 
 use crate::clock::Skew;
 use crate::requestor::{Connection, Timeouts};
-use bulk::{Bulk, Job};
+use bulk::{Bulk, Job, STALE};
 use pace::Pace;
 use session::Session;
 use untaken::Untaken;
@@ -58,7 +58,7 @@ pub struct Settings {
     /// How often a server without Active Leasequery is asked for changes.
     pub poll: Duration,
     /// How often everything is asked for, to find what is no longer there; `None` is never, unless the server says that it
-    /// cannot tell of all changes, and has no other way to tell what ended.
+    /// cannot tell of all changes, and has no other way to tell what ended, or the copy began with nothing.
     pub sweep: Option<Duration>,
     /// Whether the copy begins with everything there is, or just with what changes from now on.
     pub initial: bool,
@@ -116,6 +116,9 @@ pub struct Follower<P: Followed> {
     resume: Option<Time>,
     /// From when on what was told was converted by the difference of clocks that an earlier run had found, and that difference.
     unproven: Option<(Time, i64)>,
+    /// When a copy that begins with nothing began, as far as our own clock can tell: that holds until the server has given a
+    /// time.
+    began: Option<Time>,
     /// The highest base-time of the running active response; it becomes the resume point at once, or when the gap before
     /// it has been filled.
     told: Option<Time>,
@@ -251,6 +254,7 @@ impl<P: Followed> Follower<P> {
             skew: position.map_or_else(Skew::default, |position| Skew::remembered(position.skew)),
             resume: position.map(|position| position.resume),
             unproven: position.map(|position| (position.resume, position.skew)),
+            began: None,
             told: None,
             gap: None,
             held: None,
@@ -305,7 +309,8 @@ impl<P: Followed> Follower<P> {
         connection.set_skew(self.skew);
         match link {
             Link::Active => {
-                let since = if P::TELLS_ENDS { self.resume } else { self.held.or(self.resume) };
+                let resume = self.resume.or(self.began);
+                let since = if P::TELLS_ENDS { resume } else { self.held.or(resume) };
                 let asked = connection.ask(now, P::active_query(&self.wanted, since));
                 self.active.state = match asked {
                     Ok(_) => State::Open(Session::new(connection, since)),
@@ -313,6 +318,9 @@ impl<P: Followed> Follower<P> {
                 };
             }
             Link::Bulk => self.begin_job(connection, now, store),
+        }
+        if !self.settings.initial && self.resume.is_none() && self.began.is_none() {
+            self.began = Some(self.skew.to_server(store.now().minus(STALE)));
         }
         if !self.silent {
             self.connected();
@@ -426,7 +434,8 @@ impl<P: Followed> Follower<P> {
 
     /// Where it stands: what to begin with after a restart.
     pub fn position(&self) -> Option<Position> {
-        self.held.or(self.resume).filter(|_| self.whole).map(|resume| Position { resume, skew: self.skew.seconds() })
+        let resume = self.held.or(self.resume).or(self.began);
+        resume.filter(|_| self.whole).map(|resume| Position { resume, skew: self.skew.seconds() })
     }
 
     /// Whether the copy follows every change as it happens.

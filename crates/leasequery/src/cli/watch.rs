@@ -32,7 +32,7 @@ pub(super) struct Watch {
     /// Only what changes from now on
     #[arg(long)]
     no_initial: bool,
-    /// Remember here how far it was followed, and go on from there the next time
+    /// Remember how far it was followed, and in FILE.told what was told, and go on from there
     #[arg(long, value_name = "FILE")]
     state: Option<PathBuf>,
     /// Stop after this time instead of running until interrupted
@@ -111,8 +111,7 @@ impl Watch {
                 retry: self.retry,
                 poll: self.poll,
                 initial: !self.no_initial,
-                // Without a copy there is nothing that could be there no longer.
-                kept: false,
+                kept: true,
                 sweep: if self.no_initial { None } else { follower::Settings::default().sweep },
                 timeouts: Timeouts {
                     data: Duration::from_secs_f64(self.timeout),

@@ -2,6 +2,7 @@
 
 mod change;
 mod exec;
+mod kept;
 mod printing;
 mod standing;
 mod state;
@@ -21,9 +22,9 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::output::{Columns, Format};
 use exec::Exec;
+use kept::Kept;
 use printing::{Printing, Shown};
 use standing::Standing;
-use state::StateFile;
 
 /// What is watched, and how.
 #[derive(Debug)]
@@ -74,16 +75,19 @@ async fn run<P: Family>(settings: Settings<P>) -> Result<(), Ended> {
         signal(SignalKind::terminate()).map_err(Ended::Output)?,
         signal(SignalKind::interrupt()).map_err(Ended::Output)?,
     );
-    let state = settings
-        .state
-        .map(|path| StateFile::open(path, P::NAME, &settings.server.address))
-        .transpose()
-        .map_err(Ended::State)?;
-    let position = state.as_ref().and_then(StateFile::position);
     // What the server has not said is not printed, so nothing expires here.
-    let mut store = Store::new(leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() });
-    store.source("server");
-    let shared = Arc::new(SharedStore::new(store));
+    let stored = leasequery_store::Settings { expire: false, ..leasequery_store::Settings::default() };
+    let kept = settings.state.map(|path| Kept::<P>::open(path, &settings.server.address, stored));
+    let kept = kept.transpose().map_err(Ended::State)?;
+    let position = kept.as_ref().and_then(Kept::position);
+    let shared = kept.as_ref().map_or_else(
+        || {
+            let mut store = Store::new(stored);
+            store.source("server");
+            Arc::new(SharedStore::new(store))
+        },
+        Kept::shared,
+    );
     let lifecycle = Lifecycle::new();
     tokio::spawn(keep_time(Arc::clone(&shared), lifecycle.running()));
 
@@ -98,9 +102,9 @@ async fn run<P: Family>(settings: Settings<P>) -> Result<(), Ended> {
         },
         ignore_renewals: settings.ignore_renewals,
     };
-    let mut printing =
-        Printing::new(Standing::new(settings.server.address.clone()), &shown, position.is_some(), state, exec);
     let (initial, timed_out) = (settings.follower.initial, Cell::new(false));
+    let resumed = initial && position.is_some();
+    let mut printing = Printing::new(Standing::new(settings.server.address.clone()), &shown, resumed, kept, exec);
     let mut follower = Follower::<P>::new(settings.wanted, SOURCE, position, settings.follower, fastrand::u64(..));
     let stop = async {
         let end = async {

@@ -10,8 +10,8 @@ use leasequery_store::{Binding, Store};
 use super::Ended;
 use super::change::{Known, describe};
 use super::exec::Exec;
+use super::kept::Kept;
 use super::standing::Standing;
-use super::state::StateFile;
 use crate::output::{Columns, Format, Level, Printer, say, sum_up};
 
 /// How often the position is written to disk at most.
@@ -34,7 +34,7 @@ pub(super) struct Printing<P: Family> {
     ignore_renewals: bool,
     earlier: Earlier,
     standing: Standing,
-    state: Option<StateFile>,
+    kept: Option<Kept<P>>,
     saved: Option<Instant>,
     exec: Option<Exec<P>>,
     failed: Option<io::Error>,
@@ -43,11 +43,11 @@ pub(super) struct Printing<P: Family> {
 /// What an earlier run has told whoever reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Earlier {
-    /// Nothing.
+    /// Nothing, or only changes.
     None,
     /// All there was until this run goes on.
     Known,
-    /// Not all of what changed in between can be told.
+    /// The server cannot tell of all changes since then, so that everything is told once more.
     Outdated,
 }
 
@@ -56,7 +56,7 @@ impl<P: Family> Printing<P> {
         standing: Standing,
         shown: &Shown,
         resumed: bool,
-        state: Option<StateFile>,
+        kept: Option<Kept<P>>,
         exec: Option<Exec<P>>,
     ) -> Self {
         Self {
@@ -66,7 +66,7 @@ impl<P: Family> Printing<P> {
             ignore_renewals: shown.ignore_renewals,
             earlier: if resumed { Earlier::Known } else { Earlier::None },
             standing,
-            state,
+            kept,
             saved: None,
             exec,
             failed: None,
@@ -77,9 +77,13 @@ impl<P: Family> Printing<P> {
     pub(super) fn finish(mut self, follower: &Follower<P>) -> io::Result<()> {
         let connected = self.standing.was_connected();
         self.printer.flush()?;
-        self.save(follower)?;
-        if let Some(exec) = self.exec {
-            exec.finish();
+        let left = self.exec.take().and_then(Exec::finish);
+        match left {
+            None => self.save(follower)?,
+            Some(leases) => {
+                let then = if self.kept.is_some() { "; the next run does" } else { "" };
+                say(Level::Warning, format_args!("--exec has not dealt with {leases}{then}"));
+            }
         }
         // Of a server that was never there, there is not even a header.
         if connected { self.printer.finish() } else { Ok(()) }
@@ -89,28 +93,24 @@ impl<P: Family> Printing<P> {
         &self.standing
     }
 
-    /// Whether a record is a change for whoever reads.
-    fn is_news(&self, told: &Told<P::Key>, origin: Origin) -> bool {
-        let changed = if self.ignore_renewals { Change::Lease } else { Change::Times };
-        match origin {
-            Origin::Initial => true,
-            // This run does not know what was told before: it may be anything, an end of a lease above all.
-            _ if origin.is_bulk() && self.earlier != Earlier::None => true,
-            _ => told.change >= changed,
-        }
+    /// Whether what was told is a change for whoever reads.
+    fn is_change(&self, told: &Told<P::Key>) -> bool {
+        told.change >= if self.ignore_renewals { Change::Lease } else { Change::Times }
     }
 
-    /// What an earlier run has told is not all, and the rest cannot be told.
+    /// The server cannot tell of all changes since an earlier run.
     fn behind(&mut self) {
         if self.earlier == Earlier::Known {
             self.earlier = Earlier::Outdated;
         }
     }
 
+    /// Writes where the next run goes on, unless the command has still to be run for something: that run begins where this
+    /// one had dealt with everything.
     fn save(&mut self, follower: &Follower<P>) -> io::Result<()> {
-        match (&mut self.state, follower.position()) {
-            (Some(state), Some(position)) => {
-                state.save(position).map_err(|problem| io::Error::other(Ended::State(problem)))
+        match (&mut self.kept, follower.position()) {
+            (Some(kept), Some(position)) if self.exec.as_ref().is_none_or(Exec::is_idle) => {
+                kept.save(position).map_err(|problem| io::Error::other(Ended::State(problem)))
             }
             _ => Ok(()),
         }
@@ -134,7 +134,12 @@ impl<P: Family> Observer<P> for Printing<P> {
 
     fn record(&mut self, record: &P::Record<'_>, told: Told<P::Key>, origin: Origin) {
         self.standing.hears();
-        if !self.is_news(&told, origin) {
+        let is_change = self.is_change(&told);
+        if let Some(exec) = self.exec.as_mut().filter(|_| is_change && origin != Origin::Initial) {
+            exec.changed(told.key);
+        }
+        let once_more = origin.is_bulk() && self.earlier == Earlier::Outdated;
+        if !(is_change || once_more || origin == Origin::Initial) {
             return;
         }
         let view = P::view(record);
@@ -144,9 +149,6 @@ impl<P: Family> Observer<P> for Printing<P> {
                 self.print(&view, Some(&change));
             }
             Format::Json | Format::Csv => self.print(&view, None),
-        }
-        if let Some(exec) = self.exec.as_mut().filter(|_| origin != Origin::Initial && told.change != Change::None) {
-            exec.changed(told.key);
         }
     }
 

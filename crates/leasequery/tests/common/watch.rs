@@ -1,4 +1,4 @@
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 
@@ -68,6 +68,24 @@ impl Watch {
     pub fn rest(mut self) -> (Vec<String>, Option<i32>) {
         let lines = self.lines.iter().collect();
         (lines, self.child.wait().expect("it ends").code())
+    }
+}
+
+impl Watch {
+    /// Ends it in an orderly way.
+    pub fn end(mut self) {
+        let process = self.child.id().to_string();
+        let status = std::process::Command::new("kill").args(["-TERM", &process]).status().expect("kill runs");
+        assert!(status.success());
+        assert!(self.child.wait().expect("it ends").success());
+    }
+
+    /// What it has said on standard error when it has ended.
+    pub fn said(mut self) -> String {
+        let mut said = String::new();
+        self.child.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
+        assert!(self.child.wait().expect("it ends").success(), "{said}");
+        said
     }
 }
 
