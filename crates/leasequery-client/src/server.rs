@@ -1,5 +1,5 @@
 use std::fmt;
-use std::net::{Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::str::FromStr;
 
 use leasequery_record::Protocol;
@@ -63,9 +63,10 @@ impl Server {
         &self.host
     }
 
-    /// With the port that holds where none was given.
+    /// With the port that holds where none was given, and the same however names and addresses are written.
     pub fn at(&self, protocol: Protocol) -> String {
-        Self { host: self.host.clone(), port: Some(self.port(protocol)) }.to_string()
+        let host = self.host.parse::<IpAddr>().map_or_else(|_| self.host.to_ascii_lowercase(), |ip| ip.to_string());
+        Self { host, port: Some(self.port(protocol)) }.to_string()
     }
 
     fn port(&self, protocol: Protocol) -> u16 {

@@ -17,6 +17,7 @@ mod process;
 mod prospect;
 mod run;
 pub mod sources;
+mod state;
 mod widened;
 
 pub use access::{Access, Permissions};

@@ -1,14 +1,14 @@
 use std::fmt::Write as _;
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use leasequery_live::disk::Keeper;
+use leasequery_live::health::Health;
 use leasequery_live::registry::Registry;
 use leasequery_live::turns::Turns;
-use leasequery_live::waiting::Waiting;
 use leasequery_live::{Lifecycle, SharedStore, Stores, disk};
 use leasequery_protocol::requestor::v4::V4;
 use leasequery_protocol::requestor::v6::V6;
@@ -22,7 +22,6 @@ use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
 use tracing::{error, info, warn};
 
 use crate::access::{Access, Permissions};
@@ -32,7 +31,8 @@ use crate::config::{self, Config, Http, Source, Transport};
 use crate::http::{Front, Site};
 use crate::listeners::{Datagrams, Listener, Places};
 use crate::manager::{self, Stage};
-use crate::sources::{self, Configured, Surroundings};
+use crate::sources::{Configured, Departed, Surroundings};
+use crate::state::State;
 use crate::{certificates, descriptors, widened};
 
 /// How long connections have to say their last words. The daemon is gone within 5 seconds.
@@ -102,7 +102,8 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let (v6, keeper_v6) = disk::open(place.as_ref(), V6::NAME, settings, repeats, &turns, &registry)?;
     let stores = Stores { v4, v6 };
     let is_new = is_empty(&stores.v4) && is_empty(&stores.v6);
-    sources::end_departed(&config, &stores);
+    let departed = Departed::find(&config, Protocol::V4, &stores.v4);
+    let departed_v6 = Departed::find(&config, Protocol::V6, &stores.v6);
     let configured = Configured::new(stores.clone(), &config);
 
     let lifecycle = Lifecycle::new();
@@ -129,6 +130,8 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
         surroundings.start(source, &mut tasks)?;
     }
     tasks.spawn(Arc::clone(&configured).wait_for_files(lifecycle.running()));
+    tasks.spawn(departed.end(running.clone()));
+    tasks.spawn(departed_v6.end(running.clone()));
     if config.listeners.iter().any(|listener| listener.active) {
         until_history(&stores.v4).await;
         until_history(&stores.v6).await;
@@ -137,40 +140,23 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let around = Around { stores: stores.clone(), access, turns, registry: registry.clone(), callers };
     let mut ready = serve_listeners(listeners, &config, descriptors, &around, &mut tasks);
     // What is known is served from now on, and what is not is waited for here, not by whoever started the service.
-    let mut waiting = Waiting::new(registry.clone());
+    let health = Health::new(registry.clone());
     if let Some((front, http)) = front.zip(config.http.as_ref()) {
         // Writing to memory does not fail.
         let _ = write!(ready, " {}={}", Http::NAME, front.address());
         let places = Places::within(descriptors, Front::CONNECTIONS, Front::CONNECTIONS_OF_ONE);
-        tasks.spawn(front.run(Site::new(http, around, waiting.readiness()), places));
+        tasks.spawn(front.run(Site::new(http, around, health.readiness()), places));
     }
-    let mut is_ready = waiting.look();
-    if is_ready {
-        tell_ready(&ready);
-    } else {
-        let status = waiting.status();
-        info!("{}: {status}", ready.replacen("ready", "serving", 1));
-        manager::tell(Stage::Ready(&status));
-    }
-    let mut look = tokio::time::interval(LOOK);
-    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut state = State::begin(health, ready);
     let reason = loop {
         tokio::select! {
             _ = terminate.recv() => break "SIGTERM",
             _ = interrupt.recv() => break "SIGINT",
             _ = reload.recv() => {
                 manager::tell(Stage::Reloading);
-                let outcome = reconfigure(file, &permissions, &memory, &configured, &stores);
-                manager::tell(Stage::Ready(&outcome));
+                state.reloaded(reconfigure(file, &permissions, &memory, &configured, &stores));
             }
-            _ = look.tick(), if !is_ready => {
-                is_ready = waiting.look();
-                if is_ready {
-                    tell_ready(&ready);
-                } else if waiting.has_news() {
-                    manager::tell(Stage::Status(&waiting.status()));
-                }
-            }
+            () = state.pause() => state.look(),
         }
     };
     info!("{reason}: ending");
@@ -187,9 +173,6 @@ async fn serve(config: Config, file: &Path, descriptors: &Arc<Semaphore>) -> any
     let missing: Vec<String> = keepers.into_iter().filter_map(|keeper| keeper.ended(until).err()).collect();
     if missing.is_empty() { Ok(()) } else { Err(Failure::Unwritten(missing.join("; ")).into()) }
 }
-
-/// How often it is looked whether all sources have been read.
-const LOOK: Duration = Duration::from_millis(10);
 
 /// Starts to serve, and gives the line that says where.
 fn serve_listeners(
@@ -228,16 +211,6 @@ fn serve_listeners(
     ready
 }
 
-/// Says that everything is served, and that every source has been read.
-fn tell_ready(ready: &str) {
-    let mut stdout = std::io::stdout().lock();
-    // Whoever waits for the line may have gone; that is no reason not to serve.
-    let _ = writeln!(stdout, "{ready}").and_then(|()| stdout.flush());
-    drop(stdout);
-    info!("{ready}");
-    manager::tell(Stage::Ready(ready));
-}
-
 /// Waits until there is a past to catch up with, which takes a part of a second: of the one in which the store began it
 /// knows but a part, and a requestor that asks for it would be told that data are missing.
 async fn until_history<K: Key>(shared: &SharedStore<K>) {
@@ -246,14 +219,14 @@ async fn until_history<K: Key>(shared: &SharedStore<K>) {
     }
 }
 
-/// Takes requestors, certificates and networks from the files anew. A bad file changes nothing. Says what came of it.
+/// Takes requestors, certificates and networks from the files anew. A bad file changes nothing: that is the error.
 fn reconfigure(
     file: &Path,
     permissions: &watch::Sender<Permissions>,
     memory: &widened::Memory,
     configured: &Configured,
     stores: &Stores,
-) -> String {
+) -> Result<(), String> {
     match Config::load(file) {
         Ok(config)
             if let Some(fault) =
@@ -261,7 +234,7 @@ fn reconfigure(
         {
             let outcome = format!("the old configuration stays: {fault}");
             error!("SIGHUP: {outcome}");
-            outcome
+            Err(outcome)
         }
         Ok(config) => {
             let now = latest(stores);
@@ -274,14 +247,13 @@ fn reconfigure(
                 }
             });
             configured.reload(&config);
-            let outcome = format!("requestors, certificates and networks taken from {}", file.display());
-            info!("SIGHUP: {outcome}");
-            outcome
+            info!("SIGHUP: requestors, certificates and networks taken from {}", file.display());
+            Ok(())
         }
         Err(problem) => {
             let outcome = format!("the old configuration stays: {problem}");
             error!("SIGHUP: {outcome}");
-            outcome
+            Err(outcome)
         }
     }
 }

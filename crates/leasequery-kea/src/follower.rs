@@ -175,7 +175,6 @@ impl<F: Family> Follower<F> {
                 }
             };
             self.cover(problem.as_deref(), begun.elapsed() >= PATIENCE);
-            self.remind(problem.as_deref());
             self.report(problem);
             self.complaints.sum_up(&self.path);
             watch.wait(pause);

@@ -2,8 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use leasequery_live::age;
-use tracing::{error, warn};
+use tracing::warn;
 
 use super::config::LeaseFile;
 use super::family::Family;
@@ -14,18 +13,16 @@ use super::status::Status;
 #[derive(Debug, Default)]
 pub(super) struct Whole {
     known: bool,
+    /// What is known is what an earlier run knew.
+    kept: bool,
     /// There were files that a cleanup leaves: they have all leases, also if the current one is just being made.
     pub(super) has_past: bool,
     /// What the store was told to wait for.
     why: Option<String>,
-    /// Since when there is a problem, and when it was last told of.
-    trouble: Option<(Instant, Instant)>,
 }
 
 /// How long a file is waited for by whoever looks once: somebody may be writing it.
 const ONCE: Duration = Duration::from_secs(2);
-/// How often it is told for how long a file has been missing or unreadable.
-const REMINDER: Duration = Duration::from_hours(1);
 
 impl Whole {
     pub(super) fn is_known(&self) -> bool {
@@ -46,15 +43,14 @@ impl<F: Family> Follower<F> {
         };
         // After the clock was set back the store may know it no longer.
         let known = self.whole.known && self.feed.shared.read(|store| store.was_whole(self.feed.source));
-        if known && !elsewhere && !unread {
+        if known && !self.whole.kept && !elsewhere && !unread {
             return;
         }
-        self.whole.known = false;
         let has_header = self.current.as_ref().is_some_and(|current| current.header.is_some());
         let why = match problem {
             Some(problem) => problem,
             None if !unread && (self.absent.is_none() && has_header || self.whole.has_past) => {
-                self.whole.why = None;
+                (self.whole.kept, self.whole.why) = (false, None);
                 self.whole.known = self.feed.shared.write(|store| {
                     let is_of_today = store.era() == self.era;
                     if is_of_today {
@@ -66,11 +62,13 @@ impl<F: Family> Follower<F> {
             }
             None => self.absent.map_or("it is being read", |(absence, _)| absence.reason()),
         };
+        if known && !elsewhere && !unread {
+            return;
+        }
+        (self.whole.known, self.whole.kept) = (false, false);
         if late && !elsewhere && !unread && self.feed.shared.write(|store| store.keep_whole(self.feed.source)) {
-            self.whole.known = true;
-            let since =
-                self.feed.shared.as_of().map(|as_of| format!(", as it was {} ago", age(as_of))).unwrap_or_default();
-            warn!("{}: what the last run knew is served{since}", self.path.display());
+            (self.whole.known, self.whole.kept) = (true, true);
+            warn!("{}: {}: {why}", self.path.display(), self.feed.shared.kept());
         } else if self.whole.why.as_deref() != Some(why) {
             self.whole.why = Some(why.to_owned());
             self.feed.shared.write(|store| store.await_source(self.feed.source, why));
@@ -90,17 +88,6 @@ impl<F: Family> Follower<F> {
                 return Ok(self.status.get());
             }
             std::thread::sleep(Duration::from_millis(20));
-        }
-    }
-
-    /// Says now and then that a problem is still there.
-    pub(super) fn remind(&mut self, problem: Option<&str>) {
-        let Some(problem) = problem else { return self.whole.trouble = None };
-        let now = Instant::now();
-        let (since, told) = self.whole.trouble.get_or_insert((now, now));
-        if told.elapsed() >= REMINDER {
-            *told = now;
-            error!("{}: for {} now: {problem}", self.path.display(), age(since.elapsed()));
         }
     }
 }

@@ -1,10 +1,10 @@
 use std::sync::Arc;
 
 use leasequery_record::Protocol;
-use leasequery_store::{Key, SourceId};
+use leasequery_store::{Key, SourceId, Standing};
 
 use crate::SharedStore;
-use crate::registry::{Kind, Part, Registry};
+use crate::registry::{Condition, Kind, Part, Registry, State};
 
 /// A source's way into a live store: its number there, and its entry in the registry. What a source told and whether it is
 /// known as a whole is in the store, so that no source can forget to say it.
@@ -24,13 +24,12 @@ impl<K: Key> Feed<K> {
         let source = shared.write(|store| store.source(name))?;
         let part = registry.enter(Kind::Source, name, Some(protocol::<K>()));
         part.await_by({
-            let (shared, name) = (Arc::clone(shared), name.to_owned());
-            move || {
-                let why = |store: &leasequery_store::Store<K>| {
-                    store.awaited().find(|unknown| unknown.source == name).map(|unknown| unknown.why.to_owned())
-                };
-                shared.read(why)
-            }
+            let shared = Arc::clone(shared);
+            move || shared.read(|store| store.awaited_of(source).map(str::to_owned))
+        });
+        part.judge_by({
+            let shared = Arc::clone(shared);
+            move |condition| judge(&shared, source, condition)
         });
         Some(Self { shared: Arc::clone(shared), source, part })
     }
@@ -40,6 +39,22 @@ impl<K: Key> Feed<K> {
     pub fn awaited(self, why: &str) -> Self {
         self.shared.write(|store| store.await_source(self.source, why));
         self
+    }
+}
+
+/// What the store knows of a source goes before what it says itself: one that is served as an earlier run knew it is not
+/// well, even where it can be reached again, until all of it has been had.
+fn judge<K: Key>(shared: &SharedStore<K>, source: SourceId, condition: &mut Condition) {
+    if shared.read(|store| store.standing(source) == Standing::Kept) {
+        let kept = shared.kept();
+        condition.word = match condition.state {
+            State::Degraded | State::Down => format!("{}; {kept}", condition.word),
+            State::Well | State::Waiting => kept,
+        };
+        condition.state = State::Degraded;
+    } else if condition.state == State::Waiting {
+        // It has not come to say so.
+        condition.state = State::Well;
     }
 }
 

@@ -115,6 +115,7 @@ struct Entries {
 }
 
 type Look<T> = Box<dyn Fn() -> T + Send + Sync>;
+type Judge = Box<dyn Fn(&mut Condition) + Send + Sync>;
 
 /// What is waited for before everything is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -141,6 +142,8 @@ struct Entry {
     condition: Mutex<Condition>,
     figures: Mutex<Option<Look<Vec<Figure>>>>,
     awaited: Mutex<Option<Wait>>,
+    /// What has to be said of it before what it says itself.
+    judge: Mutex<Option<Judge>>,
 }
 
 /// The entry of a part, which goes with it.
@@ -162,6 +165,7 @@ impl Registry {
             condition: Mutex::new(condition),
             figures: Mutex::new(None),
             awaited: Mutex::new(None),
+            judge: Mutex::new(None),
         });
         let mut entries = self.entries();
         let key = (kind, entries.next);
@@ -173,10 +177,17 @@ impl Registry {
 
     /// What is known of all parts of a kind, in the order in which they were entered.
     pub fn reports(&self, kind: Kind) -> Vec<Report> {
-        let parts: Vec<_> =
-            self.entries().parts.range((kind, 0)..=(kind, u64::MAX)).map(|(_, part)| part.clone()).collect();
-        // Nobody who enters or leaves waits for what is looked at here.
-        parts.iter().map(|part| part.report()).collect()
+        self.parts(kind).iter().map(|part| part.report()).collect()
+    }
+
+    /// How all parts of a kind are, in that order: their names, protocols and conditions.
+    pub fn conditions(&self, kind: Kind) -> Vec<(String, Option<Protocol>, Condition)> {
+        self.parts(kind).iter().map(|part| (part.name.clone(), part.protocol, part.condition())).collect()
+    }
+
+    /// Nobody who enters or leaves waits for what is looked at in them.
+    fn parts(&self, kind: Kind) -> Vec<Arc<Entry>> {
+        self.entries().parts.range((kind, 0)..=(kind, u64::MAX)).map(|(_, part)| part.clone()).collect()
     }
 
     /// What is waited for.
@@ -211,6 +222,11 @@ impl Part {
     pub fn await_by(&self, awaited: impl Fn() -> Option<String> + Send + Sync + 'static) {
         *lock(&self.entry.awaited) = Some(Wait { look: Box::new(awaited), since: None });
     }
+
+    /// Says who knows better how the part is than it does itself. That must not wait.
+    pub fn judge_by(&self, judge: impl Fn(&mut Condition) + Send + Sync + 'static) {
+        *lock(&self.entry.judge) = Some(Box::new(judge));
+    }
 }
 
 impl Drop for Part {
@@ -234,11 +250,19 @@ impl Entry {
         }
     }
 
-    fn report(&self) -> Report {
-        let mut condition = lock(&self.condition).clone();
+    fn condition(&self) -> Condition {
         if let Some(Awaited { why, since, .. }) = self.awaited() {
-            condition = Condition { state: State::Waiting, word: why, since };
+            return Condition { state: State::Waiting, word: why, since };
         }
+        let mut condition = lock(&self.condition).clone();
+        if let Some(judge) = lock(&self.judge).as_ref() {
+            judge(&mut condition);
+        }
+        condition
+    }
+
+    fn report(&self) -> Report {
+        let condition = self.condition();
         let figures = lock(&self.figures).as_ref().map(|figures| figures()).unwrap_or_default();
         Report { kind: self.kind, name: self.name.clone(), protocol: self.protocol, condition, figures }
     }
@@ -289,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_waited_for_goes_before_what_the_part_says() {
+    fn who_knows_better_goes_before_what_the_part_says() {
         let registry = Registry::default();
         let part = registry.enter(Kind::Source, "one", None);
         part.set(State::Well, "following");
@@ -298,11 +322,13 @@ mod tests {
             let awaited = Arc::clone(&awaited);
             move || lock(&awaited).clone()
         });
+        part.judge_by(|condition| condition.word.push_str(", with a remark"));
         part.show(|| vec![figure(3)]);
         let report = registry.reports(Kind::Source).remove(0);
         assert_eq!((report.condition.state, &*report.condition.word), (State::Waiting, "no such file"));
         assert_eq!(report.figures, [figure(3)]);
         *lock(&awaited) = None;
-        assert_eq!(registry.reports(Kind::Source).remove(0).condition.state, State::Well);
+        let condition = registry.reports(Kind::Source).remove(0).condition;
+        assert_eq!((condition.state, &*condition.word), (State::Well, "following, with a remark"));
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use leasequery_store::{Key, Revision, Settings, Store, Time, V4Key, V6Key};
 use tokio::sync::{Notify, watch};
 
+use crate::age;
 use crate::clock::{Clock, wall_clock};
 use crate::lifecycle::Running;
 
@@ -108,6 +109,12 @@ impl<K: Key> SharedStore<K> {
     /// How long ago the last run knew everything, if there was one.
     pub fn as_of(&self) -> Option<Duration> {
         self.as_of.map(|as_of| Duration::from_secs(wall_clock().since(as_of).into()))
+    }
+
+    /// What is said of a source of which only that is known.
+    pub fn kept(&self) -> String {
+        let age = self.as_of().map(|as_of| format!(", as it was {} ago", age(as_of))).unwrap_or_default();
+        format!("what the last run knew is served{age}")
     }
 
     /// Says that the last run ended without writing everything.

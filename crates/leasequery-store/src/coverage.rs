@@ -39,6 +39,19 @@ impl std::fmt::Display for Unknown<'_> {
     }
 }
 
+/// What is known of a source's bindings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// They are not known.
+    Awaited,
+    /// They are what an earlier run knew: in this one the source has not been read as a whole yet.
+    Kept,
+    /// They are what it said in this run.
+    Current,
+    /// Nothing is expected of it: it is no longer configured.
+    Departed,
+}
+
 /// What of a source is known.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Coverage {
@@ -50,19 +63,46 @@ pub(crate) struct Coverage {
     /// are until they are known themselves.
     confined: bool,
     /// Whether it was ever read as a whole: what it said then stands until it is contradicted.
-    pub(crate) whole: bool,
+    whole: Whole,
+    /// Whether it is no longer configured.
+    departed: bool,
     /// Where its server listens, if it is one: what we would hear from it, it knows by itself.
     servers: Vec<SocketAddr>,
+}
+
+/// When a source was read as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+enum Whole {
+    #[default]
+    Never,
+    /// In an earlier run.
+    Earlier,
+    /// In this run.
+    Now,
 }
 
 impl Coverage {
     /// Of a source that was read as a whole in an earlier run, or was not.
     pub(crate) fn restored(whole: bool) -> Self {
-        Self { whole, ..Self::default() }
+        Self { whole: if whole { Whole::Earlier } else { Whole::Never }, ..Self::default() }
+    }
+
+    /// Whether it was ever read as a whole.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.whole != Whole::Never
     }
 }
 
 impl Source {
+    fn standing(&self) -> Standing {
+        match &self.coverage {
+            Coverage { departed: true, .. } => Standing::Departed,
+            Coverage { bindings: Some(_), .. } => Standing::Awaited,
+            Coverage { whole: Whole::Earlier, .. } => Standing::Kept,
+            _ => Standing::Current,
+        }
+    }
+
     fn unknown(&self, asker: &[SocketAddr], networks: bool) -> Option<Unknown<'_>> {
         let Coverage { bindings, networks: configured, servers, .. } = &self.coverage;
         let why = bindings.as_deref().or_else(|| configured.as_deref().filter(|_| networks))?;
@@ -103,7 +143,7 @@ impl<K: Key> Store<K> {
         }
         self.change_coverage(source, |coverage| {
             coverage.bindings = None;
-            coverage.whole = true;
+            coverage.whole = Whole::Now;
         });
     }
 
@@ -111,7 +151,7 @@ impl<K: Key> Store<K> {
     pub(crate) fn lose_whole(&mut self, source: SourceId, why: &str) {
         if self.was_whole(source) {
             self.suspend(source, why);
-            self.change_coverage(source, |coverage| coverage.whole = false);
+            self.change_coverage(source, |coverage| coverage.whole = Whole::Never);
         }
     }
 
@@ -143,14 +183,25 @@ impl<K: Key> Store<K> {
     pub fn keep_whole(&mut self, source: SourceId) -> bool {
         let whole = self.was_whole(source);
         if whole {
-            self.set_whole(source);
+            self.change_coverage(source, |coverage| coverage.bindings = None);
         }
         whole
     }
 
+    /// A source is no longer configured. What it told stands until [`end_source`](Self::end_source), and what it had
+    /// configured could be any source's.
+    pub fn depart(&mut self, source: SourceId) {
+        self.change_coverage(source, |coverage| coverage.departed = true);
+    }
+
+    /// What is known of the bindings of a source.
+    pub fn standing(&self, source: SourceId) -> Standing {
+        self.sources.get(usize::from(source.0)).map_or(Standing::Departed, Source::standing)
+    }
+
     /// Whether a source was ever read as a whole, in this run or, with a durable copy, an earlier one.
     pub fn was_whole(&self, source: SourceId) -> bool {
-        self.sources.get(usize::from(source.0)).is_some_and(|source| source.coverage.whole)
+        self.sources.get(usize::from(source.0)).is_some_and(|source| source.coverage.is_whole())
     }
 
     /// Says where the server of a source listens. To a requestor that listens there the source counts as known.
@@ -161,6 +212,11 @@ impl<K: Key> Store<K> {
     /// The sources that are awaited, and why.
     pub fn awaited(&self) -> impl Iterator<Item = Unknown<'_>> {
         self.sources.iter().filter_map(|source| source.unknown(&[], true))
+    }
+
+    /// Why a source is awaited, if it is.
+    pub fn awaited_of(&self, source: SourceId) -> Option<&str> {
+        Some(self.sources.get(usize::from(source.0))?.unknown(&[], true)?.why)
     }
 
     /// How often it has changed what is known: whoever waits to call something complete has to look again.
@@ -203,13 +259,17 @@ impl<K: Key> Store<K> {
     }
 
     /// What is the reason for it of the owners of something, and of those that may have leased it without. What is owned by
-    /// nobody at all, or by somebody who is no source, could be any source's.
+    /// nobody at all, or by somebody who is no source, or no longer one, could be any source's.
     fn unknown_of(
         &self,
         owners: &(impl Iterator<Item = Option<SourceId>> + Clone),
         asker: &[SocketAddr],
     ) -> Option<Unknown<'_>> {
-        let is_anybodys = owners.clone().next().is_none() || owners.clone().any(|owner| owner.is_none());
+        let is_source = |owner: Option<SourceId>| {
+            let source = owner.and_then(|owner| self.sources.get(usize::from(owner.0)));
+            source.is_some_and(|source| !source.coverage.departed)
+        };
+        let is_anybodys = owners.clone().next().is_none() || owners.clone().any(|owner| !is_source(owner));
         let concerns = |id: SourceId, source: &Source| {
             is_anybodys || !source.coverage.confined || owners.clone().any(|owner| owner == Some(id))
         };
@@ -219,7 +279,7 @@ impl<K: Key> Store<K> {
 
     /// Nothing more is expected of a source.
     pub(crate) fn forget_coverage(&mut self, source: SourceId) {
-        self.change_coverage(source, |coverage| *coverage = Coverage::default());
+        self.change_coverage(source, |coverage| *coverage = Coverage { departed: true, ..Coverage::default() });
     }
 
     fn change_coverage(&mut self, source: SourceId, change: impl FnOnce(&mut Coverage)) {

@@ -209,7 +209,7 @@ impl<K: Key> Image<K> {
 impl Source {
     pub(crate) fn metadata(&self) -> SourceMetadata {
         let Self { name, position, coverage, .. } = self;
-        SourceMetadata { name: name.clone(), position: position.clone(), whole: coverage.whole }
+        SourceMetadata { name: name.clone(), position: position.clone(), whole: coverage.is_whole() }
     }
 }
 

@@ -43,7 +43,7 @@ mod witness;
 
 pub use binding::{Binding, Hardware, Start, State, Update};
 pub use budget::Budget;
-pub use coverage::{About, Unknown};
+pub use coverage::{About, Standing, Unknown};
 pub use era::{BACK, Eras, Spans};
 pub use former::Place;
 pub use image::{CorruptRecord, Image, Metadata, SourceMetadata};

@@ -549,8 +549,9 @@ fn what_a_source_told_of_ends_when_it_is_no_longer_configured() {
     daemon.signal("TERM");
     daemon.wait();
     let daemon = start(&PUSH.replace("push.sock", "other.sock"));
+    let ended = || daemon.log().contains("push.sock is no longer configured: 2 of its bindings ended");
+    eventually("they have ended", ended);
     let states = states(&daemon);
     assert!(states.contains(&[json!("10.0.0.1"), json!("available")]), "{states:?}");
     assert!(states.iter().all(|[_, state]| *state != "active"), "{states:?}");
-    assert!(daemon.log().contains("push.sock is no longer configured: 2 of its bindings ended"), "{}", daemon.log());
 }

@@ -50,3 +50,11 @@ fn the_protocol_follows_the_address_unless_it_is_said() {
     assert_eq!(resolve("127.0.0.1:5547", false, true), "v6 127.0.0.1:5547");
     assert_eq!("::1".parse::<Server>().expect("a server").at(Protocol::V6), "[::1]:547");
 }
+
+#[test]
+fn a_server_is_the_same_however_it_is_written() {
+    let at = |text: &str| text.parse::<Server>().expect("a server").at(Protocol::V4);
+    assert_eq!(at("DHCP.Example.net"), at("dhcp.example.net:67"));
+    assert_eq!(at("[2001:DB8::0:1]:67"), at("2001:db8:0::1"));
+    assert_ne!(at("192.0.2.1"), at("192.0.2.1:6767"));
+}

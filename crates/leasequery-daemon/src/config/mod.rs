@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -196,18 +196,33 @@ impl Source {
         }
     }
 
-    /// How the source is called in logs and in the store.
+    /// How the source is called in logs and in the store, which keeps by it what it told: however it is written in the
+    /// configuration, and whether it can be had or not.
     pub fn name(&self) -> String {
         match self {
-            Self::KeaMemfile { path, .. } => format!("kea-memfile {}", path.display()),
+            Self::KeaMemfile { path, .. } => format!("kea-memfile {}", plain(path).display()),
             Self::Leasequery { server, vpn: Some(vpn), .. } => {
                 format!("leasequery {server} VPN {}", leasequery_record::vpn_name_text(vpn))
             }
             Self::Leasequery { server, link: Some(link), .. } => format!("leasequery {server} link {link}"),
             Self::Leasequery { server, .. } => format!("leasequery {server}"),
-            Self::Push { path } => format!("push {}", path.display()),
+            Self::Push { path } => format!("push {}", plain(path).display()),
         }
     }
+}
+
+/// A path without `.` and `..`. It need not be there, so links are not followed, and it is not for opening.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            // The parent of the root is the root.
+            Component::ParentDir => drop(plain.pop()),
+            _ => plain.push(component),
+        }
+    }
+    plain
 }
 
 /// Addresses configured here.

@@ -487,3 +487,25 @@ fn relative_paths_are_relative_to_the_file() {
     assert_eq!(config.state_dir, Some(directory.path().join("s")));
     assert_eq!(config.sources, [Source::Push { path: "/p".into() }]);
 }
+
+#[test]
+fn a_source_has_the_same_name_however_it_is_written() {
+    let name = |source: &str, directory: &str| {
+        let text = format!("[[source]]\n{source}\n");
+        Config::check(&text, &Path::new(directory).join("leasequery.toml")).expect("it is right").sources[0].name()
+    };
+    let here = std::env::current_dir().expect("a directory").join("etc");
+    let here = here.to_str().expect("text");
+    for (one, other) in [("leases.csv", "../etc/./leases.csv"), ("/var/lib/leases.csv", "/var/log/..//lib/leases.csv")]
+    {
+        for kind in ["type = \"push\"", "type = \"kea-memfile\"\nprotocol = \"v4\""] {
+            let of = |path: &str, directory| name(&format!("{kind}\npath = \"{path}\""), directory);
+            assert_eq!(of(one, "etc"), of(other, "etc"));
+            assert_eq!(of(one, "etc"), of(one, here));
+        }
+    }
+    let server = |server: &str| {
+        name(&format!("type = \"leasequery\"\nprotocol = \"v4\"\ntls = \"off\"\nserver = \"{server}\""), "")
+    };
+    assert_eq!(server("DHCP.example.net:67"), server("dhcp.example.net"));
+}

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hyper::StatusCode;
 use jiff::Timestamp;
+use leasequery_live::health::Readiness;
 use leasequery_live::refusals::{Kind, Refusals};
-use leasequery_live::waiting::Readiness;
 
 use crate::around::Around;
 use crate::config::Http;

@@ -3,12 +3,12 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use jiff::Timestamp;
 use leasequery_client::{Companion, Upstream, follow};
 use leasequery_live::registry::{Figure, State, Value};
-use leasequery_live::{Feed, Running, SharedStore, age, wall_clock};
+use leasequery_live::{Feed, Running, SharedStore, wall_clock};
 use leasequery_protocol::follower::{Change, Event, Follower, Observer, Origin, Position, Settings, Told};
 use leasequery_record::Family;
 use leasequery_store::{Binding, Key, SourceId, Store};
@@ -27,8 +27,8 @@ pub(super) async fn run<P: Family>(
     let position = shared.read(|store| store.position(source).and_then(Position::from_bytes));
     let server = upstream.address.clone();
     let kept = position.is_some() && shared.write(|store| store.keep_whole(source));
-    if kept && let Some(as_of) = shared.as_of() {
-        info!("leasequery {server}: what the last run knew is served, as it was {} ago", age(as_of));
+    if kept {
+        info!("leasequery {server}: {}", shared.kept());
     }
     let mut companion = Log::new(server.clone(), feed);
     let mut follower = Follower::<P>::new(wanted, source, position.filter(|_| kept), settings, fastrand::u64(..));
@@ -63,8 +63,6 @@ struct Log<K: Key> {
     has_heard: bool,
     /// Why there is nothing to be had at the moment, until the store has been told.
     why: Option<String>,
-    /// Since when it cannot be followed, and when that was last told.
-    away: Option<(Instant, Instant)>,
 }
 
 /// What has come from a server, for whoever looks.
@@ -98,9 +96,6 @@ impl Tally {
     }
 }
 
-/// How often it is told for how long a server has been away.
-const REMINDER: Duration = Duration::from_hours(1);
-
 impl<K: Key> Log<K> {
     fn new(server: String, feed: Feed<K>) -> Self {
         let tally = Arc::<Tally>::default();
@@ -108,12 +103,7 @@ impl<K: Key> Log<K> {
             let tally = Arc::clone(&tally);
             move || tally.figures()
         });
-        Self { server, feed, tally, has_heard: false, why: None, away: None }
-    }
-
-    fn is_away(&mut self) {
-        let now = Instant::now();
-        self.away.get_or_insert((now, now));
+        Self { server, feed, tally, has_heard: false, why: None }
     }
 }
 
@@ -136,7 +126,6 @@ impl<P: Family> Observer<P> for Log<P::Key> {
         let server = &self.server;
         match event {
             Event::Connected => {
-                self.away = None;
                 self.tally.connections.fetch_add(1, Ordering::Relaxed);
                 self.feed.part.set(State::Well, "followed");
                 info!("leasequery {server}: connected");
@@ -156,7 +145,6 @@ impl<P: Family> Observer<P> for Log<P::Key> {
                 warn!("leasequery {server}: disconnected: {reason}");
                 self.feed.part.set(State::Degraded, format!("disconnected: {reason}"));
                 self.why = Some(reason.clone());
-                self.is_away();
             }
             Event::Polling(reason) => {
                 self.feed.part.set(State::Well, format!("polled, there is no Active Leasequery: {reason}"));
@@ -192,12 +180,6 @@ impl<P: Family> Companion<P> for Log<P::Key> {
                     store.await_source(self.feed.source, &why);
                 }
             });
-        }
-        if let Some((since, told)) = &mut self.away
-            && told.elapsed() >= REMINDER
-        {
-            *told = Instant::now();
-            warn!("leasequery {}: away for {} now; what is known is served", self.server, age(since.elapsed()));
         }
         Ok(())
     }

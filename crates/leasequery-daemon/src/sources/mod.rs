@@ -1,6 +1,7 @@
 //! Where leases come from. A source turns somebody's lease state into commits and resumes where it stopped.
 
 mod configured;
+mod departed;
 mod leasequery;
 pub mod push;
 
@@ -19,13 +20,13 @@ use leasequery_protocol::requestor::Timeouts;
 use leasequery_protocol::requestor::v4::{V4, VpnChoice};
 use leasequery_protocol::requestor::v6::{Primary, Selector, V6};
 use leasequery_record::Protocol;
-use leasequery_store::{Budget, Key, Store, SweepEnd, V4Key, VpnIndex, VpnName};
+use leasequery_store::{Key, Store, V4Key, VpnIndex, VpnName};
 use tokio::task::JoinSet;
-use tracing::info;
 
-use crate::config::{Config, Limits, Source};
+use crate::config::{Limits, Source};
 
 pub use configured::{Configured, check};
+pub(super) use departed::Departed;
 
 /// What sources have around them.
 #[derive(Debug)]
@@ -128,31 +129,3 @@ impl Surroundings<'_> {
 /// What is waited for first.
 const UNREAD: &str = "its lease file is being read";
 const UNHEARD: &str = "it has not been reached";
-
-/// Ends what sources told of that are no longer configured, and nobody else vouches for: nobody would ever end it.
-pub(super) fn end_departed(config: &Config, stores: &Stores) {
-    let configured: Vec<_> = config.sources.iter().map(|source| (source.protocol(), source.name())).collect();
-    let of = |wanted: Protocol| -> Vec<&str> {
-        let names = configured.iter().filter(|(protocol, _)| protocol.is_none_or(|protocol| protocol == wanted));
-        names.map(|(_, name)| name.as_str()).collect()
-    };
-    end_others(&of(Protocol::V4), &stores.v4);
-    end_others(&of(Protocol::V6), &stores.v6);
-}
-
-/// Bindings looked at while the store is locked.
-const LOOKS: usize = 4096;
-
-fn end_others<K: Key>(configured: &[&str], shared: &SharedStore<K>) {
-    let departed = shared.read(|store| {
-        let departed = store.sources().filter(|(_, name)| !configured.contains(name));
-        departed.map(|(id, name)| (id, name.to_owned())).collect::<Vec<_>>()
-    });
-    for (id, name) in departed {
-        let mut end = SweepEnd::default();
-        while !shared.write(|store| store.end_source(id, &mut end, &Budget::new(LOOKS))) {}
-        if end.ended() > 0 {
-            info!("{name} is no longer configured: {} of its bindings ended", end.ended());
-        }
-    }
-}

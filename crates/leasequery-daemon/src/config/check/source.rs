@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::net::Ipv6Addr;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use leasequery_client::Server;
@@ -12,7 +12,7 @@ use toml::Spanned;
 
 use super::{option_code, period, vpn};
 use crate::config::raw::Word;
-use crate::config::{Problem, Source, raw};
+use crate::config::{Problem, Source, plain, raw};
 
 /// What kinds of source there are.
 const SOURCES: &str = "\"kea-memfile\", \"push\" and \"leasequery\" would be right";
@@ -36,7 +36,9 @@ pub(super) fn sources(
                 }
             };
             let identity = match &source {
-                Source::KeaMemfile { path, .. } | Source::Push { path } => format!("path {}", path.display()),
+                Source::KeaMemfile { path, .. } | Source::Push { path } => {
+                    format!("path {}", plain(path).display())
+                }
                 Source::Leasequery { protocol, .. } => format!("name \"{}\" ({protocol})", source.name()),
             };
             if !names.insert(identity.clone()) {
@@ -100,14 +102,19 @@ fn kea_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usiz
     only_of(protocol, raw)?;
     let kea_config = raw.kea_config.as_ref().map(|path| directory.join(path.get_ref()));
     let vpn = raw.vpn.as_ref().map(vpn).transpose()?;
-    Ok((Source::KeaMemfile { protocol, path: directory.join(path.get_ref()), kea_config, vpn }, path.span()))
+    Ok((Source::KeaMemfile { protocol, path: absolute(path, directory)?, kea_config, vpn }, path.span()))
 }
 
 fn push_source(raw: &raw::Source, directory: &Path) -> Result<(Source, Range<usize>), Problem> {
     let path = needed(raw, "path", raw.path.as_ref())?;
     has_none(raw, OF_SERVERS, "only a source of type \"leasequery\" has a key")?;
     has_none(raw, &["protocol", "kea-config", "vpn", "link"], "a push source's records say it, so it has no key")?;
-    Ok((Source::Push { path: directory.join(path.get_ref()) }, path.span()))
+    Ok((Source::Push { path: absolute(path, directory)? }, path.span()))
+}
+
+/// From wherever the program is started.
+fn absolute(path: &Spanned<String>, directory: &Path) -> Result<PathBuf, Problem> {
+    std::path::absolute(directory.join(path.get_ref())).map_err(|error| Problem::new(path.span(), error.to_string()))
 }
 
 fn leasequery_source(
