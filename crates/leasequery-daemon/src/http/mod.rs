@@ -1,7 +1,7 @@
 //! HTTP: how the daemon is, for people, scripts and Prometheus.
 //!
-//! A client is a requestor like those of leasequery itself: [`access`] says who may ask what. Each route has a file of its
-//! own, and a line in [`route`].
+//! A client is a requestor like those of leasequery itself: `access.rs` says who may ask what. Each route has a file of its
+//! own, and a line in `route.rs`.
 
 mod access;
 mod answer;

@@ -114,8 +114,8 @@ impl Socket {
         socket.listen(BACKLOG)?;
         socket.set_nonblocking(true)?;
         let listener = UnixListener::from_std(OwnedFd::from(socket).into())?;
-        let made = std::fs::symlink_metadata(path)?;
-        Ok(Self { listener, path: path.to_owned(), made: (made.dev(), made.ino()) })
+        let created = std::fs::symlink_metadata(path)?;
+        Ok(Self { listener, path: path.to_owned(), made: (created.dev(), created.ino()) })
     }
 
     /// Whether clients find it by its name.

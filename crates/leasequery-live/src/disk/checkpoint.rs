@@ -1,6 +1,7 @@
 //! A durable copy that is brought up to date when its owner says so, by whom what is in it was told already.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use leasequery_store::durable::{Durable, DurableError};
 use leasequery_store::{Budget, Key, Settings, Store};
@@ -15,7 +16,7 @@ pub struct Checkpoint<K: Key> {
     name: String,
     /// How many unused VPNs the store has been told of that are not on disk.
     released: u64,
-    _place: Place,
+    _place: Arc<Place>,
 }
 
 /// Bindings taken at a time.

@@ -187,16 +187,27 @@ fn last_words_before_a_gap_is_filled_do_not_close_it() {
 }
 
 #[test]
-fn where_only_changes_matter_a_gap_is_filled_by_what_changed_in_it() {
+fn where_only_changes_matter_a_gap_is_filled_by_what_changed_and_what_vanished_in_it() {
     let position = Position { resume: NOW.minus(500), skew: 0 };
     let mut scene = Scene::with(Some(position), Settings { sweep: None, initial: false, ..settings() });
     let active = scene.answer(Link::Active);
     scene.say(Link::Active, &status(active.xid, StatusCode::DATA_MISSING, Some(NOW)));
     let gap = scene.answer(Link::Bulk);
     scene.say(Link::Active, &[lease(active.xid, 1, NOW.plus(7)), lease(active.xid, 1, NOW.plus(3))].concat());
-    scene.say(Link::Bulk, &done(gap.xid, Some(NOW.plus(8)), None));
+    scene.say(Link::Bulk, &[lease(gap.xid, 2, NOW), done(gap.xid, Some(NOW.plus(8)), None)].concat());
+    assert_eq!(scene.resume(), Some(NOW.minus(500)), "what vanished is not known yet");
+    let sweep = scene.answer(Link::Bulk);
+    assert!(sweep.is_whole());
+    scene.seen();
+    let (known, older) = (lease(sweep.xid, 1, NOW.plus(8)), lease(sweep.xid, 3, NOW.plus(8)));
+    scene.say(Link::Bulk, &[known, older, done(sweep.xid, Some(NOW.plus(8)), None)].concat());
     assert_eq!(scene.resume(), Some(NOW.plus(7)));
-    assert_eq!(scene.seen().last().map(String::as_str), Some("GapFilled"));
+    let seen = scene.seen();
+    assert_eq!(seen[seen.len() - 3..], ["gone 2", "GapFilled", "Swept"], "{seen:?}");
+    assert!(
+        !seen.iter().any(|line| line.starts_with("Sweep 3")),
+        "nobody was told of it, and it did not change: {seen:?}"
+    );
     assert_eq!(scene.follower.poll_connect(scene.now), None);
 }
 

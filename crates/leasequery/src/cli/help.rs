@@ -68,6 +68,18 @@ Environment:
   LEASEQUERY_LOG says what is logged: error, warn, info (the default), debug or trace.
 ";
 
+pub(super) const STATUS: &str = "\
+Examples:
+  leasequery status
+  leasequery status http://127.0.0.1:9467 --format json
+
+Exit codes:
+  0  all is well
+  1  something is not, which is said
+  2  wrong usage or configuration
+  3  nobody answers there
+";
+
 pub(super) const DEMO: &str = "\
 Examples:
   leasequery demo

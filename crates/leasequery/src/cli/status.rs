@@ -8,11 +8,12 @@ use leasequery_daemon::config::Config;
 use leasequery_live::age;
 use serde_json::Value;
 
-use super::Ending;
+use super::{Ending, help};
 use crate::http::{self, Url};
 
 /// How a daemon is.
 #[derive(Debug, Args)]
+#[command(after_long_help = help::STATUS)]
 pub(super) struct Status {
     /// Where the daemon answers HTTP, http://HOST:PORT; without it the configuration says so
     url: Option<Url>,

@@ -207,11 +207,13 @@ pub(crate) fn under_systemd() {
     assert_eq!(about_the_unit(&String::from_utf8_lossy(&said)), [""; 0]);
 
     machine.does("systemctl start leasequery");
-    // Without waiting for anything: it is ready.
+    // It serves at once, and knows everything when the lease file, whose owner has just changed, is at rest.
+    machine.eventually(ASK);
     assert_eq!(machine.leases(), 1);
     machine.does(&format!("{} --v6", ASK.replace("127.0.0.1", "::1")));
     assert!(machine.does("leasequery query 127.0.0.1 --address 10.0.0.10").contains("\"active\""));
-    assert!(machine.property("StatusText").starts_with("ready v4-tcp=127.0.0.1:67 "));
+    machine
+        .eventually("systemctl show --value --property StatusText leasequery | grep -q '^ready v4-tcp=127.0.0.1:67 '");
     machine.eventually("test $(journalctl -u leasequery | grep -c ' ready v4-tcp=127.0.0.1:67 ') = 1");
 
     least_privileges(&machine);
@@ -259,6 +261,7 @@ pub(crate) fn under_systemd() {
     );
     machine
         .does("cp /tmp/good /etc/leasequery/leasequery.toml && systemctl daemon-reload && systemctl start leasequery");
+    machine.eventually(ASK);
     assert_eq!(machine.leases(), 3);
     let output = push("setpriv --reuid=nobody --regid=leasequery-push --clear-groups");
     assert!(String::from_utf8_lossy(&output.stdout).contains("{\"committed\": 1}"), "{output:?}");
