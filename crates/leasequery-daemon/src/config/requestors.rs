@@ -154,3 +154,85 @@ impl Requestors {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use leasequery_testing::pki::Pki;
+    use rustls::pki_types::CertificateDer;
+    use rustls::pki_types::pem::PemObject;
+
+    use super::*;
+
+    const ONE: &str = "1111111111111111";
+    const OTHER: &str = "2222222222222222";
+
+    fn block(name: &str, net: &str, allowed: bool, token: Option<&str>, names: &[&str]) -> Requestor {
+        let names: Vec<_> = names.iter().map(ToString::to_string).collect();
+        Requestor {
+            addresses: vec![net.parse().expect("a prefix")],
+            certificate_names: (!names.is_empty()).then(|| names.into()),
+            policy: Arc::new(Policy { name: name.to_owned(), ..Policy::default() }),
+            over_http: OverHttp { allowed, token: token.map(|token| Token::new(token).expect("a token")) },
+        }
+    }
+
+    fn ask<'a>(blocks: &'a Requestors, peer: [u8; 4], proof: Proof<'_>) -> Result<&'a str, Refusal> {
+        blocks.over_http(peer.into(), proof).map(|policy| policy.name.as_str())
+    }
+
+    #[test]
+    fn over_http_addresses_and_tokens_tell_who_asks() {
+        let blocks = Requestors(vec![
+            block("open", "192.0.2.0/24", true, None, &[]),
+            block("shy", "192.0.2.1/32", false, None, &[]),
+            block("one", "192.0.2.2/32", true, Some(ONE), &[]),
+            block("other", "198.51.100.1/32", true, Some(OTHER), &[]),
+            block("same", "198.51.100.1/32", true, Some(ONE), &[]),
+        ]);
+        let shown = |token: &'static str| Proof { token: Some(token.as_bytes()), ..Proof::default() };
+        for (peer, proof, expected) in [
+            ([192, 0, 2, 9], Proof::default(), Ok("open")),
+            // The longest prefix decides, also where it permits nothing.
+            ([192, 0, 2, 1], Proof::default(), Err(Refusal::NotAllowed)),
+            ([192, 0, 2, 2], shown(ONE), Ok("one")),
+            // Who does not prove to be somebody is whoever else has the address.
+            ([192, 0, 2, 2], Proof::default(), Ok("open")),
+            ([198, 51, 100, 1], shown(OTHER), Ok("other")),
+            ([198, 51, 100, 1], shown(ONE), Ok("same")),
+            ([198, 51, 100, 1], shown("3333333333333333"), Err(Refusal::WantsToken)),
+            ([198, 51, 100, 1], shown("111111111111111"), Err(Refusal::WantsToken)),
+            ([198, 51, 100, 1], Proof::default(), Err(Refusal::WantsToken)),
+            ([203, 0, 113, 1], shown(ONE), Err(Refusal::Unlisted)),
+        ] {
+            assert_eq!(ask(&blocks, peer, proof), expected, "{peer:?} {proof:?}");
+        }
+    }
+
+    #[test]
+    fn over_https_certificates_tell_who_asks_as_elsewhere() {
+        let pki = Pki::new();
+        let certificate = |name: &str| {
+            let files = pki.files(name, &[name]);
+            let der = CertificateDer::from_pem_file(files.certificate).expect("a certificate");
+            Identity::new(&der, &[])
+        };
+        let (good, bad) = (certificate("bng-1.example"), certificate("bng-2.example"));
+        let blocks = Requestors(vec![block("named", "192.0.2.1/32", true, Some(ONE), &["bng-1.example"])]);
+        let peer = [192, 0, 2, 1];
+        let proof = |secure, certificate, token| Proof { secure, certificate, token };
+        let one = Some(ONE.as_bytes());
+        assert_eq!(ask(&blocks, peer, proof(true, Some(&good), one)), Ok("named"));
+        assert_eq!(ask(&blocks, peer, proof(true, Some(&good), None)), Err(Refusal::WantsToken));
+        assert_eq!(ask(&blocks, peer, proof(true, Some(&bad), one)), Err(Refusal::Unlisted));
+        assert_eq!(ask(&blocks, peer, proof(true, None, one)), Err(Refusal::Unlisted));
+        // Where nothing is secured, certificates are not looked at.
+        assert_eq!(ask(&blocks, peer, proof(false, None, one)), Ok("named"));
+        assert!(blocks.knows(peer.into(), proof(true, Some(&good), None)) && blocks.lists(peer.into()));
+        assert!(!blocks.knows(peer.into(), proof(true, None, None)));
+    }
+
+    #[test]
+    fn a_token_is_not_shown_in_logs() {
+        assert_eq!(format!("{:?}", Token::new(ONE)), "Some(Token)");
+    }
+}

@@ -7,3 +7,4 @@ mod access;
 mod client;
 mod prometheus;
 mod status;
+mod tls;
