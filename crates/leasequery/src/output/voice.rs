@@ -12,7 +12,7 @@ pub struct Manner {
     /// Say nothing on standard error but what is wrong
     #[arg(short, long, global = true, conflicts_with = "verbose", help_heading = HEADING)]
     quiet: bool,
-    /// Say more on standard error: what is done, and how long it takes
+    /// Say more on standard error: what is done
     #[arg(short, long, global = true, help_heading = HEADING)]
     verbose: bool,
     /// Whether to use colours; auto is on a terminal, unless NO_COLOR is set
